@@ -1,0 +1,168 @@
+//! An admin area behind HTTP Basic authentication, with a log-out that works.
+//!
+//! `cargo run --example admin`, then open the address that it prints. `ADDR` says where to listen
+//! (default `127.0.0.1:8080`), `LOGOUT` how log-out answers (`challenge`, `page` or `redirect`),
+//! `RUST_LOG` what is logged (try `actix_basic_logout=debug`).
+
+use std::{
+    env,
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+};
+
+use actix_basic_logout::{BasicLogin, LogoutAnswer, User};
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, web};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use tracing_subscriber::EnvFilter;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::from_default_env())
+        .with_writer(io::stderr)
+        .init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("admin: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), String> {
+    let address: SocketAddr = variable("ADDR", "127.0.0.1:8080", |value| {
+        value.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080")
+    })?;
+    let answer = variable("LOGOUT", "challenge", |value| match value {
+        "challenge" => Ok(LogoutAnswer::Challenge),
+        "page" => Ok(LogoutAnswer::Page),
+        "redirect" => Ok(LogoutAnswer::Redirect("/".to_owned())),
+        _ => Err("challenge, page or redirect"),
+    })?;
+    let login = BasicLogin::builder("Admin area", is_user)
+        .landing("/admin/")
+        .logout_answer(answer)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let key = Key::generate();
+
+    let server = HttpServer::new(move || {
+        let admin = web::scope("/admin")
+            .wrap(login.clone())
+            .route("/style.css", web::get().to(style))
+            .route("/app.js", web::get().to(script))
+            .route("/logo.svg", web::get().to(logo))
+            .route("/api/whoami", web::get().to(whoami))
+            .route("/logout", web::get().to(login.logout()))
+            .route("/logout", web::post().to(login.logout()))
+            .default_service(web::to(dashboard));
+        // The session goes around everything, so its `.wrap` comes last.
+        let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+            .cookie_secure(false) // plain http; leave it out where there is https
+            .build();
+        App::new()
+            .route("/", web::get().to(home))
+            .service(admin)
+            .route("/logout", web::get().to(login.logout()))
+            .route("/logout", web::post().to(login.logout()))
+            .wrap(session)
+    })
+    .workers(2)
+    .bind(address)
+    .map_err(|error| format!("cannot listen on ADDR={address}: {error}"))?;
+
+    if let Some(address) = server.addrs().first() {
+        println!("http://{address}/  users: alice / wonderland, bob / builder");
+        io::stdout().flush().map_err(|error| error.to_string())?;
+    }
+    server.run().await.map_err(|error| error.to_string())
+}
+
+/// An environment variable, or an error that says which and why.
+fn variable<T>(
+    name: &str,
+    default: &str,
+    parse: impl FnOnce(&str) -> Result<T, &'static str>,
+) -> Result<T, String> {
+    let value = match env::var(name) {
+        Ok(value) => value,
+        Err(env::VarError::NotPresent) => default.to_owned(),
+        Err(env::VarError::NotUnicode(_)) => return Err(format!("{name} is not UTF-8")),
+    };
+    parse(&value).map_err(|expected| format!("{name}={value:?} makes no sense: it takes {expected}"))
+}
+
+/// The authenticator. A real one would compare hashes.
+async fn is_user(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, actix_web::Error> {
+    let users = [("alice", "wonderland"), ("bob", "builder")];
+    Ok(users.contains(&(credentials.user_id(), credentials.password().unwrap_or_default())))
+}
+
+async fn home() -> impl Responder {
+    page(
+        "Public",
+        r#"<h1>Anybody may read this</h1>
+<p>The admin area is for <code>alice</code> (<code>wonderland</code>) and <code>bob</code>
+(<code>builder</code>).</p>
+<p><a class="button" href="/admin/">Admin area</a></p>"#,
+    )
+}
+
+async fn dashboard(req: HttpRequest, user: User) -> impl Responder {
+    page(
+        "Admin area",
+        &format!(
+            r#"<p class="who"><img src="/admin/logo.svg" alt="" width="40" height="40">
+<span>Signed in as <strong id="user">{user}</strong></span></p>
+<h1>Admin area</h1>
+<p>This is <code>{path}</code>. Every page below <code>/admin/</code> looks like it:
+<a href="/admin/users">users</a>, <a href="/admin/reports/2026/11">reports</a>.</p>
+<p>The server last called you <output id="whoami">…</output>.</p>
+<form method="post" action="/admin/logout"><button class="button">Log out</button></form>
+<p class="small">Or by a link: <a href="/admin/logout">inside</a> the admin area,
+<a href="/logout">outside</a> it.</p>"#,
+            user = escape(user.id()).replace("Signed in as <strong", ""),
+            path = escape(req.path()),
+        ),
+    )
+}
+
+async fn whoami(user: User) -> impl Responder {
+    web::Json(serde_json::json!({ "user": user.id() }))
+}
+
+async fn style() -> impl Responder {
+    HttpResponse::Ok().content_type("text/css").body(STYLE)
+}
+
+async fn script() -> impl Responder {
+    HttpResponse::Ok().content_type("text/javascript").body(SCRIPT)
+}
+
+async fn logo() -> impl Responder {
+    HttpResponse::Ok().content_type("image/svg+xml").body(LOGO)
+}
+
+fn page(title: &str, body: &str) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
+        r#"<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+{assets}
+<main>
+{body}
+</main>
+"#,
+        assets = if title == "Admin area" { ADMIN_ASSETS } else { PUBLIC_ASSETS },
+    ))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,131 @@
+//! Every answer that this crate gives by itself, with what the protocol wants of it.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
+    http::{
+        StatusCode,
+        header::{
+            CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, LOCATION, VARY,
+            WWW_AUTHENTICATE,
+        },
+    },
+};
+
+use crate::{client::Client, config::Config, decision::How, notice::{Notice, Reason}};
+
+/// What the answer depends on, and so (RFC 9110, section 12.5.5) what `Vary` names.
+const DEPENDS_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, User-Agent";
+
+/// The two challenges of a realm, ready to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Challenges {
+    basic: HeaderValue,
+    quiet: HeaderValue,
+}
+
+impl Challenges {
+    /// The realm as a quoted-string (RFC 9110, section 5.6.4), and the charset that makes
+    /// browsers send UTF-8 (RFC 7617, section 2.1).
+    pub(crate) fn of(realm: &str) -> Result<Self, InvalidHeaderValue> {
+        let realm = realm.replace('\\', r"\\").replace('"', r#"\""#);
+        // A 401 needs a challenge (RFC 9110, section 15.5.2), but a browser that knows the scheme
+        // opens a dialog. None knows this one.
+        let value = |scheme| {
+            HeaderValue::from_bytes(
+                format!(r#"{scheme} realm="{realm}", charset="UTF-8""#).as_bytes(),
+            )
+        };
+        Ok(Self { basic: value("Basic")?, quiet: value("xBasic")? })
+    }
+}
+
+/// The refusal of a request.
+pub(crate) fn refuse(
+    config: &Config,
+    req: &HttpRequest,
+    client: Client,
+    how: How,
+    reason: Reason,
+) -> HttpResponse {
+    let status = match how {
+        How::Challenge | How::Quietly => StatusCode::UNAUTHORIZED,
+        How::Forbid => StatusCode::FORBIDDEN,
+    };
+    let landing = &config.landing;
+    let notice = Notice { status, reason, landing, client, script: None };
+    let mut response = say(config, req, &notice);
+    let challenge = match how {
+        How::Challenge => Some(&config.challenges.basic),
+        How::Quietly => Some(&config.challenges.quiet),
+        How::Forbid => None,
+    };
+    response.headers_mut().remove(WWW_AUTHENTICATE);
+    if let Some(challenge) = challenge {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
+    }
+    response
+}
+
+/// The refusal of a `User` that was demanded where no realm is known.
+pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
+    let (client, reason) = (Client::of(req), Reason::LoginRequired);
+    let notice =
+        Notice { status: StatusCode::UNAUTHORIZED, reason, landing: "/", client, script: None };
+    let challenge = match client {
+        Client::Program => r#"Basic realm="Restricted", charset="UTF-8""#,
+        _ => r#"xBasic realm="Restricted", charset="UTF-8""#,
+    };
+    let mut response = notice.to_response(req);
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    finish(response)
+}
+
+/// The application's response or this crate's own; never with an empty body, which browsers
+/// replace by an error page of theirs.
+pub(crate) fn say(config: &Config, req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
+    let response = match &config.respond_with {
+        None => notice.to_response(req),
+        Some(respond) => {
+            let supplied = respond(req, notice);
+            let is_empty = matches!(supplied.body().size(), BodySize::None | BodySize::Sized(0));
+            let (mut response, body) = supplied.into_parts();
+            *response.status_mut() = notice.status;
+            if is_empty {
+                let (own, body) = notice.to_response(req).into_parts();
+                if let Some(content_type) = own.headers().get(CONTENT_TYPE) {
+                    response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
+                }
+                response.set_body(body)
+            } else {
+                response.set_body(body)
+            }
+        }
+    };
+    finish(response)
+}
+
+fn finish(mut response: HttpResponse) -> HttpResponse {
+    response.headers_mut().append(VARY, HeaderValue::from_static(DEPENDS_ON));
+    no_store(response.headers_mut());
+    response
+}
+
+/// 303 to a path of the application's.
+pub(crate) fn see_other(path: &HeaderValue) -> HttpResponse {
+    let mut response = HttpResponse::SeeOther().finish();
+    response.headers_mut().insert(LOCATION, path.clone());
+    no_store(response.headers_mut());
+    response
+}
+
+/// 204: done, nothing to show.
+pub(crate) fn no_content() -> HttpResponse {
+    let mut response = HttpResponse::NoContent().finish();
+    no_store(response.headers_mut());
+    response
+}
+
+pub(crate) fn no_store(headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

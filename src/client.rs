@@ -1,0 +1,152 @@
+//! Who is asking: a person opening a page, a page's own requests, or a program.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap},
+};
+
+/// The kind of client behind a request, which decides whether a dialog would help anybody.
+///
+/// [`Client::of`] tells it from the request's headers. An application that knows better replaces
+/// that with [`classify_with`](crate::BasicLoginBuilder::classify_with).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Client {
+    /// A browser opening a page, in a tab or a frame. It gets challenges, and its user a dialog.
+    Navigation,
+    /// A browser's other requests: `fetch`, images, styles, `EventSource`, the handshake of a
+    /// `WebSocket`. They are refused without a dialog.
+    Subresource,
+    /// Anything else, such as `curl` or a monitoring system. Without a session it is served
+    /// plain, stateless Basic.
+    Program,
+}
+
+impl Client {
+    /// Tells the kind of client from the headers of a request.
+    ///
+    /// A request with [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/), or with a
+    /// `User-Agent` that begins with `Mozilla/`, comes from a browser. It is a navigation if
+    /// `Sec-Fetch-Mode` says so; without that header (browsers leave it out on plain `http` off
+    /// localhost) if `Accept` names `text/html`. What a browser fetches ahead of its user
+    /// (`Sec-Purpose: prefetch`) is a subresource.
+    ///
+    /// `Sec-Fetch-Mode` alone does not make a browser: the `fetch` of Node.js sends it, too.
+    ///
+    /// ```
+    /// use actix_basic_logout::Client;
+    /// use actix_web::test::TestRequest;
+    ///
+    /// let curl = TestRequest::get().insert_header(("User-Agent", "curl/8.14.1")).to_http_request();
+    /// assert_eq!(Client::of(&curl), Client::Program);
+    ///
+    /// let page = TestRequest::get()
+    ///     .insert_header(("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"))
+    ///     .insert_header(("Accept", "text/html,*/*;q=0.8"))
+    ///     .to_http_request();
+    /// assert_eq!(Client::of(&page), Client::Navigation);
+    /// ```
+    #[must_use]
+    pub fn of(req: &HttpRequest) -> Self {
+        Self::of_headers(req.headers())
+    }
+
+    fn of_headers(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let mozilla =
+            text(header::USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"));
+        if !mozilla && !headers.contains_key("sec-fetch-site") {
+            return Self::Program;
+        }
+        if text("sec-purpose").is_some_and(|purpose| purpose.contains("prefetch")) {
+            return Self::Subresource;
+        }
+        let navigates = match text("sec-fetch-mode") {
+            Some(mode) => mode == "navigate",
+            None => text(header::ACCEPT.as_str()).is_some_and(|types| types.contains("text/html")),
+        };
+        if navigates { Self::Navigation } else { Self::Subresource }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    const FIREFOX: (&str, &str) =
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0");
+    const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    const ANY: (&str, &str) = ("accept", "*/*");
+
+    #[test]
+    fn each_kind_of_client_is_told_by_its_headers() {
+        use Client::{Navigation, Program, Subresource};
+        let rows: &[(&str, &[(&str, &str)], Client)] = &[
+            ("no headers at all", &[], Program),
+            ("curl", &[("user-agent", "curl/8.14.1"), ANY], Program),
+            ("Prometheus", &[("user-agent", "Prometheus/3.5.0")], Program),
+            (
+                "fetch of Node.js, which sends Sec-Fetch-Mode alone",
+                &[("user-agent", "node"), ("sec-fetch-mode", "cors"), ANY],
+                Program,
+            ),
+            (
+                "a page on localhost or https",
+                &[FIREFOX, HTML, ("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")],
+                Navigation,
+            ),
+            (
+                "a page that a script's own User-Agent names otherwise",
+                &[
+                    ("user-agent", "mine"),
+                    ("sec-fetch-site", "none"),
+                    ("sec-fetch-mode", "navigate"),
+                ],
+                Navigation,
+            ),
+            (
+                "a frame",
+                &[
+                    FIREFOX,
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "iframe"),
+                ],
+                Navigation,
+            ),
+            ("a page on plain http", &[FIREFOX, HTML], Navigation),
+            (
+                "fetch",
+                &[FIREFOX, ANY, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
+                Subresource,
+            ),
+            (
+                "fetch that asks for html",
+                &[FIREFOX, HTML, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
+                Subresource,
+            ),
+            ("an image on plain http", &[FIREFOX, ("accept", "image/avif,*/*")], Subresource),
+            ("a WebSocket of Chromium, without Sec-Fetch", &[FIREFOX], Subresource),
+            (
+                "a page fetched ahead",
+                &[
+                    FIREFOX,
+                    HTML,
+                    ("sec-fetch-site", "none"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-purpose", "prefetch;prerender"),
+                ],
+                Subresource,
+            ),
+        ];
+        for (name, headers, expected) in rows {
+            let mut req = TestRequest::get();
+            for header in *headers {
+                req = req.append_header(*header);
+            }
+            assert_eq!(Client::of(&req.to_http_request()), *expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,493 @@
+//! How a realm is set up: the builder, and what can be wrong with it.
+
+use std::{
+    error::Error as StdError,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse, dev::ServiceRequest, http::header::HeaderValue,
+};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+
+use crate::{
+    authenticator::{Authenticator, Checker},
+    challenge::Challenges,
+    client::Client,
+    fingerprint::FingerprintKey,
+    logout::Logout,
+    misuse::Misuse,
+    notice::Notice,
+};
+
+const MAX_REALM: usize = 256;
+
+/// HTTP Basic authentication that can log out: a realm, and the middleware that guards it.
+///
+/// Build it once, in `main`, and clone it into the closure of `HttpServer::new`; clones share
+/// everything. Wrap it around an `App`, a scope or a resource, inside the
+/// [`SessionMiddleware`](actix_session::SessionMiddleware), and mount its
+/// [`logout`](Self::logout) handler where you like. The [crate documentation](crate) shows it
+/// whole.
+///
+/// Also register it with `.app_data(login.clone())` if handlers outside the wrapped part extract a
+/// [`User`](crate::User).
+#[derive(Clone, Debug)]
+pub struct BasicLogin {
+    pub(crate) config: Arc<Config>,
+}
+
+impl BasicLogin {
+    /// Starts a realm whose credentials the authenticator knows.
+    ///
+    /// The realm (RFC 9110, section 11.5) names what is protected. Chromium and Firefox do not
+    /// show it; all browsers keep credentials by it, so every realm of an application needs a name
+    /// of its own.
+    ///
+    /// ```
+    /// use actix_basic_logout::BasicLogin;
+    /// use actix_web::HttpRequest;
+    /// use actix_web_httpauth::extractors::basic::BasicAuth;
+    ///
+    /// let users = async |_: &HttpRequest, credentials: &BasicAuth| {
+    ///     Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
+    /// };
+    /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build();
+    /// assert!(login.is_ok());
+    /// ```
+    #[must_use]
+    pub fn builder(
+        realm: impl Into<String>,
+        authenticator: impl Authenticator,
+    ) -> BasicLoginBuilder {
+        BasicLoginBuilder::new(realm.into(), Checker::Authenticator(Arc::new(authenticator)))
+    }
+
+    /// Starts a realm with a validator written for
+    /// [`HttpAuthentication::basic`](actix_web_httpauth::middleware::HttpAuthentication::basic),
+    /// unchanged.
+    ///
+    /// A validator may put things into the request that handlers look for, so it runs on every
+    /// request that is let through, and [`reverify_after`](BasicLoginBuilder::reverify_after) does
+    /// not matter. Write an [`Authenticator`] instead to be asked at the login only. An error with
+    /// the status 401 becomes a challenge; any other goes out as it is.
+    ///
+    /// ```
+    /// use actix_basic_logout::BasicLogin;
+    /// use actix_web::{Error, dev::ServiceRequest, error::ErrorUnauthorized};
+    /// use actix_web_httpauth::extractors::basic::BasicAuth;
+    ///
+    /// async fn validator(
+    ///     req: ServiceRequest,
+    ///     credentials: BasicAuth,
+    /// ) -> Result<ServiceRequest, (Error, ServiceRequest)> {
+    ///     match (credentials.user_id(), credentials.password()) {
+    ///         ("alice", Some("wonderland")) => Ok(req),
+    ///         _ => Err((ErrorUnauthorized("no"), req)),
+    ///     }
+    /// }
+    /// assert!(BasicLogin::with_validator("Admin area", validator).build().is_ok());
+    /// ```
+    #[must_use]
+    pub fn with_validator<F, O>(realm: impl Into<String>, validator: F) -> BasicLoginBuilder
+    where
+        F: Fn(ServiceRequest, BasicAuth) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>> + 'static,
+    {
+        BasicLoginBuilder::new(realm.into(), Checker::validator(validator))
+    }
+
+    /// The handler that logs out of this realm: mount it on any path and any method, inside or
+    /// outside the wrapped part of the application.
+    ///
+    /// ```
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// use actix_web::{App, web};
+    ///
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let app = App::new().route("/logout", web::post().to(login.logout()));
+    /// # assert_eq!(login.realm(), "Admin area");
+    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn logout(&self) -> Logout {
+        Logout { login: self.clone() }
+    }
+
+    /// The realm's name.
+    #[must_use]
+    pub fn realm(&self) -> &str {
+        &self.config.realm
+    }
+}
+
+/// How log-out answers a navigation. Background requests always get 204.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogoutAnswer {
+    /// 401 with a challenge: the browser forgets the credentials at once and opens its dialog
+    /// over the log-out, ready for the next user. The default; it needs no script.
+    #[default]
+    Challenge,
+    /// A page "you are logged out", without a dialog. A small script on it makes the browser
+    /// forget: it asks the same URL as the user `logged-out`, whose credentials take the place of
+    /// the real ones (so nobody can have that user-id). Where scripts are off, the next visit
+    /// does it. Under a `Content-Security-Policy`, allow the script by
+    /// [`LOGOUT_SCRIPT_HASH`](crate::LOGOUT_SCRIPT_HASH).
+    Page,
+    /// 303 to a path of the application's, which has to be one that needs no login. The browser
+    /// forgets at the next visit.
+    Redirect(String),
+}
+
+/// What log-out removes from the session. Either way the session's key is renewed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogoutClears {
+    /// Everything, whoever put it there, and the logins of other realms with it. The default.
+    #[default]
+    Session,
+    /// This realm's login only. For applications that keep in the session what outlives a login,
+    /// such as a language.
+    Realm,
+}
+
+pub(crate) type Respond = dyn Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync;
+
+/// A realm, ready for use.
+pub(crate) struct Config {
+    pub(crate) realm: Arc<str>,
+    pub(crate) checker: Checker,
+    pub(crate) challenges: Challenges,
+    pub(crate) landing: String,
+    pub(crate) landing_header: HeaderValue,
+    pub(crate) redirect: Option<HeaderValue>,
+    pub(crate) answer: LogoutAnswer,
+    pub(crate) clears: LogoutClears,
+    pub(crate) session_cookie: String,
+    pub(crate) reverify_after: Duration,
+    pub(crate) key: FingerprintKey,
+    pub(crate) challenge_subresources: bool,
+    pub(crate) renew_key_at_login: bool,
+    pub(crate) classify: Arc<dyn Fn(&HttpRequest) -> Client + Send + Sync>,
+    pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    pub(crate) respond_with: Option<Arc<Respond>>,
+    pub(crate) misuse: Misuse,
+}
+
+impl Config {
+    /// Whether the session says when the credentials were last found to be good. Where they are
+    /// checked on each request anyway, no request writes the session.
+    pub(crate) fn remembers_verification(&self) -> bool {
+        !self.checker.sees_every_request() && !self.reverify_after.is_zero()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("realm", &self.realm).finish_non_exhaustive()
+    }
+}
+
+/// Sets up a [`BasicLogin`]; see [`BasicLogin::builder`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct BasicLoginBuilder {
+    realm: String,
+    checker: Checker,
+    landing: String,
+    answer: LogoutAnswer,
+    clears: LogoutClears,
+    session_cookie: String,
+    reverify_after: Duration,
+    key: Option<Vec<u8>>,
+    challenge_subresources: bool,
+    renew_key_at_login: bool,
+    classify: Arc<dyn Fn(&HttpRequest) -> Client + Send + Sync>,
+    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
+    respond_with: Option<Arc<Respond>>,
+}
+
+impl fmt::Debug for BasicLoginBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BasicLoginBuilder").field("realm", &self.realm).finish_non_exhaustive()
+    }
+}
+
+impl BasicLoginBuilder {
+    fn new(realm: String, checker: Checker) -> Self {
+        Self {
+            realm,
+            checker,
+            landing: "/".to_owned(),
+            answer: LogoutAnswer::default(),
+            clears: LogoutClears::default(),
+            session_cookie: "id".to_owned(),
+            reverify_after: Duration::from_secs(5 * 60),
+            key: None,
+            challenge_subresources: false,
+            renew_key_at_login: false,
+            classify: Arc::new(Client::of),
+            clock: Arc::new(SystemTime::now),
+            respond_with: None,
+        }
+    }
+
+    /// The path of a protected page, to which pages of this crate link and to which somebody is
+    /// sent who logs in at log-out's own prompt. Default: `/`.
+    pub fn landing(mut self, path: impl Into<String>) -> Self {
+        self.landing = path.into();
+        self
+    }
+
+    /// How log-out answers a navigation. Default: [`LogoutAnswer::Challenge`].
+    pub fn logout_answer(mut self, answer: LogoutAnswer) -> Self {
+        self.answer = answer;
+        self
+    }
+
+    /// What log-out removes from the session. Default: [`LogoutClears::Session`].
+    pub fn logout_clears(mut self, clears: LogoutClears) -> Self {
+        self.clears = clears;
+        self
+    }
+
+    /// The name of the session's cookie, as given to
+    /// [`cookie_name`](actix_session::config::SessionMiddlewareBuilder::cookie_name). Default:
+    /// `id`, which is actix-session's.
+    ///
+    /// A cookie of that name that leads to no session is what a request carries that was on its
+    /// way when somebody logged out, so it must be known.
+    pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
+        self.session_cookie = name.into();
+        self
+    }
+
+    /// For how long a login's credentials are taken for right before the authenticator is asked
+    /// about them again. Default: 5 minutes. Zero: it is asked on each request.
+    ///
+    /// A password that was changed, or a user who was removed, ends the login at that moment.
+    pub fn reverify_after(mut self, after: Duration) -> Self {
+        self.reverify_after = after;
+        self
+    }
+
+    /// The key of the fingerprint (HMAC-SHA-256) by which a login's credentials are known again:
+    /// at least 32 bytes from a random source, kept as secret as the session's key. Default: drawn
+    /// anew in each process.
+    ///
+    /// Machines that share sessions share this key. A login whose fingerprint was made with
+    /// another key is not refused: the authenticator is asked once more.
+    pub fn fingerprint_key(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Challenges background requests, too, so that the browser opens its dialog over a `fetch`.
+    /// Default: off.
+    ///
+    /// For an application whose pages are public and whose `fetch` calls alone are protected. It
+    /// sees a second prompt where a browser has dropped the credentials without being challenged
+    /// (after a log-out by `fetch`, say).
+    pub fn challenge_subresources(mut self) -> Self {
+        self.challenge_subresources = true;
+        self
+    }
+
+    /// Renews the session's key once more at the login itself. Default: off.
+    ///
+    /// The key that a login lives under was issued with its challenge, after the last log-out, so
+    /// nobody can have planted it. The price of one more renewal: of two requests that leave
+    /// together with freshly typed credentials, such as a page and its poll, the second is refused
+    /// with the key that the first has just replaced, and may cost the user a second prompt.
+    pub fn renew_key_at_login(mut self) -> Self {
+        self.renew_key_at_login = true;
+        self
+    }
+
+    /// Tells the kind of client instead of [`Client::of`].
+    ///
+    /// What you call a [`Program`](Client::Program) is served without a session; a browser must
+    /// never be, or its log-out does nothing.
+    pub fn classify_with(
+        mut self,
+        classify: impl Fn(&HttpRequest) -> Client + Send + Sync + 'static,
+    ) -> Self {
+        self.classify = Arc::new(classify);
+        self
+    }
+
+    /// Answers refusals and log-outs with responses of the application's own.
+    ///
+    /// It is told why by the [`Notice`]. Body, headers and the text of the status line are the
+    /// application's; the status itself, `WWW-Authenticate`, `Cache-Control` and `Vary` are set as
+    /// the protocol needs them, and an empty body is replaced.
+    ///
+    /// ```
+    /// use actix_basic_logout::{BasicLogin, Reason};
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// use actix_web::HttpResponse;
+    ///
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .respond_with(|_, notice| {
+    ///         let text = match notice.reason() {
+    ///             Reason::LoggedOut => "Bye!",
+    ///             _ => "Who are you?",
+    ///         };
+    ///         HttpResponse::build(notice.status()).content_type("text/plain").body(text)
+    ///     })
+    ///     .build();
+    /// assert!(login.is_ok());
+    /// ```
+    pub fn respond_with(
+        mut self,
+        respond: impl Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync + 'static,
+    ) -> Self {
+        self.respond_with = Some(Arc::new(respond));
+        self
+    }
+
+    /// The clock. Default: [`SystemTime::now`]. For tests.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Finishes the set-up.
+    ///
+    /// # Errors
+    ///
+    /// Whatever could not work, so that it ends the program when it starts and not when the first
+    /// user comes: see [`ConfigError`].
+    pub fn build(self) -> Result<BasicLogin, ConfigError> {
+        if self.realm.is_empty() {
+            return Err(ConfigError::EmptyRealm);
+        }
+        if self.realm.chars().any(char::is_control) {
+            return Err(ConfigError::ControlCharacterInRealm { realm: self.realm });
+        }
+        if self.realm.len() > MAX_REALM {
+            return Err(ConfigError::RealmTooLong { length: self.realm.len() });
+        }
+        if self.session_cookie.is_empty() {
+            return Err(ConfigError::EmptySessionCookie);
+        }
+        let Ok(challenges) = Challenges::of(&self.realm) else {
+            return Err(ConfigError::ControlCharacterInRealm { realm: self.realm });
+        };
+        let key = match self.key {
+            None => FingerprintKey::random(),
+            Some(key) if key.len() >= FingerprintKey::MIN => FingerprintKey::new(&key),
+            Some(key) => return Err(ConfigError::KeyTooShort { length: key.len() }),
+        };
+        let redirect = match &self.answer {
+            LogoutAnswer::Redirect(path) => Some(local_path(path)?),
+            LogoutAnswer::Challenge | LogoutAnswer::Page => None,
+        };
+        let config = Config {
+            landing_header: local_path(&self.landing)?,
+            landing: self.landing,
+            realm: self.realm.into(),
+            checker: self.checker,
+            challenges,
+            redirect,
+            answer: self.answer,
+            clears: self.clears,
+            session_cookie: self.session_cookie,
+            reverify_after: self.reverify_after,
+            key,
+            challenge_subresources: self.challenge_subresources,
+            renew_key_at_login: self.renew_key_at_login,
+            classify: self.classify,
+            clock: self.clock,
+            respond_with: self.respond_with,
+            misuse: Misuse::default(),
+        };
+        Ok(BasicLogin { config: Arc::new(config) })
+    }
+}
+
+/// A path of this origin, for a `Location`. `//host` and `/\host` would lead to another one.
+fn local_path(path: &str) -> Result<HeaderValue, ConfigError> {
+    let error = || ConfigError::NotALocalPath { path: path.to_owned() };
+    let local = path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\");
+    if !local || !path.chars().all(|it| it.is_ascii_graphic()) {
+        return Err(error());
+    }
+    HeaderValue::from_str(path).map_err(|_| error())
+}
+
+/// Why a [`BasicLogin`] could not be built.
+///
+/// ```
+/// # use actix_basic_logout::BasicLogin;
+/// # use actix_web::HttpRequest;
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+/// let error = BasicLogin::builder("Admin area", users).landing("admin").build().unwrap_err();
+/// assert_eq!(error.to_string(), "\"admin\" is not a path of this site, such as \"/admin/\"");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The realm is empty.
+    EmptyRealm,
+    /// The realm holds a control character, which a header cannot carry.
+    #[non_exhaustive]
+    ControlCharacterInRealm {
+        /// The realm.
+        realm: String,
+    },
+    /// The realm is longer than 256 bytes; its name is part of every session.
+    #[non_exhaustive]
+    RealmTooLong {
+        /// The length in bytes.
+        length: usize,
+    },
+    /// The name of the session's cookie is empty.
+    EmptySessionCookie,
+    /// The fingerprint key is shorter than 32 bytes.
+    #[non_exhaustive]
+    KeyTooShort {
+        /// The length in bytes.
+        length: usize,
+    },
+    /// The landing path, or the one that log-out redirects to, is not a path of this site.
+    #[non_exhaustive]
+    NotALocalPath {
+        /// What was given.
+        path: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyRealm => f.write_str("the realm is empty"),
+            Self::ControlCharacterInRealm { realm } => {
+                write!(f, "the realm {realm:?} holds a control character")
+            }
+            Self::RealmTooLong { length } => {
+                write!(f, "the realm is {length} bytes long, {MAX_REALM} are allowed")
+            }
+            Self::EmptySessionCookie => f.write_str("the name of the session cookie is empty"),
+            Self::KeyTooShort { length } => write!(
+                f,
+                "the fingerprint key is {length} bytes long, it takes {} or more",
+                FingerprintKey::MIN
+            ),
+            Self::NotALocalPath { path } => {
+                write!(f, "{path:?} is not a path of this site, such as \"/admin/\"")
+            }
+        }
+    }
+}
+
+impl StdError for ConfigError {}

@@ -1,0 +1,236 @@
+//! A realm's entry in the session: the only code that names session keys.
+
+use std::{
+    fmt,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use actix_session::Session;
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    fingerprint::{Fingerprint, FingerprintKey},
+    place::{Directory, Place},
+};
+
+/// What a realm knows of a browser. `DESIGN.md` has the whole machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub(crate) enum State {
+    /// Nothing: no entry, and no session cookie that leads nowhere.
+    Fresh,
+    /// Somebody typed good credentials.
+    LoggedIn(Login),
+    /// The browser may still hold the credentials of the login that ended; of that login this is
+    /// known.
+    LoggedOut { directory: Option<Directory>, fingerprint: Option<Fingerprint>, why: Why },
+    /// Cached credentials were rejected with a challenge at this path: the browser has dropped
+    /// them and is asking its user. What comes to this path next was typed.
+    ///
+    /// Pending is the ended login's fingerprint while only *other* credentials were rejected: the
+    /// browser may hold both.
+    Rejected { path: Place, pending: Option<Fingerprint>, why: Why },
+    /// The browser has shown that it holds no credentials and has been challenged at this path:
+    /// whatever comes now was typed.
+    Asked { path: Place, why: Why },
+}
+
+/// Why the browser is, or will be, asked for credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Why {
+    NeverLoggedIn,
+    LoggedOut,
+    NoLongerAccepted,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) fingerprint: Fingerprint,
+    /// When the login happened and when the authenticator last agreed, in milliseconds.
+    pub(crate) since: u64,
+    pub(crate) verified: u64,
+    pub(crate) directory: Option<Directory>,
+}
+
+impl Login {
+    pub(crate) fn since(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.since)
+    }
+
+    /// Whether the authenticator has to be asked again. A time in the future is no answer.
+    pub(crate) fn is_due(&self, now: u64, after: Duration) -> bool {
+        now.checked_sub(self.verified).is_none_or(|age| Duration::from_millis(age) >= after)
+    }
+}
+
+pub(crate) fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl State {
+    /// This state after a log-out. A directory comes from a login or from a challenge only.
+    pub(crate) fn logged_out(&self, why: Why) -> Self {
+        let (directory, fingerprint) = match self {
+            Self::Fresh => (None, None),
+            Self::LoggedIn(login) => (login.directory.clone(), Some(login.fingerprint)),
+            Self::LoggedOut { directory, fingerprint, .. } => (directory.clone(), *fingerprint),
+            Self::Rejected { path, pending, .. } => (path.directory(), *pending),
+            Self::Asked { path, .. } => (path.directory(), None),
+        };
+        Self::LoggedOut { directory, fingerprint, why }
+    }
+
+    /// The fingerprint of a login whose credentials the browser may still hold.
+    pub(crate) fn fingerprint(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::LoggedIn(login) => Some(&login.fingerprint),
+            Self::LoggedOut { fingerprint, .. } => fingerprint.as_ref(),
+            Self::Rejected { pending, .. } => pending.as_ref(),
+            Self::Fresh | Self::Asked { .. } => None,
+        }
+    }
+
+    /// This state as seen from another origin (scheme, host, port). Browsers keep credentials per
+    /// origin, but cookies across ports and perhaps subdomains, so what one origin's browser has
+    /// shown proves nothing about another's.
+    fn of_another_origin(self) -> Self {
+        match self.logged_out(Why::LoggedOut) {
+            Self::LoggedOut { fingerprint, why, .. } if !matches!(self, Self::LoggedIn(_)) => {
+                Self::LoggedOut { directory: None, fingerprint, why }
+            }
+            _ => self,
+        }
+    }
+
+    /// Without what another process's key made: it can be compared with nothing.
+    fn known_to(self, key: &FingerprintKey) -> Self {
+        let known = |fingerprint: Option<Fingerprint>| fingerprint.filter(|it| key.made(it));
+        match self {
+            Self::LoggedOut { directory, fingerprint, why } => {
+                Self::LoggedOut { directory, fingerprint: known(fingerprint), why }
+            }
+            Self::Rejected { path, pending, why } => {
+                Self::Rejected { path, pending: known(pending), why }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Names a login from its first challenge to its log-out, which ends the id and with it every
+/// answer that is still on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct LoginId(u128);
+
+impl LoginId {
+    pub(crate) fn draw() -> Self {
+        Self(rand::rng().random())
+    }
+}
+
+impl fmt::Debug for LoginId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginId(..)")
+    }
+}
+
+impl Serialize for LoginId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:032x}", self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for LoginId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the session holds for a realm.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// None once a log-out has ended it; the next challenge draws another.
+    pub(crate) id: Option<LoginId>,
+    pub(crate) origin: String,
+    #[serde(flatten)]
+    pub(crate) state: State,
+}
+
+/// What was found in a session for a realm.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Nothing,
+    Unreadable,
+    Entry(Entry),
+}
+
+const PREFIX: &str = "actix-basic-logout:";
+
+fn key(realm: &str) -> String {
+    format!("{PREFIX}{realm}")
+}
+
+pub(crate) fn find(session: &Session, realm: &str) -> Found {
+    match session.get(&key(realm)) {
+        Ok(None) => Found::Nothing,
+        Ok(Some(entry)) => Found::Entry(entry),
+        Err(_) => Found::Unreadable,
+    }
+}
+
+/// Whether the session holds an entry of this realm, readable or not.
+pub(crate) fn holds(session: &Session, realm: &str) -> bool {
+    session.contains_key(&key(realm))
+}
+
+/// Puts an entry into the session, where it stays if the session middleware takes it.
+pub(crate) fn put(session: &Session, realm: &str, entry: &Entry) {
+    if let Err(error) = session.insert(key(realm), entry) {
+        // Nothing in an entry can fail to become JSON; if it ever does, nobody is logged in.
+        tracing::error!(realm, %error, "the login could not be written to the session");
+    }
+}
+
+/// The entries of all realms but this one.
+pub(crate) fn others(session: &Session, realm: &str) -> Vec<(String, Entry)> {
+    let mine = key(realm);
+    let realms: Vec<String> = session
+        .entries()
+        .keys()
+        .filter(|key| **key != mine)
+        .filter_map(|key| key.strip_prefix(PREFIX).map(str::to_owned))
+        .collect();
+    let entry = |realm: String| match find(session, &realm) {
+        Found::Entry(entry) => Some((realm, entry)),
+        Found::Nothing => None,
+        Found::Unreadable => {
+            let state = State::Fresh.logged_out(Why::LoggedOut);
+            Some((realm, Entry { id: None, origin: String::new(), state }))
+        }
+    };
+    realms.into_iter().filter_map(entry).collect()
+}
+
+impl Entry {
+    /// The state that counts for a request: of this origin, with this key, and with what
+    /// log-outs have ended since it was written.
+    pub(crate) fn into_state(
+        self,
+        key: &FingerprintKey,
+        origin: impl FnOnce() -> String,
+        ended: bool,
+    ) -> State {
+        let state = if ended { self.state.logged_out(Why::LoggedOut) } else { self.state };
+        match state {
+            // The path that is taken most: the origin of a login does not matter.
+            State::LoggedIn(_) | State::Fresh => state,
+            _ if self.origin == origin() => state.known_to(key),
+            _ => state.of_another_origin().known_to(key),
+        }
+    }
+}

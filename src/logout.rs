@@ -1,0 +1,180 @@
+//! The handler that logs out, and the page that does it without a dialog.
+
+use std::{
+    fmt,
+    future::{Ready, ready},
+};
+
+use actix_web::{
+    Handler, HttpMessage, HttpRequest, HttpResponse,
+    http::StatusCode,
+};
+
+use crate::{
+    challenge,
+    config::{BasicLogin, Config, LogoutAnswer},
+    decision::{self, How, LoggingOut, Replacing, Reply, Style, log_out},
+    login::State,
+    middleware::TypedHere,
+    misuse::Misuse,
+    notice::{Notice, Reason},
+    visit::{Visit, is_cross_site},
+};
+
+/// The header that the page answer's script sends. Another site's script would need a CORS
+/// preflight for it, which nothing here answers.
+const REPLACING: &str = "x-basic-logout";
+
+macro_rules! script {
+    () => {
+        "(function(s){var x=new XMLHttpRequest();\
+         x.open(s.dataset.method,location.href.split('#')[0],true,'logged-out','x');\
+         x.setRequestHeader('X-Basic-Logout','1');x.send()})(document.currentScript)"
+    };
+}
+
+/// What the page answer's script holds, for the test of its hash.
+#[cfg(test)]
+const SCRIPT: &str = script!();
+
+const GET_SCRIPT: &str = concat!("<script data-method=\"GET\">", script!(), "</script>\n");
+const POST_SCRIPT: &str = concat!("<script data-method=\"POST\">", script!(), "</script>\n");
+
+/// The hash of the script on the page of [`LogoutAnswer::Page`](crate::LogoutAnswer::Page), for
+/// the `script-src` of a `Content-Security-Policy`.
+///
+/// ```
+/// use actix_basic_logout::LOGOUT_SCRIPT_HASH;
+///
+/// let policy = format!("default-src 'self'; script-src 'self' {LOGOUT_SCRIPT_HASH}");
+/// assert!(policy.contains(" 'sha256-"));
+/// ```
+pub const LOGOUT_SCRIPT_HASH: &str = "'sha256-4CfB/63KVqU10/xsHwcFiXLnKM5kPqJUwmSDfiw4b5s='";
+
+/// The log-out handler of a realm; made by [`BasicLogin::logout`].
+#[derive(Clone)]
+pub struct Logout {
+    pub(crate) login: BasicLogin,
+}
+
+impl fmt::Debug for Logout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logout").field("realm", &self.login.realm()).finish_non_exhaustive()
+    }
+}
+
+impl Handler<HttpRequest> for Logout {
+    type Output = HttpResponse;
+    type Future = Ready<HttpResponse>;
+
+    fn call(&self, req: HttpRequest) -> Self::Future {
+        ready(self.answer(&req))
+    }
+}
+
+impl Logout {
+    fn answer(&self, req: &HttpRequest) -> HttpResponse {
+        let config = &*self.login.config;
+        let mut visit = Visit::read(config, req);
+        if is_replacing(config, req) {
+            return replace(&self.login, req, &mut visit);
+        }
+        if is_cross_site(req) {
+            tracing::warn!(realm = %config.realm, path = req.path(), "log-out by another site");
+            return challenge::refuse(config, req, visit.client, How::Forbid, Reason::OtherSite);
+        }
+        if typed_here(config, req) {
+            return challenge::see_other(&config.landing_header);
+        }
+        let style = match config.answer {
+            LogoutAnswer::Challenge => Style::Challenge,
+            LogoutAnswer::Page => Style::Page,
+            LogoutAnswer::Redirect(_) => Style::Redirect,
+        };
+        let LoggingOut { forget, next, reply } = log_out(&visit.ask(config, req.path()), style);
+        if forget {
+            let user = match &visit.state {
+                State::LoggedIn(login) => Some(login.user.as_str()),
+                _ => None,
+            };
+            tracing::info!(realm = %config.realm, user, "logged out");
+            visit.forget(config);
+        }
+        let Some(next) = next else { return self.reply(req, &visit, reply) };
+        visit.write(config, req, next);
+        Misuse::watch(&self.login, req, &visit.session, self.reply(req, &visit, reply))
+    }
+
+    fn reply(&self, req: &HttpRequest, visit: &Visit, reply: Reply) -> HttpResponse {
+        let config = &*self.login.config;
+        let done = |script| Notice {
+            status: StatusCode::OK,
+            reason: Reason::LoggedOut,
+            landing: &config.landing,
+            client: visit.client,
+            script,
+        };
+        match reply {
+            Reply::Landing => challenge::see_other(&config.landing_header),
+            Reply::Challenge => {
+                challenge::refuse(config, req, visit.client, How::Challenge, Reason::LoggedOut)
+            }
+            Reply::Done => challenge::say(config, req, &done(None)),
+            Reply::Page => {
+                let script = if *req.method() == "POST" { POST_SCRIPT } else { GET_SCRIPT };
+                challenge::say(config, req, &done(Some(script)))
+            }
+            Reply::Redirect => {
+                let target = config.redirect.as_ref().unwrap_or(&config.landing_header);
+                challenge::see_other(target)
+            }
+            Reply::Nothing => challenge::no_content(),
+        }
+    }
+}
+
+/// Whether the middleware in front has just let somebody in who typed at log-out's own prompt.
+fn typed_here(config: &Config, req: &HttpRequest) -> bool {
+    req.extensions().get::<TypedHere>().is_some_and(|it| *it.0 == *config.realm)
+}
+
+/// Whether this is the page answer's script, which wants the browser's credentials replaced.
+pub(crate) fn is_replacing(config: &Config, req: &HttpRequest) -> bool {
+    config.answer == LogoutAnswer::Page && req.headers().contains_key(REPLACING)
+}
+
+/// Answers that script, wherever it asks.
+pub(crate) fn replace(login: &BasicLogin, req: &HttpRequest, visit: &mut Visit) -> HttpResponse {
+    let config = &*login.config;
+    let refuse =
+        |how| challenge::refuse(config, req, visit.client, how, Reason::LoggedOut);
+    let replacing = decision::replace(&visit.ask(config, req.path()));
+    match replacing {
+        _ if is_cross_site(req) => refuse(How::Forbid),
+        Replacing::Forbid => refuse(How::Forbid),
+        Replacing::Challenge => refuse(How::Challenge),
+        Replacing::Replaced { next } => {
+            if let Some(next) = next {
+                visit.write(config, req, next);
+            }
+            challenge::no_content()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn the_published_hash_is_that_of_the_script() {
+        let hash = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
+        assert_eq!(LOGOUT_SCRIPT_HASH, format!("'sha256-{hash}'"));
+        for element in [GET_SCRIPT, POST_SCRIPT] {
+            assert!(element.contains(&format!(">{SCRIPT}</script>")));
+        }
+    }
+}

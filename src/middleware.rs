@@ -1,0 +1,199 @@
+//! The middleware: plumbing around [`decide`].
+
+use std::{
+    fmt,
+    future::{Ready, ready},
+    rc::Rc,
+};
+
+use actix_session::SessionExt;
+use actix_web::{
+    Error, HttpMessage,
+    body::{EitherBody, MessageBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::header::CACHE_CONTROL,
+};
+use futures_core::future::LocalBoxFuture;
+
+use crate::{
+    challenge,
+    config::BasicLogin,
+    credentials::Authorization,
+    decision::{Decision, Good, Refuse, decide},
+    logout,
+    login::State,
+    misuse::Misuse,
+    notice::Reason,
+    place::Place,
+    user::User,
+    visit::{Visit, strike_if_ended},
+};
+
+impl<S, B> Transform<S, ServiceRequest> for BasicLogin
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = BasicLoginService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, service: S) -> Self::Future {
+        ready(Ok(BasicLoginService { service: Rc::new(service), login: self.clone() }))
+    }
+}
+
+#[doc(hidden)]
+pub struct BasicLoginService<S> {
+    service: Rc<S>,
+    login: BasicLogin,
+}
+
+impl<S> fmt::Debug for BasicLoginService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BasicLoginService").field("login", &self.login).finish_non_exhaustive()
+    }
+}
+
+impl<S, B> Service<ServiceRequest> for BasicLoginService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    forward_ready!(service);
+
+    fn call(&self, req: ServiceRequest) -> Self::Future {
+        let (service, login) = (Rc::clone(&self.service), self.login.clone());
+        Box::pin(async move {
+            // Always `Ok`: SessionMiddleware saves nothing when what it wraps returns an error.
+            let req = match login.admit(req).await {
+                Ok(req) => req,
+                Err(response) => return Ok(response.map_into_right_body()),
+            };
+            // No clone of the request is kept: routing needs it alone.
+            let session = req.get_session();
+            let mut response = service.call(req).await?;
+            strike_if_ended(&session, &login.config);
+            if !response.headers().contains_key(CACHE_CONTROL) {
+                challenge::no_store(response.headers_mut());
+            }
+            Ok(response.map_into_left_body())
+        })
+    }
+}
+
+/// Left in a request whose credentials were typed at this very path, and in which realm.
+pub(crate) struct TypedHere(pub(crate) String);
+
+impl BasicLogin {
+    /// Lets a request pass, with its [`User`], or answers it.
+    #[expect(clippy::result_large_err, reason = "the answer goes straight out")]
+    async fn admit(&self, req: ServiceRequest) -> Result<ServiceRequest, ServiceResponse> {
+        let config = &*self.config;
+        let mut visit = Visit::read(config, req.request());
+        config.misuse.look_at_cookie(config, req.request(), &visit);
+        if logout::is_replacing(config, req.request()) {
+            let response = logout::replace(self, req.request(), &mut visit);
+            return Err(req.into_response(response));
+        }
+        match (decide(&visit.ask(config, req.path())), visit.authorization.clone()) {
+            (Decision::Pass, _) => {
+                Self::pass(&req, User::of(config, &visit.state));
+                Ok(req)
+            }
+            (Decision::Refuse(refuse), _) => Err(self.refuse(req, visit, refuse)),
+            (Decision::Check { good, bad }, Authorization::Basic(credentials)) => {
+                let (req, verdict) = config.checker.check(req, credentials).await;
+                let verdict = match verdict {
+                    Ok(verdict) => verdict,
+                    Err(error) => {
+                        let mut response = req.error_response(error);
+                        challenge::no_store(response.headers_mut());
+                        return Err(response);
+                    }
+                };
+                // Somebody may have logged out while the authenticator was thinking.
+                if visit.notice_log_out() {
+                    let decision = decide(&visit.ask(config, req.path()));
+                    let refuse = if let Decision::Refuse(refuse) = decision { refuse } else { bad };
+                    return Err(self.refuse(req, visit, refuse));
+                }
+                if !verdict {
+                    if good == Good::Confirm {
+                        visit.end();
+                        let user = visit.user_id();
+                        tracing::info!(realm = %config.realm, user, "login no longer accepted");
+                    }
+                    return Err(self.refuse(req, visit, bad));
+                }
+                self.let_in(&req, visit, good);
+                Ok(req)
+            }
+            // Only credentials that could be read are ever checked.
+            (Decision::Check { bad, .. }, _) => Err(self.refuse(req, visit, bad)),
+        }
+    }
+
+    fn pass(req: &ServiceRequest, user: Option<User>) {
+        if let Some(user) = user {
+            req.extensions_mut().insert(user);
+        }
+    }
+
+    /// Remembers what good credentials lead to.
+    fn let_in(&self, req: &ServiceRequest, mut visit: Visit, good: Good) {
+        let config = &*self.config;
+        match good {
+            Good::LogIn => {
+                let path = Place::of(req.path());
+                let typed_here = matches!(
+                    &visit.state,
+                    State::Rejected { path: at, .. } | State::Asked { path: at, .. } if *at == path
+                );
+                if typed_here {
+                    req.extensions_mut().insert(TypedHere(config.realm.to_string()));
+                }
+                visit.log_in(config, req.request());
+                tracing::info!(realm = %config.realm, user = visit.user_id(), "logged in");
+            }
+            Good::Confirm => visit.confirm(config, req.request()),
+            Good::Stateless => {
+                tracing::debug!(realm = %config.realm, user = visit.user_id(), "let in once");
+            }
+        }
+        let user = match good {
+            Good::LogIn | Good::Confirm => User::of(config, &visit.state),
+            Good::Stateless => visit.user_id().map(|id| User {
+                id: id.to_owned(),
+                realm: config.realm.clone(),
+                since: (config.clock)(),
+            }),
+        };
+        Self::pass(req, user);
+    }
+
+    fn refuse(&self, req: ServiceRequest, mut visit: Visit, refuse: Refuse) -> ServiceResponse {
+        let Refuse { how, reason, next } = refuse;
+        let config = &*self.config;
+        if reason == Reason::WrongCredentials {
+            let user = visit.user_id();
+            tracing::warn!(realm = %config.realm, user, path = req.path(), "wrong credentials");
+        } else {
+            tracing::debug!(realm = %config.realm, ?reason, ?how, path = req.path(), "refused");
+        }
+        let mut response = challenge::refuse(config, req.request(), visit.client, how, reason);
+        if let Some(next) = next {
+            visit.write(config, req.request(), next);
+            response = Misuse::watch(self, req.request(), &visit.session, response);
+        }
+        req.into_response(response)
+    }
+}

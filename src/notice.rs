@@ -1,0 +1,189 @@
+//! What a person or a program is told with a refusal or a log-out, and why.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{Accept, ContentType, Header},
+    },
+    mime,
+};
+
+use crate::{client::Client, login::Why};
+
+/// Why a request was refused, or what has just happened to the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Nobody is logged in, or the request came without the credentials of the login.
+    LoginRequired,
+    /// The user has logged out.
+    LoggedOut,
+    /// The authenticator no longer agrees with the credentials of the login.
+    NoLongerAccepted,
+    /// The credentials are wrong.
+    WrongCredentials,
+    /// Another site sent the browser here to log its user out.
+    OtherSite,
+}
+
+impl From<Why> for Reason {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::NeverLoggedIn => Self::LoginRequired,
+            Why::LoggedOut => Self::LoggedOut,
+            Why::NoLongerAccepted => Self::NoLongerAccepted,
+        }
+    }
+}
+
+impl Reason {
+    fn title(self) -> &'static str {
+        match self {
+            Self::LoginRequired => "Login required",
+            Self::LoggedOut => "You are logged out",
+            Self::NoLongerAccepted => "Your login has ended",
+            Self::WrongCredentials => "That did not match",
+            Self::OtherSite => "You are not logged out",
+        }
+    }
+
+    fn detail(self) -> &'static str {
+        match self {
+            Self::LoginRequired => "This page is for users who have logged in.",
+            Self::LoggedOut => "Whoever wants in now has to type a user name and a password.",
+            Self::NoLongerAccepted => "Your user name and password are no longer accepted.",
+            Self::WrongCredentials => "The user name or the password is wrong.",
+            Self::OtherSite => "Another site asked for this. To log out, do so on this one.",
+        }
+    }
+}
+
+/// What an answer of this crate has to say; given to the application's own
+/// [responses](crate::BasicLoginBuilder::respond_with).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Notice<'a> {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: Reason,
+    pub(crate) landing: &'a str,
+    pub(crate) client: Client,
+    pub(crate) script: Option<&'static str>,
+}
+
+impl Notice<'_> {
+    /// The status of the answer: 401, 403 (a request that must not disturb the dialog open
+    /// elsewhere, or another site's log-out), or 200 after a log-out that needs no challenge.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Why the request was refused.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Where to log in again, for a link.
+    #[must_use]
+    pub fn landing(&self) -> &str {
+        self.landing
+    }
+
+    /// The `<script>` element that a "logged out" page has to hold under
+    /// [`LogoutAnswer::Page`](crate::LogoutAnswer::Page); none for every other answer.
+    #[must_use]
+    pub fn script(&self) -> Option<&str> {
+        self.script
+    }
+
+    /// This crate's own answer, in the format that the client accepts.
+    pub(crate) fn to_response(&self, req: &HttpRequest) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        match self.format(req) {
+            Format::Html => response.insert_header(ContentType::html()).body(self.html()),
+            Format::Json => {
+                response.insert_header(("Content-Type", "application/problem+json")).body(format!(
+                    r#"{{"status":{},"title":"{}","detail":"{}"}}"#,
+                    self.status.as_u16(),
+                    self.reason.title(),
+                    self.reason.detail(),
+                ))
+            }
+            Format::Text => response.insert_header(ContentType::plaintext()).body(format!(
+                "{}. {}\n",
+                self.reason.title(),
+                self.reason.detail()
+            )),
+        }
+    }
+
+    fn format(&self, req: &HttpRequest) -> Format {
+        let accepted = Accept::parse(req).map(|accept| accept.ranked()).unwrap_or_default();
+        let named = accepted.iter().find_map(|mime| match (mime.type_(), mime.subtype()) {
+            (mime::TEXT, mime::HTML) => Some(Format::Html),
+            (mime::TEXT, mime::PLAIN) => Some(Format::Text),
+            (mime::APPLICATION, mime::JSON) => Some(Format::Json),
+            (mime::APPLICATION, subtype) if subtype == "problem" => Some(Format::Json),
+            _ => None,
+        });
+        named.unwrap_or(match self.client {
+            Client::Navigation => Format::Html,
+            _ => Format::Text,
+        })
+    }
+
+    fn html(&self) -> String {
+        let Self { status, reason, landing, script, .. } = self;
+        let script = script.unwrap_or_default();
+        let (title, detail) = (reason.title(), reason.detail());
+        // A browser that has asked and been cancelled two or three times (Firefox) stays silent
+        // in that tab until the page is loaded anew.
+        let hint = if *status == StatusCode::FORBIDDEN {
+            ""
+        } else {
+            "<p class=hint>If your browser does not ask for a password, reload the page.</p>"
+        };
+        format!(
+            r#"<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 20vh auto 0; padding: 0 1.5rem; }}
+h1 {{ font-size: 1.5rem; margin: 0; }}
+a {{ display: inline-block; padding: .45rem 1rem; border-radius: .4rem; background: #2457c5; color: #fff; text-decoration: none; }}
+a:focus-visible {{ outline: 2px solid; outline-offset: 2px; }}
+.hint {{ font-size: .875rem; opacity: .7; }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{detail}</p>
+<p><a href="{landing}">Log in</a></p>
+{hint}
+</main>
+{script}</body>
+</html>
+"#,
+            landing = escape(landing),
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Html,
+    Json,
+    Text,
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,83 @@
+//! Paths as a session remembers them, and the part of a site that browsers send credentials to.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Longest path that is kept as it is: a session in a cookie holds 4 KiB in all.
+const MAX: usize = 512;
+
+/// The path of a request, kept to know it again. One that is too long is kept as its hash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Place(String);
+
+impl Place {
+    pub(crate) fn of(path: &str) -> Self {
+        if path.len() <= MAX {
+            return Self(path.to_owned());
+        }
+        let hash = Sha256::digest(path);
+        Self(hash.iter().fold(String::from("sha256:"), |hex, byte| format!("{hex}{byte:02x}")))
+    }
+
+    /// The directory of this path: what a browser that logged in here sends its credentials to
+    /// without being asked (RFC 7617, section 2.2).
+    ///
+    /// None where it is not known. A guess would be a hole: too wide a directory takes a browser
+    /// for one that has forgotten its credentials.
+    pub(crate) fn directory(&self) -> Option<Directory> {
+        let end = self.0.starts_with('/').then(|| self.0.rfind('/')).flatten()?;
+        Some(Directory(self.0[..=end].to_owned()))
+    }
+}
+
+/// A path up to its last slash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Directory(String);
+
+impl Directory {
+    pub(crate) fn holds(&self, path: &str) -> bool {
+        path.starts_with(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(path: &str) -> Option<Directory> {
+        Place::of(path).directory()
+    }
+
+    #[test]
+    fn the_directory_ends_with_the_last_slash() {
+        assert_eq!(directory("/"), Some(Directory("/".into())));
+        assert_eq!(directory("/admin"), Some(Directory("/".into())));
+        assert_eq!(directory("/admin/"), Some(Directory("/admin/".into())));
+        assert_eq!(directory("/admin/users/7"), Some(Directory("/admin/users/".into())));
+    }
+
+    #[test]
+    fn a_directory_holds_what_is_at_or_below_it() {
+        let admin = directory("/admin/x").expect("a directory");
+        assert!(admin.holds("/admin/"));
+        assert!(admin.holds("/admin/a/b"));
+        assert!(!admin.holds("/admin"));
+        assert!(!admin.holds("/administrator"));
+        assert!(!admin.holds("/"));
+    }
+
+    #[test]
+    fn a_long_path_is_known_again_but_its_directory_is_not_guessed() {
+        let long = format!("/{}", "x/".repeat(MAX));
+        assert_eq!(Place::of(&long), Place::of(&long));
+        assert_ne!(Place::of(&long), Place::of(&format!("{long}y")));
+        assert_eq!(directory(&long), None);
+        assert!(Place::of(&long).0.len() < 80);
+    }
+
+    #[test]
+    fn what_is_not_a_path_has_no_directory() {
+        assert_eq!(directory("*"), None);
+        assert_eq!(directory(""), None);
+    }
+}

@@ -1,0 +1,226 @@
+//! A request read into the facts that the decision needs, and the session written as it says.
+
+use actix_session::{Session, SessionExt};
+use actix_web::{HttpRequest, http::header};
+
+use crate::{
+    client::Client,
+    config::{Config, LogoutAnswer, LogoutClears},
+    credentials::Authorization,
+    decision::{Ask, Presented},
+    ended::ENDED,
+    fingerprint::Fingerprint,
+    login::{self, Entry, Found, Login, LoginId, State, Why, millis},
+    place::Place,
+};
+
+/// The user whom the script of the page answer asks as. Whoever comes as it is nobody.
+pub(crate) const RESERVED_USER: &str = "logged-out";
+
+/// A request, as far as this realm is concerned.
+
+pub(crate) struct Visit {
+    pub(crate) session: Session,
+    pub(crate) client: Client,
+    pub(crate) authorization: Authorization,
+    pub(crate) state: State,
+    pub(crate) now: u64,
+    id: Option<LoginId>,
+    fingerprint: Option<Fingerprint>,
+}
+
+impl Visit {
+    pub(crate) fn read(config: &Config, req: &HttpRequest) -> Self {
+        let session = req.get_session();
+        let client = (config.classify)(req);
+        let authorization = Authorization::read(req.headers());
+        let fingerprint = match &authorization {
+            Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
+            Authorization::Missing | Authorization::Unusable => None,
+        };
+        let (id, state) = match login::find(&session, &config.realm) {
+            Found::Entry(entry) => {
+                let ended = entry.id.is_some_and(|id| ENDED.contains(id));
+                let id = entry.id.filter(|_| !ended);
+                (id, entry.into_state(&config.key, || origin(req), ended))
+            }
+            Found::Unreadable => (None, State::Fresh.logged_out(Why::LoggedOut)),
+            // A cookie that leads to no session is what a request carries that was on its way
+            // when a log-out renewed the key. Nothing but itself sends a program's credentials.
+            Found::Nothing
+                if client != Client::Program
+                    && session.entries().is_empty()
+                    && has_cookie(req, &config.session_cookie) =>
+            {
+                (None, State::Fresh.logged_out(Why::LoggedOut))
+            }
+            Found::Nothing => (None, State::Fresh),
+        };
+        let now = millis((config.clock)());
+        Self { session, client, authorization, state, now, id, fingerprint }
+    }
+
+    /// What the decision is asked.
+    pub(crate) fn ask<'a>(&'a self, config: &Config, path: &'a str) -> Ask<'a> {
+        let due = match &self.state {
+            State::LoggedIn(login) => {
+                config.checker.sees_every_request() || login.is_due(self.now, config.reverify_after)
+            }
+            _ => false,
+        };
+        Ask {
+            state: &self.state,
+            presented: self.presented(config),
+            client: self.client,
+            path,
+            due,
+            challenge_subresources: config.challenge_subresources,
+        }
+    }
+
+    fn presented(&self, config: &Config) -> Presented<'_> {
+        match (&self.authorization, &self.fingerprint) {
+            (Authorization::Missing, _) => Presented::Nothing,
+            (Authorization::Basic(auth), _)
+                if config.answer == LogoutAnswer::Page && auth.user_id() == RESERVED_USER =>
+            {
+                Presented::Reserved
+            }
+            (Authorization::Basic(_), Some(fingerprint)) => Presented::Credentials(fingerprint),
+            (Authorization::Basic(_) | Authorization::Unusable, _) => Presented::Unusable,
+        }
+    }
+
+    /// The fingerprint and the user-id of the presented credentials.
+    pub(crate) fn credentials(&self) -> Option<(Fingerprint, &str)> {
+        match (&self.authorization, self.fingerprint) {
+            (Authorization::Basic(auth), Some(fingerprint)) => Some((fingerprint, auth.user_id())),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn user_id(&self) -> Option<&str> {
+        self.credentials().map(|(_, user_id)| user_id)
+    }
+
+    /// Notices that somebody logged out while this request was waiting for its authenticator.
+    pub(crate) fn notice_log_out(&mut self) -> bool {
+        let ended = self.id.is_some_and(|id| ENDED.contains(id));
+        if ended {
+            self.id = None;
+            self.state = self.state.logged_out(Why::LoggedOut);
+        }
+        ended
+    }
+
+    /// Logs the presented credentials in, which were found to be good.
+    pub(crate) fn log_in(&mut self, config: &Config, req: &HttpRequest) {
+        if let Some((fingerprint, user)) = self.credentials() {
+            let login = Login {
+                user: user.to_owned(),
+                fingerprint,
+                since: self.now,
+                verified: self.now,
+                directory: Place::of(req.path()).directory(),
+            };
+            self.write(config, req, State::LoggedIn(login));
+        }
+    }
+
+    /// Writes down that the login's credentials were found to be good still.
+    pub(crate) fn confirm(&mut self, config: &Config, req: &HttpRequest) {
+        if let State::LoggedIn(login) = &self.state
+            && config.remembers_verification()
+        {
+            let login = Login { verified: self.now, ..login.clone() };
+            self.write(config, req, State::LoggedIn(login));
+        }
+    }
+
+    /// Writes the next state. The key is renewed with every change but the one to a login: a
+    /// request on its way carries the old one and can never pass for an answer to the new
+    /// challenge.
+    pub(crate) fn write(&mut self, config: &Config, req: &HttpRequest, state: State) {
+        let is_login = matches!(state, State::LoggedIn(_));
+        if !is_login || (config.renew_key_at_login && !matches!(self.state, State::LoggedIn(_))) {
+            self.session.renew();
+        }
+        if matches!(state, State::LoggedOut { .. }) {
+            self.id = None;
+        } else {
+            self.id = self.id.or_else(|| Some(LoginId::draw()));
+        }
+        let entry = Entry { id: self.id, origin: origin(req), state };
+        login::put(&self.session, &config.realm, &entry);
+        self.state = entry.state;
+    }
+
+    /// Ends the login, and with it every answer that is still on its way.
+    pub(crate) fn end(&mut self) {
+        if let Some(id) = self.id.take() {
+            ENDED.end(id);
+        }
+    }
+
+    /// Ends the login and clears the session as far as the application wants.
+    pub(crate) fn forget(&mut self, config: &Config) {
+        self.end();
+        if config.clears == LogoutClears::Realm {
+            return;
+        }
+        let others = login::others(&self.session, &config.realm);
+        self.session.clear();
+        for (realm, mut entry) in others {
+            // Never to Fresh: the browser may still hold that realm's credentials, too.
+            if let State::LoggedIn(_) = entry.state {
+                if let Some(id) = entry.id.take() {
+                    ENDED.end(id);
+                }
+                entry.state = entry.state.logged_out(Why::LoggedOut);
+            }
+            login::put(&self.session, &realm, &entry);
+        }
+    }
+}
+
+/// Takes a login that was ended while its request was served out of a session that is about to be
+/// written: the handler's write would bring it back.
+pub(crate) fn strike_if_ended(session: &Session, config: &Config) {
+    use actix_session::SessionStatus::{Changed, Renewed};
+
+    // A session that is not written stays unwritten: its cookie would replace the one that the
+    // log-out has set.
+    if !matches!(session.status(), Changed | Renewed) {
+        return;
+    }
+    if let Found::Entry(mut entry) = login::find(session, &config.realm) {
+        if entry.id.is_some_and(|id| ENDED.contains(id)) {
+            entry.id = None;
+            entry.state = entry.state.logged_out(Why::LoggedOut);
+            login::put(session, &config.realm, &entry);
+        }
+    }
+}
+
+/// Scheme, host and port, as the browser sees them (RFC 6454, section 4).
+fn origin(req: &HttpRequest) -> String {
+    let connection = req.connection_info();
+    format!("{}://{}", connection.scheme(), connection.host())
+}
+
+pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {
+    req.cookie(name).is_some()
+}
+
+/// Whether another site has sent the browser here: nobody else may log its user out.
+pub(crate) fn is_cross_site(req: &HttpRequest) -> bool {
+    let headers = req.headers();
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "cross-site";
+    }
+    // The scheme is left out: behind a proxy that speaks TLS it may not be known.
+    headers.get(header::ORIGIN).is_some_and(|origin| {
+        let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        host.is_none_or(|(_, host)| host != req.connection_info().host())
+    })
+}
