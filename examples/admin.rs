@@ -15,6 +15,7 @@ use actix_basic_logout::{BasicLogin, LogoutAnswer, User};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, web};
 use actix_web_httpauth::extractors::basic::BasicAuth;
+use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 #[actix_web::main]
@@ -32,6 +33,7 @@ async fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the line that says where it listens")]
 async fn serve() -> Result<(), String> {
     let address: SocketAddr = variable("ADDR", "127.0.0.1:8080", |value| {
         value.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080")
@@ -65,6 +67,7 @@ async fn serve() -> Result<(), String> {
             .build();
         App::new()
             .route("/", web::get().to(home))
+            .route("/style.css", web::get().to(style))
             .service(admin)
             .route("/logout", web::get().to(login.logout()))
             .route("/logout", web::post().to(login.logout()))
@@ -92,7 +95,8 @@ fn variable<T>(
         Err(env::VarError::NotPresent) => default.to_owned(),
         Err(env::VarError::NotUnicode(_)) => return Err(format!("{name} is not UTF-8")),
     };
-    parse(&value).map_err(|expected| format!("{name}={value:?} makes no sense: it takes {expected}"))
+    parse(&value)
+        .map_err(|expected| format!("{name}={value:?} makes no sense: it takes {expected}"))
 }
 
 /// The authenticator. A real one would compare hashes.
@@ -102,65 +106,36 @@ async fn is_user(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, actix
 }
 
 async fn home() -> impl Responder {
-    page(
-        "Public",
-        r#"<h1>Anybody may read this</h1>
-<p>The admin area is for <code>alice</code> (<code>wonderland</code>) and <code>bob</code>
-(<code>builder</code>).</p>
-<p><a class="button" href="/admin/">Admin area</a></p>"#,
-    )
+    asset("text/html; charset=utf-8", include_str!("admin/home.html"))
 }
 
 async fn dashboard(req: HttpRequest, user: User) -> impl Responder {
-    page(
-        "Admin area",
-        &format!(
-            r#"<p class="who"><img src="/admin/logo.svg" alt="" width="40" height="40">
-<span>Signed in as <strong id="user">{user}</strong></span></p>
-<h1>Admin area</h1>
-<p>This is <code>{path}</code>. Every page below <code>/admin/</code> looks like it:
-<a href="/admin/users">users</a>, <a href="/admin/reports/2026/11">reports</a>.</p>
-<p>The server last called you <output id="whoami">…</output>.</p>
-<form method="post" action="/admin/logout"><button class="button">Log out</button></form>
-<p class="small">Or by a link: <a href="/admin/logout">inside</a> the admin area,
-<a href="/logout">outside</a> it.</p>"#,
-            user = escape(user.id()).replace("Signed in as <strong", ""),
-            path = escape(req.path()),
-        ),
-    )
+    let minutes = user.since().elapsed().unwrap_or_default().as_secs() / 60;
+    let body = include_str!("admin/dashboard.html")
+        .replace("{user}", &escape(user.id()))
+        .replace("{since}", &format!("{minutes} min"))
+        .replace("{path}", &escape(req.path()));
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body)
 }
 
 async fn whoami(user: User) -> impl Responder {
-    web::Json(serde_json::json!({ "user": user.id() }))
+    web::Json(json!({ "user": user.id() }))
 }
 
 async fn style() -> impl Responder {
-    HttpResponse::Ok().content_type("text/css").body(STYLE)
+    asset("text/css", include_str!("admin/style.css"))
 }
 
 async fn script() -> impl Responder {
-    HttpResponse::Ok().content_type("text/javascript").body(SCRIPT)
+    asset("text/javascript", include_str!("admin/app.js"))
 }
 
 async fn logo() -> impl Responder {
-    HttpResponse::Ok().content_type("image/svg+xml").body(LOGO)
+    asset("image/svg+xml", include_str!("admin/logo.svg"))
 }
 
-fn page(title: &str, body: &str) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").body(format!(
-        r#"<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-{assets}
-<main>
-{body}
-</main>
-"#,
-        assets = if title == "Admin area" { ADMIN_ASSETS } else { PUBLIC_ASSETS },
-    ))
+fn asset(content_type: &str, body: &'static str) -> HttpResponse {
+    HttpResponse::Ok().content_type(content_type).body(body)
 }
 
 fn escape(text: &str) -> String {

@@ -6,13 +6,18 @@ use actix_web::{
     http::{
         StatusCode,
         header::{
-            CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, LOCATION, VARY,
-            WWW_AUTHENTICATE,
+            CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, LOCATION,
+            VARY, WWW_AUTHENTICATE,
         },
     },
 };
 
-use crate::{client::Client, config::Config, decision::How, notice::{Notice, Reason}};
+use crate::{
+    client::Client,
+    config::Config,
+    decision::How,
+    notice::{Notice, Reason},
+};
 
 /// What the answer depends on, and so (RFC 9110, section 12.5.5) what `Vary` names.
 const DEPENDS_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, User-Agent";

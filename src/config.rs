@@ -8,9 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use actix_web::{
-    Error, HttpRequest, HttpResponse, dev::ServiceRequest, http::header::HeaderValue,
-};
+use actix_web::{Error, HttpRequest, HttpResponse, dev::ServiceRequest, http::header::HeaderValue};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 
 use crate::{

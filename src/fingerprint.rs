@@ -28,7 +28,10 @@ impl FingerprintKey {
     }
 
     pub(crate) fn new(key: &[u8]) -> Self {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length, RFC 2104 section 3")]
+        #[expect(
+            clippy::expect_used,
+            reason = "HMAC takes a key of any length, RFC 2104 section 3"
+        )]
         let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key");
         let mut name = [0; KEY_NAME];
         name.copy_from_slice(&digest(&mac, &[b"name of the key"])[..KEY_NAME]);

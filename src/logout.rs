@@ -5,10 +5,7 @@ use std::{
     future::{Ready, ready},
 };
 
-use actix_web::{
-    Handler, HttpMessage, HttpRequest, HttpResponse,
-    http::StatusCode,
-};
+use actix_web::{Handler, HttpMessage, HttpRequest, HttpResponse, http::StatusCode};
 
 use crate::{
     challenge,
@@ -146,8 +143,7 @@ pub(crate) fn is_replacing(config: &Config, req: &HttpRequest) -> bool {
 /// Answers that script, wherever it asks.
 pub(crate) fn replace(login: &BasicLogin, req: &HttpRequest, visit: &mut Visit) -> HttpResponse {
     let config = &*login.config;
-    let refuse =
-        |how| challenge::refuse(config, req, visit.client, how, Reason::LoggedOut);
+    let refuse = |how| challenge::refuse(config, req, visit.client, how, Reason::LoggedOut);
     let replacing = decision::replace(&visit.ask(config, req.path()));
     match replacing {
         _ if is_cross_site(req) => refuse(How::Forbid),

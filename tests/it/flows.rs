@@ -1,0 +1,1 @@
+//! Logging in and out, as browsers and programs do.
