@@ -296,3 +296,6 @@ pub(crate) fn replace(ask: &Ask<'_>) -> Replacing {
         _ => Replacing::Forbid,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,550 @@
+//! The two tables of `DESIGN.md` (4.1 and 4.2), row by row, for every combination of state,
+//! presented credentials, client and path.
+//!
+//! A row reads `given -> expected`. A given column is a name, several (`nav/prog`), `some`
+//! (credentials of any kind) or a pattern with one `*`. Each combination is found in exactly one
+//! row, which is itself a test.
+//!
+//! Everything happens around a login at `/admin/login`, so its directory is `/admin/`.
+
+use super::*;
+use crate::{fingerprint::FingerprintKey, login::Login, place::Directory};
+
+/// What is known where: `in` is logged in, `due` to be asked about again, `nowhere` without a
+/// directory, because the path was too long to be kept. `out` is logged out, with what is known of
+/// the login that ended: both directory and header, one of them or neither. `here` and `else` say
+/// whether the request is for the path of the challenge.
+const STATES: &[&str] = &[
+    "fresh",
+    "in",
+    "in-due",
+    "in-nowhere",
+    "out",
+    "out-dir",
+    "out-header",
+    "out-blank",
+    "rejected-here",
+    "rejected-here-pending",
+    "rejected-else",
+    "rejected-else-pending",
+    "asked-here",
+    "asked-else",
+];
+
+/// `own` is the header of the login, also of the one that has ended.
+const PRESENTED: &[&str] = &["nothing", "own", "other", "unusable", "reserved"];
+const CLIENTS: &[&str] = &["nav", "sub", "prog"];
+/// As seen from the directory of the login.
+const PATHS: &[&str] = &["inside", "outside"];
+const STYLES: &[&str] = &["challenge", "page", "redirect"];
+
+const REQUESTS: &[&[&str]] = &[STATES, PRESENTED, CLIENTS, PATHS];
+const CHALLENGED_SUBRESOURCES: &[&[&str]] = &[STATES, PRESENTED, &["sub"], PATHS];
+const LOG_OUTS: &[&[&str]] = &[STYLES, STATES, PRESENTED, CLIENTS, PATHS];
+const REPLACEMENTS: &[&[&str]] = &[STATES, PRESENTED];
+
+/// Expected: what good credentials lead to (`-`: nobody is asked about them), else how the request
+/// is refused, what it is told (`why`: what the state remembers), and the next state.
+///
+/// "Refuse" is a challenge for a navigation or a program, a quiet refusal for a subresource.
+/// `unusable` and `reserved` are credentials that are wrong without asking.
+const MIDDLEWARE: &str = "
+    # LoggedIn, the same as at login: pass
+    in/in-nowhere         own                     nav/sub/prog *       -> pass
+    # ... once due it is checked; one that is no longer accepted counts as LoggedOut
+    in-due                own                     nav/prog     *       -> confirm challenge no-longer rejected
+    in-due                own                     sub          *       -> confirm quiet     no-longer out
+    # LoggedIn, another: check, else refuse
+    in*                   other                   nav/prog     *       -> login   challenge wrong     same
+    in*                   other                   sub          *       -> login   quiet     wrong     same
+    in*                   unusable/reserved       nav/prog     *       -> -       challenge wrong     same
+    in*                   unusable/reserved       sub          *       -> -       quiet     wrong     same
+    # LoggedIn, none, at or below the directory, subresource: quietly; otherwise: challenge
+    in/in-due             nothing                 sub          inside  -> -       quiet     required  same
+    in/in-due             nothing                 sub          outside -> -       challenge required  same
+    in-nowhere            nothing                 sub          *       -> -       challenge required  same
+    in*                   nothing                 nav/prog     *       -> -       challenge required  same
+
+    # LoggedOut, some, navigation: Rejected here, pending unless it was the ended login's header
+    out*                  own                     nav/prog     *       -> -       challenge why       rejected
+    out/out-header        other/unusable          nav/prog     *       -> -       challenge why       rejected+pending
+    # ... nor the reserved user's, which has taken its place
+    out/out-header        reserved                nav/prog     *       -> -       challenge why       rejected
+    out-dir/out-blank     other/unusable/reserved nav/prog     *       -> -       challenge why       rejected
+    # LoggedOut, some, subresource: quietly
+    out*                  some                    sub          *       -> -       quiet     why       same
+    # LoggedOut, none, at or below the remembered directory, navigation: Asked here
+    out/out-dir           nothing                 nav/prog     inside  -> -       challenge why       asked
+    # LoggedOut, none, otherwise: refuse
+    out/out-dir           nothing                 nav/prog     outside -> -       challenge why       same
+    out-header/out-blank  nothing                 nav/prog     *       -> -       challenge why       same
+    out*                  nothing                 sub          *       -> -       quiet     why       same
+
+    # Rejected, the pending header: nothing is pending any more
+    rejected-*-pending    own                     nav/prog     *       -> -       challenge why       rejected
+    rejected-*-pending    own                     sub          *       -> -       quiet     why       same
+    # Rejected, another, at its path: check
+    rejected-here         own/other               nav/prog     *       -> login   challenge wrong     same
+    rejected-here         own/other               sub          *       -> login   quiet     wrong     same
+    rejected-here-pending other                   nav/prog     *       -> login   challenge wrong     same
+    rejected-here-pending other                   sub          *       -> login   quiet     wrong     same
+    rejected-here*        unusable/reserved       nav/prog     *       -> -       challenge wrong     same
+    rejected-here*        unusable/reserved       sub          *       -> -       quiet     wrong     same
+    # Rejected, another, elsewhere, navigation: Rejected here, pending kept
+    rejected-else         some                    nav/prog     *       -> -       challenge why       rejected
+    rejected-else-pending other/unusable/reserved nav/prog     *       -> -       challenge why       rejected+pending
+    # Rejected, another, elsewhere, subresource: 403
+    rejected-else         some                    sub          *       -> -       403       why       same
+    rejected-else-pending other/unusable/reserved sub          *       -> -       403       why       same
+    # Rejected, none: Asked here, or unchanged while something is pending
+    rejected-here         nothing                 nav/prog     *       -> -       challenge why       asked
+    rejected-else         nothing                 nav/prog     *       -> -       challenge why       asked
+    rejected-*-pending    nothing                 nav/prog     *       -> -       challenge why       same
+    rejected-*            nothing                 sub          *       -> -       quiet     why       same
+
+    # Asked, some: check
+    asked-*               own/other               nav/prog     *       -> login   challenge wrong     same
+    asked-*               own/other               sub          *       -> login   quiet     wrong     same
+    asked-*               unusable/reserved       nav/prog     *       -> -       challenge wrong     same
+    asked-*               unusable/reserved       sub          *       -> -       quiet     wrong     same
+    # Asked, none: refuse
+    asked-*               nothing                 nav/prog     *       -> -       challenge why       same
+    asked-*               nothing                 sub          *       -> -       quiet     why       same
+
+    # Fresh, navigation: Rejected here, or Asked here
+    fresh                 some                    nav          *       -> -       challenge required  rejected
+    fresh                 nothing                 nav          *       -> -       challenge required  asked
+    # Fresh, subresource: quietly
+    fresh                 *                       sub          *       -> -       quiet     required  same
+    # Fresh, program: plain Basic, nothing is remembered
+    fresh                 own/other               prog         *       -> once    challenge wrong     same
+    fresh                 unusable/reserved       prog         *       -> -       challenge wrong     same
+    fresh                 nothing                 prog         *       -> -       challenge required  same
+";
+
+/// Subresources once the application has them challenged as well: the rows of navigations, but for
+/// the two that say otherwise.
+const SUBRESOURCES_CHALLENGED: &str = "
+    in/in-nowhere         own                     sub * -> pass
+    in-due                own                     sub * -> confirm challenge no-longer rejected
+    in*                   other                   sub * -> login   challenge wrong     same
+    in*                   unusable/reserved       sub * -> -       challenge wrong     same
+    in*                   nothing                 sub * -> -       challenge required  same
+
+    out*                  own                     sub * -> -       challenge why       rejected
+    out/out-header        other/unusable          sub * -> -       challenge why       rejected+pending
+    out/out-header        reserved                sub * -> -       challenge why       rejected
+    out-dir/out-blank     other/unusable/reserved sub * -> -       challenge why       rejected
+    # Not as for a navigation: a subresource without credentials proves nothing. There are WebSocket
+    # handshakes and requests of service workers that leave them at home
+    out*                  nothing                 sub * -> -       challenge why       same
+
+    rejected-*-pending    own                     sub * -> -       challenge why       rejected
+    rejected-here         own/other               sub * -> login   challenge wrong     same
+    rejected-here-pending other                   sub * -> login   challenge wrong     same
+    rejected-here*        unusable/reserved       sub * -> -       challenge wrong     same
+    # Not as for a navigation: a 401 would make Chromium drop what its user is typing elsewhere
+    rejected-else         some                    sub * -> -       403       why       same
+    rejected-else-pending other/unusable/reserved sub * -> -       403       why       same
+    rejected-here         nothing                 sub * -> -       challenge why       asked
+    rejected-else         nothing                 sub * -> -       challenge why       asked
+    rejected-*-pending    nothing                 sub * -> -       challenge why       same
+
+    asked-*               own/other               sub * -> login   challenge wrong     same
+    asked-*               unusable/reserved       sub * -> -       challenge wrong     same
+    asked-*               nothing                 sub * -> -       challenge why       same
+
+    fresh                 some                    sub * -> -       challenge required  rejected
+    fresh                 nothing                 sub * -> -       challenge required  asked
+";
+
+/// Expected: whether the login is forgotten, the reply, and the next state; `out` with what is left
+/// to know.
+const LOG_OUT: &str = "
+    # Rejected at this path, nothing pending, some: typed at log-out's own prompt
+    *              rejected-here               some           nav/prog * -> keep   landing   asked
+
+    # Any other, some: Rejected here, pending unless it was the login's header (nor the reserved
+    # user's, whom only the page answer knows)
+    challenge      in*/out/out-header          own/reserved   nav/prog * -> forget challenge rejected
+    challenge      in*/out/out-header          other/unusable nav/prog * -> forget challenge rejected+pending
+    challenge      out-dir/out-blank           some           nav/prog * -> forget challenge rejected
+    challenge      rejected-else/asked-*/fresh some           nav/prog * -> forget challenge rejected
+    # ... a pending one is kept until it came itself
+    challenge      rejected-*-pending          own/reserved   nav/prog * -> forget challenge rejected
+    challenge      rejected-*-pending          other/unusable nav/prog * -> forget challenge rejected+pending
+
+    # LoggedIn, LoggedOut, none: the same challenge
+    challenge      in*/out*                    nothing        nav/prog * -> forget challenge out
+    # Asked, Rejected elsewhere, none: forget, \"you are logged out\"
+    challenge      asked-*/rejected-else*      nothing        nav/prog * -> forget done      out
+
+    # Page and Redirect: LoggedOut, without a dialog. Where nothing is left to forget, as above
+    # and below
+    page           in*/out*/asked-*            *              nav/prog * -> forget page      out
+    page           rejected-else*              *              nav/prog * -> forget page      out
+    page           rejected-here-pending/fresh some           nav/prog * -> forget page      out
+    redirect       in*/out*/asked-*            *              nav/prog * -> forget redirect  out
+    redirect       rejected-else*              *              nav/prog * -> forget redirect  out
+    redirect       rejected-here-pending/fresh some           nav/prog * -> forget redirect  out
+
+    # Fresh, Rejected at this path, none: nothing left to forget
+    challenge/page fresh/rejected-here*        nothing        nav/prog * -> keep   done      same
+    redirect       fresh/rejected-here*        nothing        nav/prog * -> keep   redirect  same
+
+    # Subresource, any but Fresh, or credentials sent: 204, no dialog
+    *              in*/out*/rejected-*/asked-* *              sub      * -> forget nothing   out
+    *              fresh                       some           sub      * -> forget nothing   out
+    # Subresource, Fresh
+    *              fresh                       nothing        sub      * -> keep   nothing   same
+";
+
+/// The page answer's script, whatever its client and path.
+const REPLACE: &str = "
+    # Challenged until it comes with the reserved user's credentials
+    out*                 nothing/own/other/unusable -> challenge
+    out*                 reserved                   -> replaced  asked
+    # It has done its work before, in another tab
+    asked-*              reserved                   -> replaced  same
+    # There is no log-out to complete: nothing here may be replaced, nor asked for
+    asked-*              nothing/own/other/unusable -> forbid
+    fresh/in*/rejected-* *                          -> forbid
+";
+
+const WHYS: [Why; 3] = [Why::NeverLoggedIn, Why::LoggedOut, Why::NoLongerAccepted];
+const ELSEWHERE: &str = "/admin/elsewhere";
+
+struct Row<'t> {
+    line: &'t str,
+    given: Vec<&'t str>,
+    expected: Vec<&'t str>,
+}
+
+fn rows(table: &str) -> Vec<Row<'_>> {
+    let lines = table.lines().map(str::trim);
+    lines
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| {
+            let (given, expected) = line.split_once("->").expect("a row has an arrow");
+            Row {
+                line,
+                given: given.split_whitespace().collect(),
+                expected: expected.split_whitespace().collect(),
+            }
+        })
+        .collect()
+}
+
+/// Whether a column of a row means this name.
+fn means(column: &str, name: &str) -> bool {
+    column.split('/').any(|pattern| match pattern.split_once('*') {
+        Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
+        None if pattern == "some" => PRESENTED.contains(&name) && name != "nothing",
+        None => pattern == name,
+    })
+}
+
+fn combinations(dimensions: &[&[&'static str]]) -> Vec<Vec<&'static str>> {
+    dimensions.iter().fold(vec![Vec::new()], |found, names| {
+        let longer = |start: &Vec<&'static str>| {
+            let start = start.clone();
+            names.iter().map(move |name| [&start[..], &[*name]].concat())
+        };
+        found.iter().flat_map(longer).collect()
+    })
+}
+
+fn matching<'r, 't>(rows: &'r [Row<'t>], combination: &[&str]) -> Vec<&'r Row<'t>> {
+    let matches = |row: &&Row<'_>| {
+        row.given.iter().zip(combination).all(|(column, name)| means(column, name))
+    };
+    rows.iter().filter(matches).collect()
+}
+
+/// What is wrong with a table: combinations in no row or in several, and names that mean nothing.
+fn faults(table: &str, dimensions: &[&[&'static str]]) -> Vec<String> {
+    let rows = rows(table);
+    let mut faults = Vec::new();
+    for Row { line, given, .. } in &rows {
+        if given.len() != dimensions.len() {
+            faults.push(format!("{line}: not {} columns", dimensions.len()));
+        }
+        for (column, names) in given.iter().zip(dimensions) {
+            let idle = |pattern: &&str| !names.iter().any(|name| means(pattern, name));
+            faults.extend(column.split('/').find(idle).map(|it| format!("{line}: what is {it}?")));
+        }
+    }
+    for combination in combinations(dimensions) {
+        let found = matching(&rows, &combination);
+        if found.len() != 1 {
+            faults.push(format!("{} rows for {combination:?}", found.len()));
+        }
+    }
+    faults
+}
+
+fn header(name: &str) -> Fingerprint {
+    use actix_web_httpauth::headers::authorization::Basic;
+
+    FingerprintKey::new(&[7; 32]).of("Admin area", &Basic::new(name.to_owned(), Some("x")).into())
+}
+
+fn admin() -> Option<Directory> {
+    Place::of("/admin/login").directory()
+}
+
+/// What a name in a row stands for, and what it is for a request to this path.
+fn state(name: &str, path: &str, why: Why) -> State {
+    let logged_in = |directory| {
+        let (user, fingerprint) = ("alice".to_owned(), header("own"));
+        State::LoggedIn(Login { user, fingerprint, since: 1, verified: 1, directory })
+    };
+    let (here, elsewhere, own) = (Place::of(path), Place::of(ELSEWHERE), Some(header("own")));
+    match name {
+        "fresh" => State::Fresh,
+        "in" | "in-due" => logged_in(admin()),
+        "in-nowhere" => logged_in(None),
+        "out" => State::LoggedOut { directory: admin(), fingerprint: own, why },
+        "out-dir" => State::LoggedOut { directory: admin(), fingerprint: None, why },
+        "out-header" => State::LoggedOut { directory: None, fingerprint: own, why },
+        "out-blank" => State::LoggedOut { directory: None, fingerprint: None, why },
+        "rejected-here" => State::Rejected { path: here, pending: None, why },
+        "rejected-here-pending" => State::Rejected { path: here, pending: own, why },
+        "rejected-else" => State::Rejected { path: elsewhere, pending: None, why },
+        "rejected-else-pending" => State::Rejected { path: elsewhere, pending: own, why },
+        "asked-here" => State::Asked { path: here, why },
+        "asked-else" => State::Asked { path: elsewhere, why },
+        _ => panic!("no state is called {name}"),
+    }
+}
+
+/// What is left to know after a log-out: the login's directory and header, or the directory of the
+/// challenge and the pending header.
+fn left(name: &str, path: &str, why: Why) -> State {
+    let here = Place::of(path).directory();
+    let elsewhere = Place::of(ELSEWHERE).directory();
+    let own = Some(header("own"));
+    let (directory, fingerprint) = match name {
+        "fresh" | "out-blank" => (None, None),
+        "in" | "in-due" | "out" => (admin(), own),
+        "in-nowhere" | "out-header" => (None, own),
+        "out-dir" => (admin(), None),
+        "rejected-here" | "asked-here" => (here, None),
+        "rejected-here-pending" => (here, own),
+        "rejected-else" | "asked-else" => (elsewhere, None),
+        "rejected-else-pending" => (elsewhere, own),
+        _ => panic!("no state is called {name}"),
+    };
+    State::LoggedOut { directory, fingerprint, why }
+}
+
+fn next(name: &str, from: &str, path: &str, why: Why) -> Option<State> {
+    let here = Place::of(path);
+    match name {
+        "same" => None,
+        "asked" => Some(State::Asked { path: here, why }),
+        "rejected" => Some(State::Rejected { path: here, pending: None, why }),
+        "rejected+pending" => {
+            Some(State::Rejected { path: here, pending: Some(header("own")), why })
+        }
+        "out" => Some(left(from, path, why)),
+        _ => panic!("no next state is called {name}"),
+    }
+}
+
+fn client(name: &str) -> Client {
+    match name {
+        "nav" => Client::Navigation,
+        "sub" => Client::Subresource,
+        "prog" => Client::Program,
+        _ => panic!("no client is called {name}"),
+    }
+}
+
+fn paths(name: &str) -> &'static [&'static str] {
+    match name {
+        "inside" => &["/admin/", "/admin/page", "/admin/a/b"],
+        "outside" => &["/", "/admin", "/administrator", "/public/admin/"],
+        _ => panic!("no path is called {name}"),
+    }
+}
+
+/// Runs what a combination of names stands for: each path, and each reason for a challenge.
+fn each_request(
+    [name, presented, client_name, path]: [&str; 4],
+    challenge_subresources: bool,
+    mut run: impl FnMut(&Ask<'_>, Why),
+) {
+    let (own, other) = (header("own"), header("other"));
+    for path in paths(path) {
+        for why in WHYS {
+            let state = state(name, path, why);
+            let presented = match presented {
+                "nothing" => Presented::Nothing,
+                "own" => Presented::Credentials(&own),
+                "other" => Presented::Credentials(&other),
+                "unusable" => Presented::Unusable,
+                "reserved" => Presented::Reserved,
+                _ => panic!("nothing presented is called {presented}"),
+            };
+            let (client, due) = (client(client_name), name == "in-due");
+            run(&Ask { state: &state, presented, client, path, due, challenge_subresources }, why);
+        }
+    }
+}
+
+fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Why) -> Decision {
+    let [good, how, says, next_name] = expected else {
+        assert_eq!(expected, ["pass"]);
+        return Decision::Pass;
+    };
+    let reason_of = |why| match why {
+        Why::NeverLoggedIn => Reason::LoginRequired,
+        Why::LoggedOut => Reason::LoggedOut,
+        Why::NoLongerAccepted => Reason::NoLongerAccepted,
+    };
+    let (reason, why) = match *says {
+        "required" => (Reason::LoginRequired, Why::NeverLoggedIn),
+        "no-longer" => (Reason::NoLongerAccepted, Why::NoLongerAccepted),
+        "wrong" => (Reason::WrongCredentials, state_says),
+        "why" => (reason_of(state_says), state_says),
+        _ => panic!("{says} says nothing"),
+    };
+    let how = match *how {
+        "challenge" => How::Challenge,
+        "quiet" => How::Quietly,
+        "403" => How::Forbid,
+        _ => panic!("{how} is no way to refuse"),
+    };
+    let bad = Refuse { how, reason, next: next(next_name, from, path, why) };
+    let good = match *good {
+        "-" => return Decision::Refuse(bad),
+        "login" => Good::LogIn,
+        "confirm" => Good::Confirm,
+        "once" => Good::Stateless,
+        _ => panic!("{good} is nothing good"),
+    };
+    Decision::Check { good, bad }
+}
+
+fn assert_decisions(table: &str, dimensions: &[&[&'static str]], challenge_subresources: bool) {
+    let rows = rows(table);
+    for combination in combinations(dimensions) {
+        let row = matching(&rows, &combination)[0];
+        let request: [&str; 4] = combination[..].try_into().expect("four names");
+        each_request(request, challenge_subresources, |ask, why| {
+            let expected = expected_decision(&row.expected, request[0], ask.path, why);
+            assert_eq!(decide(ask), expected, "{}\n{request:?} {} {why:?}", row.line, ask.path);
+        });
+    }
+}
+
+#[test]
+fn the_middleware_decides_as_its_table_says() {
+    assert_decisions(MIDDLEWARE, REQUESTS, false);
+}
+
+#[test]
+fn subresources_are_challenged_where_the_application_wants_it() {
+    assert_decisions(SUBRESOURCES_CHALLENGED, CHALLENGED_SUBRESOURCES, true);
+}
+
+#[test]
+fn challenging_subresources_changes_nothing_for_others() {
+    for combination in combinations(&[STATES, PRESENTED, &["nav", "prog"], PATHS]) {
+        let request: [&str; 4] = combination[..].try_into().expect("four names");
+        each_request(request, true, |ask, why| {
+            let without = Ask { challenge_subresources: false, ..*ask };
+            assert_eq!(decide(ask), decide(&without), "{request:?} {why:?}");
+        });
+    }
+}
+
+#[test]
+fn log_out_does_as_its_table_says() {
+    let rows = rows(LOG_OUT);
+    for combination in combinations(LOG_OUTS) {
+        let row = matching(&rows, &combination)[0];
+        let [forget, reply, next_name] = row.expected[..] else { panic!("{}", row.line) };
+        let style = match combination[0] {
+            "challenge" => Style::Challenge,
+            "page" => Style::Page,
+            "redirect" => Style::Redirect,
+            style => panic!("no style is called {style}"),
+        };
+        let forget = match forget {
+            "forget" => true,
+            "keep" => false,
+            _ => panic!("{}", row.line),
+        };
+        let reply = match reply {
+            "landing" => Reply::Landing,
+            "challenge" => Reply::Challenge,
+            "done" => Reply::Done,
+            "page" => Reply::Page,
+            "redirect" => Reply::Redirect,
+            "nothing" => Reply::Nothing,
+            _ => panic!("{}", row.line),
+        };
+        let request: [&str; 4] = combination[1..].try_into().expect("four names");
+        for challenge_subresources in [false, true] {
+            each_request(request, challenge_subresources, |ask, why| {
+                // Whoever typed at log-out's prompt has not logged out again.
+                let why = if forget { Why::LoggedOut } else { why };
+                let next = next(next_name, request[0], ask.path, why);
+                let expected = LoggingOut { forget, next, reply };
+                let case = format!("{}\n{combination:?} {}", row.line, ask.path);
+                assert_eq!(log_out(ask, style), expected, "{case}");
+            });
+        }
+    }
+}
+
+#[test]
+fn credentials_are_replaced_as_the_table_says() {
+    let rows = rows(REPLACE);
+    for combination in combinations(REQUESTS) {
+        let row = matching(&rows, &combination[..2])[0];
+        let request: [&str; 4] = combination[..].try_into().expect("four names");
+        each_request(request, false, |ask, why| {
+            let expected = match row.expected[..] {
+                ["challenge"] => Replacing::Challenge,
+                ["forbid"] => Replacing::Forbid,
+                ["replaced", name] => {
+                    Replacing::Replaced { next: next(name, request[0], ask.path, why) }
+                }
+                _ => panic!("{}", row.line),
+            };
+            assert_eq!(replace(ask), expected, "{}\n{combination:?} {}", row.line, ask.path);
+        });
+    }
+}
+
+#[test]
+fn every_table_has_one_row_for_each_combination() {
+    for (table, dimensions) in [
+        (MIDDLEWARE, REQUESTS),
+        (SUBRESOURCES_CHALLENGED, CHALLENGED_SUBRESOURCES),
+        (LOG_OUT, LOG_OUTS),
+        (REPLACE, REPLACEMENTS),
+    ] {
+        assert_eq!(faults(table, dimensions), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_row_that_is_missing_or_there_twice_is_noticed() {
+    for row in rows(REPLACE) {
+        let missing = REPLACE.replace(row.line, "");
+        assert!(!faults(&missing, REPLACEMENTS).is_empty(), "without {}", row.line);
+        let twice = format!("{REPLACE}\n{}", row.line);
+        assert!(!faults(&twice, REPLACEMENTS).is_empty(), "twice {}", row.line);
+    }
+    let misspelt = format!("{REPLACE}\nloggedin * -> forbid");
+    assert_eq!(
+        faults(&misspelt, REPLACEMENTS),
+        ["loggedin * -> forbid: what is loggedin?"],
+        "a name that means nothing"
+    );
+    assert_eq!(combinations(REQUESTS).len(), 14 * 5 * 3 * 2);
+}
