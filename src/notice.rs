@@ -4,7 +4,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{Accept, ContentType, Header},
+        header::{Accept, ContentType, Header, Quality},
     },
     mime,
 };
@@ -120,7 +120,10 @@ impl Notice<'_> {
     }
 
     fn format(&self, req: &HttpRequest) -> Format {
-        let accepted = Accept::parse(req).map(|accept| accept.ranked()).unwrap_or_default();
+        let mut accept = Accept::parse(req).unwrap_or_else(|_| Accept(Vec::new()));
+        // "Not this" (RFC 9110, section 12.4.2), which `ranked` takes for "this if all else fails".
+        accept.retain(|it| it.quality > Quality::ZERO);
+        let accepted = accept.ranked();
         let named = accepted.iter().find_map(|mime| match (mime.type_(), mime.subtype()) {
             (mime::TEXT, mime::HTML) => Some(Format::Html),
             (mime::TEXT, mime::PLAIN) => Some(Format::Text),
