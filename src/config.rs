@@ -194,6 +194,7 @@ impl fmt::Debug for Config {
 }
 
 /// Sets up a [`BasicLogin`]; see [`BasicLogin::builder`].
+#[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct BasicLoginBuilder {
     realm: String,
