@@ -1,0 +1,271 @@
+//! What we rely on in actix-web, actix-session and actix-web-httpauth, and what we work around: one
+//! test for each fact, so that we hear of it when it changes.
+
+#![expect(clippy::expect_used, reason = "what fails here is a test")]
+
+use actix_session::{
+    Session, SessionExt, SessionMiddleware, SessionStatus, storage::CookieSessionStore,
+};
+use actix_web::{
+    App, Error, HttpRequest, HttpResponse, Route,
+    cookie::{Cookie, Key},
+    dev::{Service, ServiceRequest, ServiceResponse},
+    error::ErrorImATeapot,
+    http::StatusCode,
+    middleware::{Next, from_fn},
+    test::{self, TestRequest},
+    web,
+};
+use actix_web_httpauth::headers::www_authenticate::{Challenge, basic::Basic};
+
+/// Cookies of the same key, as an application with two tabs has them.
+fn middleware() -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]))
+}
+
+struct Answer {
+    status: StatusCode,
+    cookie: Option<Cookie<'static>>,
+    body: String,
+}
+
+/// Asks a handler inside the session's middleware.
+async fn ask(handler: Route, cookie: Option<&Cookie<'static>>) -> Answer {
+    let app = test::init_service(App::new().route("/", handler).wrap(middleware())).await;
+    let mut req = TestRequest::get();
+    if let Some(cookie) = cookie {
+        req = req.cookie(cookie.clone());
+    }
+    let response = app.call(req.to_request()).await.expect("a response");
+    let status = response.status();
+    let cookie = response.response().cookies().next().map(Cookie::into_owned);
+    let body = String::from_utf8(test::read_body(response).await.to_vec()).expect("text");
+    Answer { status, cookie, body }
+}
+
+/// What a handler does to the session, and the cookie that comes of it.
+async fn written(
+    cookie: Option<&Cookie<'static>>,
+    write: impl Fn(Session) + Clone + 'static,
+) -> Option<Cookie<'static>> {
+    let handler = move |session: Session| {
+        write(session);
+        async { HttpResponse::Ok().finish() }
+    };
+    ask(web::get().to(handler), cookie).await.cookie
+}
+
+/// What the session of a cookie holds under `it`.
+async fn read(cookie: &Cookie<'static>) -> String {
+    let it =
+        async |session: Session| session.get::<String>("it").ok().flatten().unwrap_or_default();
+    ask(web::get().to(it), Some(cookie)).await.body
+}
+
+fn insert(value: &'static str) -> impl Fn(Session) + Clone {
+    move |session| session.insert("it", value).expect("text becomes JSON")
+}
+
+async fn session_with(value: &'static str) -> Cookie<'static> {
+    written(None, insert(value)).await.expect("a cookie")
+}
+
+/// Why the middleware answers every refusal with `Ok`.
+#[actix_web::test]
+async fn a_session_is_not_saved_when_what_is_inside_returns_an_error() {
+    async fn refuse(
+        req: ServiceRequest,
+        _: Next<impl actix_web::body::MessageBody>,
+    ) -> Result<ServiceResponse, Error> {
+        insert("lost")(req.get_session());
+        Err(ErrorImATeapot("no"))
+    }
+
+    let app = test::init_service(App::new().wrap(from_fn(refuse)).wrap(middleware())).await;
+    let error = app.call(TestRequest::get().to_request()).await.map(|_| ()).expect_err("an error");
+    let response = error.error_response();
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(response.cookies().count(), 0);
+}
+
+/// Why a login is kept although the handler behind it fails.
+#[actix_web::test]
+async fn an_error_of_a_handler_is_a_response_to_the_middleware_so_the_session_is_saved() {
+    let failing = async |session: Session| {
+        insert("kept")(session);
+        Err::<HttpResponse, _>(ErrorImATeapot("no"))
+    };
+    let answer = ask(web::get().to(failing), None).await;
+    assert_eq!(answer.status, StatusCode::IM_A_TEAPOT);
+    assert_eq!(read(&answer.cookie.expect("a cookie")).await, "kept");
+}
+
+/// Why a state is written by `insert`.
+#[actix_web::test]
+async fn an_update_of_what_was_loaded_is_not_saved() {
+    let old = session_with("old").await;
+    let update = |session: Session| {
+        session.update("it", |_: String| "new".to_owned()).expect("updated");
+        assert_eq!(session.get::<String>("it").expect("text").as_deref(), Some("new"));
+    };
+    assert!(written(Some(&old), update).await.is_none());
+}
+
+/// Why nothing is removed that may not be there: a request that is logged in sets no cookie.
+#[actix_web::test]
+async fn a_removal_of_what_is_absent_is_saved_as_a_change() {
+    let old = session_with("old").await;
+    let remove = |session: Session| assert_eq!(session.remove("absent"), None);
+    assert!(written(Some(&old), remove).await.is_some());
+}
+
+/// Why log-out clears, renews and inserts: after a purge it could not say who was logged out.
+#[actix_web::test]
+async fn a_purge_is_final() {
+    let old = session_with("old").await;
+    let purge = |session: Session| {
+        session.purge();
+        insert("new")(session.clone());
+        session.renew();
+        assert_eq!(session.status(), SessionStatus::Purged);
+        assert!(session.entries().is_empty());
+    };
+    let removal = written(Some(&old), purge).await.expect("a cookie");
+    assert_eq!(removal.value(), "");
+}
+
+#[actix_web::test]
+async fn what_is_inserted_after_clear_and_renew_is_saved() {
+    let old = session_with("old").await;
+    let replace = |session: Session| {
+        session.clear();
+        session.renew();
+        insert("new")(session);
+    };
+    let new = written(Some(&old), replace).await.expect("a cookie");
+    assert_eq!(read(&new).await, "new");
+}
+
+/// Why a state may be renewed before or after it is written.
+#[actix_web::test]
+async fn a_renewal_survives_what_is_done_after_it() {
+    let renew = |session: Session| {
+        session.renew();
+        insert("new")(session.clone());
+        session.remove("it");
+        session.clear();
+        assert_eq!(session.status(), SessionStatus::Renewed);
+    };
+    written(None, renew).await;
+}
+
+/// Why a change of state renews: a request that is on its way carries another key.
+#[actix_web::test]
+async fn a_renewed_session_gets_another_key() {
+    let old = session_with("it").await;
+    let new = written(Some(&old), |session| session.renew()).await.expect("a cookie");
+    assert_eq!(new.name(), old.name());
+    assert_ne!(new.value(), old.value());
+    assert_eq!(read(&new).await, "it");
+}
+
+/// Why a login is known to be kept if the request writes nothing.
+#[actix_web::test]
+async fn a_session_that_is_only_read_sets_no_cookie() {
+    let old = session_with("old").await;
+    let look = |session: Session| {
+        assert_eq!(session.get::<String>("it").expect("text").as_deref(), Some("old"));
+        assert_eq!(session.status(), SessionStatus::Unchanged);
+    };
+    assert!(written(Some(&old), look).await.is_none());
+}
+
+/// Why a program leaves nothing in the store, and why log-out always leaves an entry.
+#[actix_web::test]
+async fn a_new_session_without_an_entry_is_not_saved() {
+    assert!(written(None, |session| session.renew()).await.is_none());
+    let clear = |session: Session| {
+        insert("it")(session.clone());
+        session.clear();
+    };
+    assert!(written(None, clear).await.is_none());
+}
+
+/// Why a log-out ends the login's id: the cookie that was there before it still opens.
+#[actix_web::test]
+async fn an_old_cookie_of_the_cookie_store_stays_readable() {
+    let old = session_with("old").await;
+    for end in [Session::purge, Session::renew, Session::clear] {
+        written(Some(&old), move |session| end(&session)).await.expect("a cookie");
+        assert_eq!(read(&old).await, "old");
+    }
+}
+
+/// Why an empty session with a cookie of that name counts as logged out, not as new.
+#[actix_web::test]
+async fn a_cookie_that_leads_nowhere_is_an_empty_session() {
+    let old = session_with("old").await;
+    let mut broken = old.clone();
+    broken.set_value(old.value().chars().rev().collect::<String>());
+    let look = async |req: HttpRequest, session: Session| {
+        assert!(session.entries().is_empty());
+        assert!(req.cookie("id").is_some());
+        HttpResponse::Ok().finish()
+    };
+    assert_eq!(ask(web::get().to(look), Some(&broken)).await.status, StatusCode::OK);
+}
+
+/// Why a long path is kept as its hash and a long user-id refused.
+#[actix_web::test]
+async fn a_session_too_long_for_a_cookie_is_an_error() {
+    let handler = async |session: Session| {
+        session.insert("it", "x".repeat(4064)).expect("text becomes JSON");
+        HttpResponse::Ok().finish()
+    };
+    let app =
+        test::init_service(App::new().route("/", web::get().to(handler)).wrap(middleware())).await;
+    let error = app.call(TestRequest::get().to_request()).await.map(|_| ()).expect_err("an error");
+    assert_eq!(
+        error.as_response_error().status_code(),
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "{error}"
+    );
+}
+
+/// Why `session_cookie` is `id` by default, and why the log tells of plain http.
+#[actix_web::test]
+async fn the_cookie_is_called_id_and_is_secure_unless_it_is_told_otherwise() {
+    let cookie = session_with("it").await;
+    assert_eq!(cookie.name(), "id");
+    assert_eq!(cookie.secure(), Some(true));
+    assert_eq!(cookie.http_only(), Some(true));
+    assert_eq!(cookie.path(), Some("/"));
+}
+
+/// Why it can be noticed that `SessionMiddleware` is missing or inside: it takes what was written.
+#[actix_web::test]
+async fn a_session_is_left_empty_by_its_middleware_and_full_without_it() {
+    let write = async |session: Session| {
+        insert("it")(session);
+        HttpResponse::Ok().finish()
+    };
+    let with = App::new().route("/", web::get().to(write)).wrap(middleware());
+    let response = test::init_service(with).await.call(TestRequest::get().to_request()).await;
+    let taken = response.expect("a response").request().get_session();
+    assert!(taken.entries().is_empty());
+
+    let without = App::new().route("/", web::get().to(write));
+    let response = test::init_service(without).await.call(TestRequest::get().to_request()).await;
+    let left = response.expect("a response").request().get_session();
+    assert_eq!(left.entries().len(), 1);
+}
+
+/// Why a challenge is not made with its types.
+#[test]
+fn the_challenge_of_httpauth_escapes_no_backslash_and_names_no_charset() {
+    let challenge = |realm: &'static str| Basic::with_realm(realm).to_bytes();
+    assert_eq!(challenge(r"back\slash"), r#"Basic realm="back\slash""#);
+    // The quote that ends the realm is no longer one.
+    assert_eq!(challenge(r"end\"), r#"Basic realm="end\""#);
+    assert_eq!(challenge(r#"a "quote""#), r#"Basic realm="a \"quote\"""#);
+}
