@@ -1,0 +1,176 @@
+//! Every answer that goes out: its status, its challenge, its headers, what it says, and what it
+//! must not say.
+
+#![expect(clippy::expect_used, reason = "what fails here is a test")]
+
+mod authenticators;
+mod cross_site;
+mod own_responses;
+mod refusals;
+mod secrets;
+mod set_up;
+mod users;
+
+use std::{
+    rc::Rc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use actix_basic_logout::{BasicLogin, BasicLoginBuilder, User};
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{
+    App, Error, HttpRequest,
+    body::MessageBody,
+    cookie::{Cookie, Key},
+    dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse},
+    http::{StatusCode, header::HeaderMap},
+    test::{self, TestRequest},
+    web,
+};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures_core::future::LocalBoxFuture;
+
+const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0";
+const CHALLENGE: &str = r#"Basic realm="Admin area", charset="UTF-8""#;
+const QUIET_CHALLENGE: &str = r#"xBasic realm="Admin area", charset="UTF-8""#;
+
+/// A realm of one user, with a clock that stands.
+fn realm() -> BasicLoginBuilder {
+    BasicLogin::builder("Admin area", is_alice).landing("/admin/").clock(noon)
+}
+
+async fn is_alice(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+    Ok((credentials.user_id(), credentials.password()) == ("alice", Some("wonderland")))
+}
+
+fn noon() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(43_200)
+}
+
+fn session() -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]))
+}
+
+/// An application that can be asked, whatever its middleware makes of its types.
+struct Site(Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>>);
+
+async fn start<T, B>(app: App<T>) -> Site
+where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static,
+    B: MessageBody + 'static,
+{
+    let app = Rc::new(test::init_service(app).await);
+    Site(Box::new(move |req| {
+        let app = Rc::clone(&app);
+        Box::pin(async move { Answer::of(app.call(req.to_request()).await).await })
+    }))
+}
+
+/// A guarded `/admin/` that says who is there, a public page, and a log-out outside and inside.
+async fn site(login: &BasicLogin) -> Site {
+    let admin = web::scope("/admin")
+        .wrap(login.clone())
+        .route("/logout", web::to(login.logout()))
+        .default_service(web::to(async |user: User| user.id().to_owned()));
+    let app = App::new()
+        .service(admin)
+        .route("/logout", web::to(login.logout()))
+        .route("/", web::get().to(async || "welcome"))
+        .wrap(session());
+    start(app).await
+}
+
+/// A browser opens a page.
+fn page(path: &str) -> TestRequest {
+    from_page(path).insert_header(("Sec-Fetch-Mode", "navigate")).insert_header(HTML)
+}
+
+/// A page of this site fetches something.
+fn fetch(path: &str) -> TestRequest {
+    from_page(path).insert_header(("Sec-Fetch-Mode", "cors")).insert_header(("Accept", "*/*"))
+}
+
+fn from_page(path: &str) -> TestRequest {
+    TestRequest::get()
+        .uri(path)
+        .insert_header(("User-Agent", FIREFOX))
+        .insert_header(("Sec-Fetch-Site", "same-origin"))
+}
+
+/// `curl` asks.
+fn program(path: &str) -> TestRequest {
+    TestRequest::get().uri(path).insert_header(("User-Agent", "curl/8.14.1"))
+}
+
+const HTML: (&str, &str) = ("Accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+
+fn basic(user_id: &str, password: &str) -> (&'static str, String) {
+    let credentials = BASE64_STANDARD.encode(format!("{user_id}:{password}"));
+    ("Authorization", format!("Basic {credentials}"))
+}
+
+fn alice() -> (&'static str, String) {
+    basic("alice", "wonderland")
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    status_text: String,
+    headers: HeaderMap,
+    body: String,
+    cookies: Vec<Cookie<'static>>,
+}
+
+impl Answer {
+    async fn of(response: Result<ServiceResponse<impl MessageBody>, Error>) -> Self {
+        let response = response.expect("a response");
+        let head = response.response().head();
+        let (status, status_text) = (head.status, head.reason().to_owned());
+        let headers = response.headers().clone();
+        let cookies = response.response().cookies().map(Cookie::into_owned).collect();
+        let body = test::read_body(response).await;
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        Self { status, status_text, headers, body, cookies }
+    }
+
+    /// The one header of this name.
+    #[track_caller]
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name);
+        let value = values.next().map(|value| value.to_str().expect("text"));
+        assert!(values.next().is_none(), "several {name}");
+        value
+    }
+
+    #[track_caller]
+    fn challenge(&self) -> Option<&str> {
+        self.header("WWW-Authenticate")
+    }
+
+    #[track_caller]
+    fn session(&self) -> Cookie<'static> {
+        self.cookies.iter().find(|it| it.name() == "id").expect("a session's cookie").clone()
+    }
+}
+
+async fn ask(site: &Site, req: TestRequest) -> Answer {
+    site.0(req).await
+}
+
+/// Alice opens `/admin/`, is asked and types; the session that she gets.
+async fn log_in(site: &Site) -> Cookie<'static> {
+    let asked = ask(site, page("/admin/")).await;
+    assert_eq!(asked.challenge(), Some(CHALLENGE));
+    let typed = page("/admin/").cookie(asked.session()).insert_header(alice());
+    let welcome = ask(site, typed).await;
+    assert_eq!((welcome.status, &*welcome.body), (StatusCode::OK, "alice"));
+    welcome.session()
+}

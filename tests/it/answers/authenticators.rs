@@ -1,0 +1,193 @@
+//! Who is asked about credentials, about which, and what becomes of what they say.
+
+use std::sync::{Arc, Mutex};
+
+use actix_web::{
+    HttpMessage, HttpResponse,
+    error::{ErrorForbidden, ErrorInternalServerError, ErrorServiceUnavailable, ErrorUnauthorized},
+};
+
+use super::*;
+
+/// What an authenticator was asked about.
+type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
+fn note(asked: &Asked, credentials: &BasicAuth) {
+    let password = credentials.password().map(str::to_owned);
+    asked.lock().expect("unpoisoned").push((credentials.user_id().to_owned(), password));
+}
+
+fn noted(asked: &Asked) -> Vec<(String, Option<String>)> {
+    std::mem::take(&mut asked.lock().expect("unpoisoned"))
+}
+
+fn noting(asked: &Asked) -> BasicLoginBuilder {
+    let asked = Arc::clone(asked);
+    let users = async move |_: &HttpRequest, credentials: &BasicAuth| {
+        note(&asked, credentials);
+        Ok(true)
+    };
+    BasicLogin::builder("Admin area", users).landing("/admin/").clock(noon)
+}
+
+#[actix_web::test]
+async fn a_malformed_header_never_reaches_the_authenticator() {
+    let asked = Asked::default();
+    let site = site(&noting(&asked).build().expect("a realm")).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    for value in [
+        "",
+        "Basic",
+        "Basic ",
+        "Basic %%%",
+        "Basic bm8gY29sb24=",
+        "Basic bGF0aW4xOuk=",
+        "Basic YTpiCg==",
+        "Bearer YWxpY2U6d29uZGVybGFuZA==",
+        "Digest username=\"alice\"",
+        "YWxpY2U6d29uZGVybGFuZA==",
+    ] {
+        let header = ("Authorization", value);
+        let answer = ask(&site, program("/admin/").insert_header(header)).await;
+        assert_eq!(answer.challenge(), Some(CHALLENGE), "{value}");
+        let typed = page("/admin/").cookie(in_dialog.clone()).insert_header(header);
+        let answer = ask(&site, typed).await;
+        assert_eq!(answer.challenge(), Some(CHALLENGE), "{value}");
+        assert!(answer.body.contains("That did not match"), "{value}");
+    }
+    let twice = program("/admin/").append_header(alice()).append_header(alice());
+    assert_eq!(ask(&site, twice).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(noted(&asked), []);
+
+    assert_eq!(ask(&site, program("/admin/").insert_header(alice())).await.status, StatusCode::OK);
+    assert_eq!(noted(&asked).len(), 1);
+}
+
+#[actix_web::test]
+async fn an_empty_user_id_and_an_empty_password_are_empty_strings() {
+    let asked = Asked::default();
+    let site = site(&noting(&asked).build().expect("a realm")).await;
+    for (user_id, password) in [("alice", ""), ("", "wonderland"), ("", "")] {
+        let answer = ask(&site, program("/admin/").insert_header(basic(user_id, password))).await;
+        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, user_id));
+        assert_eq!(noted(&asked), [(user_id.to_owned(), Some(password.to_owned()))]);
+    }
+}
+
+#[actix_web::test]
+async fn an_authenticator_is_asked_at_the_login_and_not_again() {
+    let asked = Asked::default();
+    let site = site(&noting(&asked).build().expect("a realm")).await;
+    let logged_in = log_in(&site).await;
+    assert_eq!(noted(&asked).len(), 1);
+    for path in ["/admin/", "/admin/a", "/admin/b"] {
+        let sent = page(path).cookie(logged_in.clone()).insert_header(alice());
+        let answer = ask(&site, sent).await;
+        assert_eq!((answer.status, answer.cookies.len()), (StatusCode::OK, 0));
+    }
+    assert_eq!(noted(&asked), []);
+}
+
+#[actix_web::test]
+async fn an_authenticators_own_error_goes_out_as_it_is_and_changes_nothing() {
+    let down = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorServiceUnavailable("database"));
+    let site = site(&BasicLogin::builder("Admin area", down).build().expect("a realm")).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    for req in [
+        page("/admin/").cookie(in_dialog.clone()).insert_header(alice()),
+        fetch("/admin/").cookie(in_dialog).insert_header(alice()),
+        program("/admin/").insert_header(alice()),
+    ] {
+        let answer = ask(&site, req).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.challenge(), None);
+        assert_eq!(answer.cookies, []);
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+    }
+}
+
+#[actix_web::test]
+async fn an_authenticators_unauthorized_becomes_a_challenge() {
+    let users = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorUnauthorized("from a library"));
+    let site = site(&BasicLogin::builder("Admin area", users).build().expect("a realm")).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    for (req, challenge) in [
+        (page("/admin/").cookie(in_dialog.clone()), CHALLENGE),
+        (fetch("/admin/").cookie(in_dialog), QUIET_CHALLENGE),
+        (program("/admin/"), CHALLENGE),
+    ] {
+        let answer = ask(&site, req.insert_header(alice())).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.challenge(), Some(challenge));
+        assert!(answer.body.contains("did not match"), "{}", answer.body);
+    }
+}
+
+/// What a validator leaves in the request for a handler.
+#[derive(Clone)]
+struct Role(&'static str);
+
+/// A site with a validator as actix-web-httpauth has them.
+async fn validated(asked: &Asked) -> Site {
+    let asked = Arc::clone(asked);
+    let validator = move |req: ServiceRequest, credentials: BasicAuth| {
+        note(&asked, &credentials);
+        async move {
+            match (credentials.user_id(), credentials.password()) {
+                ("alice", Some("wonderland")) => {
+                    req.extensions_mut().insert(Role("queen"));
+                    Ok(req)
+                }
+                ("hatter", _) => Err((ErrorForbidden("out of time"), req)),
+                ("dormouse", _) => Err((ErrorInternalServerError("asleep"), req)),
+                _ => Err((ErrorUnauthorized("who are you?"), req)),
+            }
+        }
+    };
+    let login = BasicLogin::with_validator("Admin area", validator).build().expect("a realm");
+    let role = async |req: HttpRequest, user: User| {
+        let role = req.extensions().get::<Role>().map_or("nobody", |role| role.0);
+        HttpResponse::Ok().body(format!("{} the {role}", user.id()))
+    };
+    let admin = web::scope("/admin").wrap(login.clone()).default_service(web::to(role));
+    let app = App::new().service(admin).route("/logout", web::to(login.logout())).wrap(session());
+    start(app).await
+}
+
+#[actix_web::test]
+async fn a_validator_runs_on_every_request_and_handlers_find_what_it_leaves() {
+    let asked = Asked::default();
+    let site = validated(&asked).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    assert_eq!(noted(&asked), []);
+    let typed = page("/admin/").cookie(in_dialog).insert_header(alice());
+    let answer = ask(&site, typed).await;
+    assert_eq!(answer.body, "alice the queen");
+    let logged_in = answer.session();
+    for path in ["/admin/", "/admin/a", "/admin/a/b"] {
+        let sent = page(path).cookie(logged_in.clone()).insert_header(alice());
+        let answer = ask(&site, sent).await;
+        assert_eq!(answer.body, "alice the queen");
+        assert_eq!(answer.cookies, [], "nothing has changed");
+    }
+    assert_eq!(noted(&asked).len(), 4);
+}
+
+#[actix_web::test]
+async fn a_validators_unauthorized_becomes_a_challenge_and_its_other_errors_go_out() {
+    let asked = Asked::default();
+    let site = validated(&asked).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    for (user_id, status, challenge, body) in [
+        ("queen", StatusCode::UNAUTHORIZED, Some(CHALLENGE), "did not match"),
+        ("hatter", StatusCode::FORBIDDEN, None, "out of time"),
+        ("dormouse", StatusCode::INTERNAL_SERVER_ERROR, None, "asleep"),
+    ] {
+        for req in [page("/admin/").cookie(in_dialog.clone()), program("/admin/")] {
+            let answer = ask(&site, req.insert_header(basic(user_id, "x"))).await;
+            assert_eq!((answer.status, answer.challenge()), (status, challenge), "{user_id}");
+            assert!(answer.body.contains(body), "{}", answer.body);
+            assert_eq!(answer.cookies, [], "{user_id}");
+        }
+    }
+}

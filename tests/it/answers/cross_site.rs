@@ -1,0 +1,71 @@
+//! No other site may log the user out.
+
+use super::*;
+
+/// Whether a request to log out, with what another or this site's browser sends, ends the login.
+async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool {
+    let site = site(&realm().build().expect("a realm")).await;
+    let logged_in = log_in(&site).await;
+    // On plain http off localhost: no Sec-Fetch headers, unless they are the case.
+    let mut req =
+        TestRequest::post().uri(path).insert_header(("User-Agent", FIREFOX)).insert_header(HTML);
+    for header in headers {
+        req = req.insert_header(*header);
+    }
+    let answer = ask(&site, req.cookie(logged_in.clone()).insert_header(alice())).await;
+    if answer.status == StatusCode::FORBIDDEN {
+        assert_eq!(answer.challenge(), None);
+        assert!(answer.cookies.is_empty());
+        assert!(answer.body.contains("Another site asked for this"));
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+    } else {
+        assert_eq!(answer.challenge(), Some(CHALLENGE));
+    }
+    // The old cookie itself is no way to know: log-out also ends the login that it names.
+    let after = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
+    assert_eq!(after.status == StatusCode::OK, answer.status == StatusCode::FORBIDDEN);
+    after.status != StatusCode::OK
+}
+
+#[actix_web::test]
+async fn only_this_site_logs_its_user_out() {
+    for (name, headers, expected) in [
+        ("a browser that says nothing", &[][..], true),
+        ("typed or a bookmark", &[("Sec-Fetch-Site", "none")], true),
+        ("this origin", &[("Sec-Fetch-Site", "same-origin")], true),
+        ("this site", &[("Sec-Fetch-Site", "same-site")], true),
+        ("another site", &[("Sec-Fetch-Site", "cross-site")], false),
+        ("this origin, by Origin", &[("Origin", "http://localhost:8080")], true),
+        ("this host, behind a proxy with TLS", &[("Origin", "https://localhost:8080")], true),
+        ("another host", &[("Origin", "http://example.org")], false),
+        ("another port", &[("Origin", "http://localhost:8081")], false),
+        ("a host that ends like this one", &[("Origin", "http://x.localhost:8080")], false),
+        ("a host that begins like this one", &[("Origin", "http://localhost:8080.x")], false),
+        ("a sandbox, or a redirect from elsewhere", &[("Origin", "null")], false),
+        ("no origin", &[("Origin", "")], false),
+        (
+            "another site, whatever Origin says",
+            &[("Sec-Fetch-Site", "cross-site"), ("Origin", "http://localhost:8080")],
+            false,
+        ),
+        (
+            "this origin, which a page may hide",
+            &[("Sec-Fetch-Site", "same-origin"), ("Origin", "null")],
+            true,
+        ),
+    ] {
+        assert_eq!(logs_out("/logout", headers).await, expected, "{name}");
+        assert_eq!(logs_out("/admin/logout", headers).await, expected, "{name}, inside");
+    }
+}
+
+#[actix_web::test]
+async fn a_fetch_from_another_site_logs_nobody_out() {
+    let site = site(&realm().build().expect("a realm")).await;
+    let logged_in = log_in(&site).await;
+    let foreign = fetch("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
+    let answer = ask(&site, foreign.cookie(logged_in.clone()).insert_header(alice())).await;
+    assert_eq!((answer.status, answer.cookies.len()), (StatusCode::FORBIDDEN, 0));
+    let after = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
+    assert_eq!(after.status, StatusCode::OK);
+}

@@ -1,0 +1,128 @@
+//! Responses of the application's own: what stays its own, and what the protocol takes over.
+
+use std::sync::{Arc, Mutex};
+
+use actix_basic_logout::{Client, LogoutAnswer, Notice, Reason};
+use actix_web::HttpResponse;
+
+use super::*;
+
+async fn site_that_says(
+    respond: impl Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync + 'static,
+) -> Site {
+    site(&realm().respond_with(respond).build().expect("a realm")).await
+}
+
+#[actix_web::test]
+async fn body_headers_and_text_of_the_status_are_the_applications() {
+    let site = site_that_says(|_, notice| {
+        HttpResponse::build(notice.status())
+            .reason("Who Are You")
+            .content_type("application/x-own")
+            .insert_header(("X-Own", "yes"))
+            .insert_header(("Vary", "X-Own"))
+            .body("our own words")
+    })
+    .await;
+    for req in [page("/admin/"), fetch("/admin/"), program("/admin/"), page("/logout")] {
+        let answer = ask(&site, req).await;
+        assert_eq!(answer.status_text, "Who Are You");
+        assert_eq!(answer.header("Content-Type"), Some("application/x-own"));
+        assert_eq!(answer.header("X-Own"), Some("yes"));
+        assert_eq!(answer.body, "our own words");
+        let vary: Vec<_> = answer.headers.get_all("Vary").collect();
+        assert_eq!(vary[0], "X-Own");
+        assert!(vary[1].to_str().expect("text").contains("Authorization"));
+    }
+}
+
+#[actix_web::test]
+async fn status_challenge_and_cache_control_are_set_as_the_protocol_needs_them() {
+    let site = site_that_says(|_, _| {
+        HttpResponse::Ok()
+            .append_header(("WWW-Authenticate", "Basic realm=\"elsewhere\""))
+            .append_header(("WWW-Authenticate", "Negotiate"))
+            .insert_header(("Cache-Control", "public, max-age=600"))
+            .body("come in")
+    })
+    .await;
+    let rejected = ask(&site, page("/admin/a").insert_header(alice())).await.session();
+    let while_asked = fetch("/admin/b").cookie(rejected).insert_header(alice());
+    let foreign = page("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
+    for (req, status, challenge) in [
+        (page("/admin/"), 401, Some(CHALLENGE)),
+        (program("/admin/"), 401, Some(CHALLENGE)),
+        (page("/logout").insert_header(alice()), 401, Some(CHALLENGE)),
+        (fetch("/admin/"), 401, Some(QUIET_CHALLENGE)),
+        (while_asked, 403, None),
+        (foreign, 403, None),
+    ] {
+        let answer = ask(&site, req).await;
+        assert_eq!((answer.status.as_u16(), answer.challenge()), (status, challenge));
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+        assert_eq!(answer.body, "come in");
+    }
+}
+
+#[actix_web::test]
+async fn an_empty_body_is_replaced() {
+    for empty in [
+        HttpResponse::Unauthorized as fn() -> actix_web::HttpResponseBuilder,
+        HttpResponse::Forbidden,
+    ] {
+        let finished = move |_: &HttpRequest, _: &Notice<'_>| {
+            empty().insert_header(("X-Own", "yes")).content_type("image/png").finish()
+        };
+        let of_no_bytes = move |_: &HttpRequest, _: &Notice<'_>| {
+            empty().insert_header(("X-Own", "yes")).content_type("image/png").body("")
+        };
+        for site in [site_that_says(finished).await, site_that_says(of_no_bytes).await] {
+            let answer = ask(&site, page("/admin/")).await;
+            assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+            assert_eq!(answer.header("Content-Type"), Some("text/html; charset=utf-8"));
+            assert!(answer.body.contains("Login required"));
+            assert_eq!(answer.header("X-Own"), Some("yes"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_application_is_told_why_whom_and_where_to() {
+    type Told = (u16, Reason, Client, String, bool);
+    let told: Arc<Mutex<Vec<Told>>> = Arc::default();
+    let hears = Arc::clone(&told);
+    let login = realm()
+        .logout_answer(LogoutAnswer::Page)
+        .respond_with(move |req, notice| {
+            hears.lock().expect("unpoisoned").push((
+                notice.status().as_u16(),
+                notice.reason(),
+                Client::of(req),
+                notice.landing().to_owned(),
+                notice.script().is_some(),
+            ));
+            HttpResponse::Ok().body("told")
+        })
+        .build()
+        .expect("a realm");
+    let site = site(&login).await;
+    let logged_in = log_in(&site).await;
+    ask(&site, fetch("/admin/")).await;
+    ask(&site, program("/admin/").insert_header(basic("alice", "x"))).await;
+    let foreign = page("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
+    ask(&site, foreign.cookie(logged_in.clone()).insert_header(alice())).await;
+    let out = ask(&site, page("/logout").cookie(logged_in).insert_header(alice())).await;
+    ask(&site, page("/admin/").cookie(out.session())).await;
+    let landing = "/admin/".to_owned();
+    assert_eq!(
+        *told.lock().expect("unpoisoned"),
+        [
+            (401, Reason::LoginRequired, Client::Navigation, landing.clone(), false),
+            (401, Reason::LoginRequired, Client::Subresource, landing.clone(), false),
+            (401, Reason::WrongCredentials, Client::Program, landing.clone(), false),
+            (403, Reason::OtherSite, Client::Navigation, landing.clone(), false),
+            (200, Reason::LoggedOut, Client::Navigation, landing.clone(), true),
+            (401, Reason::LoggedOut, Client::Navigation, landing, false),
+        ]
+    );
+}

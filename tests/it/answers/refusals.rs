@@ -1,0 +1,335 @@
+//! What a refusal looks like on the wire, and what it says.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use actix_basic_logout::LogoutAnswer;
+use actix_web::{HttpResponse, HttpServer, rt};
+use serde_json::Value;
+
+use super::*;
+
+/// One of each: navigations, subresources and programs, refused by the middleware and answered by
+/// log-out.
+async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
+    let logged_in = log_in(site).await;
+    let rejected = ask(site, page("/admin/a").insert_header(alice())).await.session();
+    let wrong = basic("alice", "looking-glass");
+    let requests = [
+        ("a page", page("/admin/")),
+        ("a page, with a header of no login", page("/admin/").insert_header(alice())),
+        ("a page, malformed", page("/admin/").insert_header(("Authorization", "Basic ?"))),
+        ("a fetch", fetch("/admin/api")),
+        ("a fetch, with a header of no login", fetch("/admin/api").insert_header(alice())),
+        ("a program", program("/admin/")),
+        ("a program, wrong", program("/admin/").insert_header(wrong.clone())),
+        ("a program, malformed", program("/admin/").insert_header(("Authorization", "Bearer x"))),
+        ("a login, wrong", page("/admin/").cookie(logged_in.clone()).insert_header(wrong)),
+        ("a login, not sent", page("/admin/").cookie(logged_in.clone())),
+        ("a login, not sent by fetch", fetch("/admin/api").cookie(logged_in.clone())),
+        ("log-out", page("/logout").cookie(logged_in.clone()).insert_header(alice())),
+        ("log-out, inside", page("/admin/logout").cookie(logged_in.clone()).insert_header(alice())),
+        ("log-out, not sent", page("/logout").cookie(logged_in)),
+        ("log-out of a program", program("/logout").insert_header(alice())),
+        (
+            "a fetch while a dialog is open",
+            fetch("/admin/b").cookie(rejected).insert_header(alice()),
+        ),
+    ];
+    let mut answers = Vec::new();
+    for (name, req) in requests {
+        answers.push((name, ask(site, req).await));
+    }
+    answers
+}
+
+#[actix_web::test]
+async fn every_refusal_has_one_challenge_a_body_and_is_not_stored() {
+    let site = site(&realm().build().expect("a realm")).await;
+    for (name, answer) in every_refusal(&site).await {
+        let (status, challenge) = match name {
+            "a fetch while a dialog is open" => (StatusCode::FORBIDDEN, None),
+            "a fetch" | "a fetch, with a header of no login" | "a login, not sent by fetch" => {
+                (StatusCode::UNAUTHORIZED, Some(QUIET_CHALLENGE))
+            }
+            _ => (StatusCode::UNAUTHORIZED, Some(CHALLENGE)),
+        };
+        assert_eq!((answer.status, answer.challenge()), (status, challenge), "{name}");
+        assert!(!answer.body.trim().is_empty(), "{name}");
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"), "{name}");
+        let vary = answer.header("Vary").expect("Vary");
+        for header in ["Accept", "Authorization", "Cookie", "Sec-Fetch-Mode", "User-Agent"] {
+            assert!(vary.split(", ").any(|it| it == header), "{name}: {header}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_quiet_refusal_uses_a_scheme_that_no_browser_knows() {
+    let site = site(&realm().build().expect("a realm")).await;
+    let answer = ask(&site, fetch("/admin/")).await;
+    let scheme = answer.challenge().and_then(|it| it.split(' ').next()).expect("a scheme");
+    // What Chromium, Firefox and WebKit know, RFC 9110 comparing without case.
+    for known in ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"] {
+        assert!(!scheme.eq_ignore_ascii_case(known));
+    }
+}
+
+#[actix_web::test]
+async fn the_realm_is_escaped_and_utf_8_asked_for() {
+    for (realm, challenge) in [
+        (r#"say "hi""#, r#"Basic realm="say \"hi\"", charset="UTF-8""#),
+        (r"back\slash", r#"Basic realm="back\\slash", charset="UTF-8""#),
+        (r#"end\""#, r#"Basic realm="end\\\"", charset="UTF-8""#),
+        ("Büro", r#"Basic realm="Büro", charset="UTF-8""#),
+    ] {
+        let login = BasicLogin::builder(realm, is_alice).build().expect("a realm");
+        let site = site(&login).await;
+        for req in [
+            page("/admin/"),
+            program("/admin/"),
+            page("/logout").insert_header(alice()),
+            program("/logout").insert_header(alice()),
+        ] {
+            let answer = ask(&site, req).await;
+            let value = answer.headers.get("WWW-Authenticate").expect("a challenge");
+            assert_eq!(value.as_bytes(), challenge.as_bytes());
+        }
+        let quiet = ask(&site, fetch("/admin/")).await;
+        let value = quiet.headers.get("WWW-Authenticate").expect("a challenge");
+        assert_eq!(value.as_bytes(), format!("x{challenge}").as_bytes());
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_comes_in_the_format_that_is_accepted() {
+    const HTML: &str = "text/html; charset=utf-8";
+    const JSON: &str = "application/problem+json";
+    const TEXT: &str = "text/plain; charset=utf-8";
+    let site = site(&realm().build().expect("a realm")).await;
+    for (accept, for_page, for_program) in [
+        ("", HTML, TEXT),
+        ("*/*", HTML, TEXT),
+        ("image/png", HTML, TEXT),
+        ("text/html", HTML, HTML),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", HTML, HTML),
+        ("application/json", JSON, JSON),
+        ("application/problem+json", JSON, JSON),
+        ("application/json, text/plain, */*", JSON, JSON),
+        ("text/plain", TEXT, TEXT),
+        ("text/html;q=0.1, application/json", JSON, JSON),
+        ("application/json;q=0.5, text/plain;q=0.9", TEXT, TEXT),
+        ("application/json;q=0.5, text/html;q=0.6, text/plain;q=0.4", HTML, HTML),
+        ("text/html;q=0, application/json;q=0.1", JSON, JSON),
+        ("text/html;q=0, text/plain;q=0.1", TEXT, TEXT),
+        ("application/json;q=0, */*", HTML, TEXT),
+        ("application/json;q=0", HTML, TEXT),
+        ("not an Accept", HTML, TEXT),
+    ] {
+        for (client, expected) in [(page("/admin/"), for_page), (program("/admin/"), for_program)] {
+            let answer = ask(&site, client.insert_header(("Accept", accept))).await;
+            assert_eq!(answer.header("Content-Type"), Some(expected), "{accept:?}");
+            match expected {
+                HTML => assert!(answer.body.starts_with("<!DOCTYPE html>"), "{accept:?}"),
+                JSON => assert_eq!(problem(&answer)["title"], "Login required"),
+                _ => assert!(answer.body.starts_with("Login required. "), "{accept:?}"),
+            }
+        }
+    }
+}
+
+fn problem(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).expect("JSON")
+}
+
+#[actix_web::test]
+async fn every_refusal_is_valid_problem_json_of_its_own_status() {
+    let login = realm().logout_answer(LogoutAnswer::Challenge).build().expect("a realm");
+    let site = site(&login).await;
+    let json = ("Accept", "application/json");
+    let rejected = ask(&site, page("/admin/a").insert_header(alice())).await.session();
+    for (req, status) in [
+        (page("/admin/"), 401),
+        (page("/admin/").insert_header(alice()), 401),
+        (program("/admin/").insert_header(basic("alice", "\"\\")), 401),
+        (fetch("/admin/"), 401),
+        (fetch("/admin/b").cookie(rejected).insert_header(alice()), 403),
+        (page("/logout").insert_header(("Sec-Fetch-Site", "cross-site")), 403),
+        (page("/logout").insert_header(alice()), 401),
+        (page("/logout"), 200),
+    ] {
+        let answer = ask(&site, req.insert_header(json)).await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(answer.header("Content-Type"), Some("application/problem+json"));
+        let problem = problem(&answer);
+        assert_eq!(problem["status"], status);
+        for member in ["title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|it| !it.is_empty()), "{member}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_refusal_says_why() {
+    let (is_user, clock) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let asked = Arc::clone(&is_user);
+    let users = async move |req: &HttpRequest, credentials: &BasicAuth| {
+        Ok(asked.load(Relaxed) && is_alice(req, credentials).await?)
+    };
+    let seconds = Arc::clone(&clock);
+    let login = BasicLogin::builder("Admin area", users)
+        .clock(move || noon() + Duration::from_secs(seconds.load(Relaxed)))
+        .reverify_after(Duration::from_secs(60))
+        .build()
+        .expect("a realm");
+    let site = site(&login).await;
+    let says = async |req: TestRequest, what: &str| {
+        let answer = ask(&site, req).await;
+        assert!(answer.body.contains(&format!("<h1>{what}</h1>")), "{what}: {}", answer.body);
+        answer
+    };
+
+    let answer = says(page("/admin/"), "Login required").await;
+    let wrong = basic("alice", "looking-glass");
+    let typed = page("/admin/").cookie(answer.session());
+    says(typed.insert_header(wrong.clone()), "That did not match").await;
+
+    let logged_in = log_in(&site).await;
+    let answer =
+        says(page("/logout").cookie(logged_in).insert_header(alice()), "You are logged out").await;
+    // After Cancel, Chromium asks once more without credentials, and shows this answer.
+    says(page("/admin/").cookie(answer.session()), "You are logged out").await;
+
+    let logged_in = log_in(&site).await;
+    is_user.store(false, Relaxed);
+    clock.store(60, Relaxed);
+    let sent = page("/admin/").cookie(logged_in).insert_header(alice());
+    let answer = says(sent, "Your login has ended").await;
+    assert_eq!(answer.challenge(), Some(CHALLENGE));
+    says(page("/admin/").cookie(answer.session()), "Your login has ended").await;
+}
+
+#[actix_web::test]
+async fn the_link_to_the_landing_page_is_escaped() {
+    let login = realm().landing(r#"/?a="><script>&b='x'"#).build().expect("a realm");
+    let site = site(&login).await;
+    for req in [page("/admin/"), page("/logout"), page("/logout").insert_header(alice())] {
+        let body = ask(&site, req).await.body;
+        assert!(body.contains(r#"<a href="/?a=&quot;&gt;&lt;script&gt;&amp;b='x'">"#), "{body}");
+        assert!(!body.contains("<script"));
+    }
+}
+
+#[actix_web::test]
+async fn a_page_tells_how_to_be_asked_again_unless_nobody_would_ask() {
+    let site = site(&realm().build().expect("a realm")).await;
+    let hint = "reload the page";
+    assert!(ask(&site, page("/admin/")).await.body.contains(hint));
+    assert!(ask(&site, page("/logout").insert_header(alice())).await.body.contains(hint));
+    let foreign = page("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
+    assert!(!ask(&site, foreign).await.body.contains(hint));
+}
+
+#[actix_web::test]
+async fn log_out_is_never_stored_however_it_is_answered() {
+    for (answer, status) in [
+        (LogoutAnswer::Challenge, 401),
+        (LogoutAnswer::Page, 200),
+        (LogoutAnswer::Redirect("/".to_owned()), 303),
+    ] {
+        let site = site(&realm().logout_answer(answer).build().expect("a realm")).await;
+        let logged_in = log_in(&site).await;
+        let request = page("/logout").cookie(logged_in.clone()).insert_header(alice());
+        let answer = ask(&site, request).await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+        assert_eq!(answer.header("Location"), (status == 303).then_some("/"));
+
+        let answer = ask(&site, fetch("/logout").cookie(logged_in).insert_header(alice())).await;
+        assert_eq!((answer.status, &*answer.body), (StatusCode::NO_CONTENT, ""));
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+        assert_eq!(answer.challenge(), None);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_protected_is_not_stored_unless_its_handler_says_how() {
+    let login = realm().build().expect("a realm");
+    let own = async || HttpResponse::Ok().insert_header(("Cache-Control", "private")).body("own");
+    let failing = async || Err::<&str, _>(actix_web::error::ErrorNotFound("none"));
+    let admin = web::scope("/admin")
+        .wrap(login.clone())
+        .route("/own", web::get().to(own))
+        .route("/failing", web::get().to(failing))
+        .default_service(web::to(async || "plain"));
+    let open = web::resource("/open").to(async || "open");
+    let site = start(App::new().service(admin).service(open).wrap(session())).await;
+    for (path, cache_control) in [
+        ("/admin/plain", Some("no-store")),
+        ("/admin/failing", Some("no-store")),
+        ("/admin/own", Some("private")),
+        ("/open", None),
+    ] {
+        let answer = ask(&site, program(path).insert_header(alice())).await;
+        assert_eq!(answer.header("Cache-Control"), cache_control, "{path}");
+    }
+}
+
+/// The head and the body of an answer, without what is never the same twice.
+fn over_a_socket(address: SocketAddr, method: &str, headers: &str) -> (Vec<String>, String) {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let request = format!(
+        "{method} /admin/ HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+    let changes = |line: &str| line.starts_with("date:") || line.starts_with("set-cookie:");
+    let mut head: Vec<_> =
+        head.lines().map(str::to_lowercase).filter(|line| !changes(line)).collect();
+    head.sort();
+    (head, body.to_owned())
+}
+
+#[actix_web::test]
+async fn the_answer_to_head_is_that_to_get_without_the_body() {
+    let login = realm().build().expect("a realm");
+    let server = HttpServer::new(move || {
+        App::new()
+            .service(
+                web::scope("/admin").wrap(login.clone()).default_service(web::to(|| async { "" })),
+            )
+            .wrap(session())
+    })
+    .workers(1)
+    .disable_signals()
+    .bind(("127.0.0.1", 0))
+    .expect("a port");
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    let running = rt::spawn(server);
+
+    for headers in [
+        "",
+        "User-Agent: Mozilla/5.0\r\nAccept: text/html\r\nSec-Fetch-Mode: navigate\r\n",
+        "User-Agent: Mozilla/5.0\r\nSec-Fetch-Mode: cors\r\n",
+    ] {
+        let ask = move |method| web::block(move || over_a_socket(address, method, headers));
+        let (head_of_get, body_of_get) = ask("GET").await.expect("GET");
+        let (head, body) = ask("HEAD").await.expect("HEAD");
+        assert_eq!(head, head_of_get);
+        assert!(head.contains(&format!("content-length: {}", body_of_get.len())), "{head:?}");
+        assert!(!body_of_get.is_empty());
+        assert_eq!(body, "");
+    }
+    handle.stop(false).await;
+    running.await.expect("the server ended").expect("well");
+}

@@ -1,0 +1,148 @@
+//! What no log line and no `Debug` may hold: the password, the header and what it encodes.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use actix_basic_logout::{ConfigError, Notice};
+use actix_web::HttpResponse;
+use tracing::{Dispatch, Level};
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::*;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        let bytes = self.0.lock().expect("unpoisoned");
+        String::from_utf8(bytes.clone()).expect("text")
+    }
+}
+
+struct Line<'a>(MutexGuard<'a, Vec<u8>>);
+
+impl io::Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(self.0.lock().expect("unpoisoned"))
+    }
+}
+
+const PASSWORD: &str = "wonderland";
+const WRONG: &str = "looking-glass";
+
+/// The passwords, and the user-id with each of them as it is encoded, padded or not.
+fn assert_no_secret(text: &str) {
+    for password in [PASSWORD, WRONG] {
+        let encoded = BASE64_STANDARD.encode(format!("alice:{password}"));
+        for secret in [password, encoded.trim_end_matches('=')] {
+            assert!(!text.contains(secret), "{secret} in:\n{text}");
+        }
+    }
+    assert!(!text.contains("Basic YW"), "a header in:\n{text}");
+}
+
+#[actix_web::test]
+async fn the_log_names_realm_and_user_and_no_secret() {
+    let log = Log::default();
+    // While there is but one, `tracing` asks the thread that comes to a line first whether anybody
+    // listens, and believes it for all threads: another test's may say no.
+    let _second = Dispatch::new(tracing_subscriber::registry());
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(Level::TRACE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+
+    let site = site(&realm().build().expect("a realm")).await;
+    let asked = ask(&site, page("/admin/")).await.session();
+    let wrong = page("/admin/").cookie(asked).insert_header(basic("alice", WRONG));
+    ask(&site, wrong).await;
+    let logged_in = log_in(&site).await;
+    ask(&site, page("/admin/a").cookie(logged_in.clone()).insert_header(alice())).await;
+    let foreign = page("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
+    ask(&site, foreign.cookie(logged_in.clone()).insert_header(alice())).await;
+    let out = page("/logout").cookie(logged_in.clone()).insert_header(alice());
+    let logged_out = ask(&site, out).await.session();
+    ask(&site, page("/admin/").cookie(logged_out).insert_header(alice())).await;
+    ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
+    ask(&site, program("/admin/").insert_header(alice())).await;
+    ask(&site, program("/admin/").insert_header(basic("alice", WRONG))).await;
+    drop(guard);
+
+    let text = log.text();
+    let line = |message: &str| {
+        let found = text.lines().find(|line| line.contains(&format!(": {message} ")));
+        found.unwrap_or_else(|| panic!("{message:?} is not in:\n{text}"))
+    };
+    for (level, message) in [
+        ("WARN", "wrong credentials"),
+        ("INFO", "logged in"),
+        ("INFO", "logged out"),
+        ("DEBUG", "let in once"),
+    ] {
+        let line = line(message);
+        assert!(line.contains(level), "{line}");
+        assert!(line.contains("realm=Admin area"), "{line}");
+        assert!(line.contains("user=\"alice\""), "{line}");
+    }
+    assert!(line("log-out by another site").contains("WARN"));
+    assert!(line("refused").contains("DEBUG"));
+    assert_no_secret(&text);
+}
+
+#[actix_web::test]
+async fn no_debug_shows_a_secret() {
+    let key = "a key of some 40 bytes, never to be shown";
+    let shown: Arc<Mutex<Vec<String>>> = Arc::default();
+    let notices = Arc::clone(&shown);
+    let builder = realm().fingerprint_key(key).respond_with(move |_, notice: &Notice<'_>| {
+        notices.lock().expect("unpoisoned").push(format!("{notice:?}"));
+        HttpResponse::Ok().body("words")
+    });
+    let of_builder = format!("{builder:?}");
+    let login = builder.build().expect("a realm");
+    let admin = web::scope("/admin")
+        .wrap(login.clone())
+        .default_service(web::to(async |user: User| format!("{user:?}")));
+    let app = App::new().service(admin).route("/logout", web::to(login.logout())).wrap(session());
+    let site = start(app).await;
+    let user = ask(&site, program("/admin/").insert_header(alice())).await.body;
+    ask(&site, program("/admin/").insert_header(basic("alice", WRONG))).await;
+    ask(&site, page("/logout").insert_header(alice())).await;
+
+    let short = realm().fingerprint_key(PASSWORD).build().expect_err("too short");
+    assert!(matches!(short, ConfigError::KeyTooShort { .. }));
+    let notices = shown.lock().expect("unpoisoned").clone();
+    assert_eq!(notices.len(), 2);
+    for text in [
+        &of_builder,
+        &format!("{login:?}"),
+        &format!("{:?}", login.logout()),
+        &format!("{short:?} {short}"),
+        &user,
+        &notices.concat(),
+    ] {
+        assert_no_secret(text);
+        assert!(!text.contains(key), "{text}");
+        assert!(!text.is_empty());
+    }
+    assert!(user.contains("alice"));
+    assert!(of_builder.contains("Admin area"));
+}

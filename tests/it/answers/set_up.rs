@@ -1,0 +1,186 @@
+//! How a realm is built and where it can be put.
+
+use std::fmt::Debug;
+
+use actix_basic_logout::{
+    BasicLoginBuilder, Client, ConfigError, Logout, LogoutAnswer, LogoutClears, Notice, Reason,
+};
+use actix_web::middleware::{Compat, Condition, Logger};
+
+use super::*;
+
+#[track_caller]
+fn fails(builder: BasicLoginBuilder, text: &str) {
+    let error = builder.build().expect_err(text);
+    assert_eq!(error.to_string(), text);
+    let error: Box<dyn std::error::Error> = Box::new(error);
+    assert!(error.source().is_none());
+}
+
+fn of_realm(realm: &str) -> BasicLoginBuilder {
+    BasicLogin::builder(realm, is_alice)
+}
+
+#[test]
+fn what_cannot_work_is_an_error_that_says_why() {
+    fails(of_realm(""), "the realm is empty");
+    fails(of_realm("two\r\nlines"), r#"the realm "two\r\nlines" holds a control character"#);
+    fails(of_realm("nul\0"), r#"the realm "nul\0" holds a control character"#);
+    fails(of_realm("\u{85}"), r#"the realm "\u{85}" holds a control character"#);
+    fails(of_realm(&"x".repeat(257)), "the realm is 257 bytes long, 256 are allowed");
+    fails(of_realm(&"ü".repeat(129)), "the realm is 258 bytes long, 256 are allowed");
+    fails(realm().session_cookie(""), "the name of the session cookie is empty");
+    fails(
+        realm().fingerprint_key([7; 31]),
+        "the fingerprint key is 31 bytes long, it takes 32 or more",
+    );
+    fails(realm().fingerprint_key([]), "the fingerprint key is 0 bytes long, it takes 32 or more");
+    for path in [
+        "",
+        "admin/",
+        "//evil.example",
+        "/\\evil.example",
+        "http://evil.example/",
+        "javascript:alert(1)",
+        "/two words",
+        "/line\r\nSet-Cookie: id=x",
+        "/\t/evil.example",
+        "/caf\u{e9}",
+        "?",
+    ] {
+        let text = format!("{path:?} is not a path of this site, such as \"/admin/\"");
+        fails(realm().landing(path), &text);
+        fails(realm().logout_answer(LogoutAnswer::Redirect(path.to_owned())), &text);
+    }
+}
+
+#[test]
+fn the_errors_can_be_told_apart() {
+    let error = |builder: BasicLoginBuilder| builder.build().expect_err("an error");
+    assert_eq!(error(of_realm("")), ConfigError::EmptyRealm);
+    assert_eq!(error(realm().session_cookie("")), ConfigError::EmptySessionCookie);
+    assert!(matches!(
+        error(of_realm("\n")),
+        ConfigError::ControlCharacterInRealm { realm, .. } if realm == "\n"
+    ));
+    assert!(matches!(
+        error(of_realm(&"x".repeat(300))),
+        ConfigError::RealmTooLong { length: 300, .. }
+    ));
+    assert!(matches!(
+        error(realm().fingerprint_key("short")),
+        ConfigError::KeyTooShort { length: 5, .. }
+    ));
+    assert!(matches!(
+        error(realm().landing("x")),
+        ConfigError::NotALocalPath { path, .. } if path == "x"
+    ));
+}
+
+#[test]
+fn the_limits_themselves_are_allowed() {
+    assert!(of_realm(&"x".repeat(256)).build().is_ok());
+    assert!(realm().fingerprint_key([7; 32]).build().is_ok());
+    for path in ["/", "/a?b=c#d", "/a//b", "/%2F"] {
+        assert!(realm().landing(path).build().is_ok(), "{path}");
+    }
+}
+
+/// Refused without credentials, greeted with them.
+async fn guards(site: &Site, path: &str) {
+    assert_eq!(ask(site, page(path)).await.challenge(), Some(CHALLENGE));
+    assert_eq!(ask(site, program(path)).await.challenge(), Some(CHALLENGE));
+    let answer = ask(site, program(path).insert_header(alice())).await;
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
+    let asked = ask(site, page(path)).await.session();
+    let answer = ask(site, page(path).cookie(asked).insert_header(alice())).await;
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
+}
+
+async fn whoami(user: User) -> String {
+    user.id().to_owned()
+}
+
+#[actix_web::test]
+async fn it_wraps_an_app_a_scope_and_a_resource() {
+    let login = realm().build().expect("a realm");
+    let open = || web::resource("/open").to(async || "open");
+
+    let app = App::new().route("/x", web::get().to(whoami)).wrap(login.clone()).wrap(session());
+    guards(&start(app).await, "/x").await;
+
+    let scope = web::scope("/admin").wrap(login.clone()).route("/x", web::get().to(whoami));
+    let site = start(App::new().service(scope).service(open()).wrap(session())).await;
+    guards(&site, "/admin/x").await;
+    guards(&site, "/admin/x").await;
+    assert_eq!(ask(&site, page("/open")).await.body, "open");
+
+    let resource = web::resource("/admin/x").wrap(login).route(web::get().to(whoami));
+    let site = start(App::new().service(resource).service(open()).wrap(session())).await;
+    guards(&site, "/admin/x").await;
+    assert_eq!(ask(&site, page("/open")).await.body, "open");
+}
+
+#[actix_web::test]
+async fn it_works_among_other_middleware() {
+    let login = realm().build().expect("a realm");
+    let compat =
+        web::scope("/compat").wrap(Compat::new(login.clone())).route("/x", web::get().to(whoami));
+    let conditional = web::scope("/condition")
+        .wrap(Condition::new(true, login.clone()))
+        .route("/x", web::get().to(whoami));
+    let off = web::scope("/off")
+        .wrap(Condition::new(false, login.clone()))
+        .route("/x", web::get().to(async || "open"));
+    let between = web::scope("/between")
+        .wrap(Logger::default())
+        .wrap(login)
+        .wrap(Logger::default())
+        .route("/x", web::get().to(whoami));
+    let app = App::new().service(compat).service(conditional).service(off).service(between);
+    let site = start(app.wrap(session())).await;
+    guards(&site, "/compat/x").await;
+    guards(&site, "/condition/x").await;
+    guards(&site, "/between/x").await;
+    assert_eq!(ask(&site, page("/off/x")).await.body, "open");
+}
+
+#[actix_web::test]
+async fn two_realms_do_not_let_each_others_users_in() {
+    let other = async |_: &HttpRequest, credentials: &BasicAuth| {
+        Ok((credentials.user_id(), credentials.password()) == ("bob", Some("builder")))
+    };
+    let other = BasicLogin::builder("Other", other).build().expect("a realm");
+    let admin = web::scope("/admin")
+        .wrap(realm().build().expect("a realm"))
+        .default_service(web::to(whoami));
+    let other = web::scope("/other").wrap(other).default_service(web::to(whoami));
+    let site = start(App::new().service(admin).service(other).wrap(session())).await;
+    let logged_in = log_in(&site).await;
+    let answer = ask(&site, page("/other/").cookie(logged_in).insert_header(alice())).await;
+    assert_eq!(answer.challenge(), Some(r#"Basic realm="Other", charset="UTF-8""#));
+    let bob = basic("bob", "builder");
+    assert_eq!(ask(&site, program("/other/").insert_header(bob.clone())).await.body, "bob");
+    assert_eq!(
+        ask(&site, program("/admin/").insert_header(bob)).await.challenge(),
+        Some(CHALLENGE)
+    );
+}
+
+#[test]
+fn public_types_go_where_an_application_needs_them() {
+    fn everywhere<T: Send + Sync + Clone + Debug + Unpin + 'static>() {}
+    fn to_another_thread<T: Send + Debug>() {}
+
+    everywhere::<BasicLogin>();
+    everywhere::<BasicLoginBuilder>();
+    everywhere::<Logout>();
+    everywhere::<LogoutAnswer>();
+    everywhere::<LogoutClears>();
+    everywhere::<ConfigError>();
+    everywhere::<User>();
+    everywhere::<Client>();
+    everywhere::<Reason>();
+    everywhere::<Notice<'static>>();
+    to_another_thread::<Box<dyn std::error::Error + Send + Sync>>();
+}

@@ -1,0 +1,168 @@
+//! The `User` in handlers, inside and outside the middleware.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use super::*;
+
+/// Handlers that demand a `User`, or do not, inside and outside.
+async fn greeting(login: &BasicLogin, known_outside: bool) -> Site {
+    async fn demands(user: User) -> String {
+        let since = user.since().duration_since(noon()).expect("after noon");
+        format!("{} of {}, {} s after noon", user.id(), user.realm(), since.as_secs())
+    }
+    async fn takes(user: Option<User>) -> String {
+        user.map_or("nobody".to_owned(), |user| user.id().to_owned())
+    }
+    let app = App::new()
+        .service(
+            web::scope("/admin")
+                .wrap(login.clone())
+                .route("/takes", web::get().to(takes))
+                .route("/logout", web::get().to(login.logout()))
+                .default_service(web::to(demands)),
+        )
+        .route("/demands", web::get().to(demands))
+        .route("/takes", web::get().to(takes));
+    let app = if known_outside { app.app_data(login.clone()) } else { app };
+    start(app.wrap(session())).await
+}
+
+/// The session of Alice, who has typed at `/admin/`.
+async fn logged_in(site: &Site) -> Cookie<'static> {
+    let asked = ask(site, page("/admin/")).await.session();
+    ask(site, page("/admin/").cookie(asked).insert_header(alice())).await.session()
+}
+
+#[actix_web::test]
+async fn a_user_has_an_id_a_realm_and_the_time_of_the_login() {
+    let seconds = Arc::new(AtomicU64::new(7));
+    let clock = Arc::clone(&seconds);
+    let clock = move || noon() + Duration::from_secs(clock.load(Relaxed));
+    let site = greeting(&realm().clock(clock).build().expect("a realm"), true).await;
+    let session = logged_in(&site).await;
+    seconds.store(20, Relaxed);
+    let at_login = "alice of Admin area, 7 s after noon";
+    for path in ["/admin/", "/admin/a", "/demands"] {
+        let sent = page(path).cookie(session.clone()).insert_header(alice());
+        assert_eq!(ask(&site, sent).await.body, at_login, "{path}");
+    }
+    // Without a session a login is never older than its request.
+    let answer = ask(&site, program("/admin/").insert_header(alice())).await;
+    assert_eq!(answer.body, "alice of Admin area, 20 s after noon");
+}
+
+#[actix_web::test]
+async fn a_reverified_login_is_as_old_as_it_was() {
+    let seconds = Arc::new(AtomicU64::new(0));
+    let clock = Arc::clone(&seconds);
+    let clock = move || noon() + Duration::from_secs(clock.load(Relaxed));
+    let login = realm().clock(clock).reverify_after(Duration::from_secs(60)).build();
+    let site = greeting(&login.expect("a realm"), true).await;
+    let session = logged_in(&site).await;
+    for (path, now) in [("/admin/", 60), ("/demands", 130)] {
+        seconds.store(now, Relaxed);
+        let sent = page(path).cookie(session.clone()).insert_header(alice());
+        let answer = ask(&site, sent).await;
+        assert_eq!(answer.body, "alice of Admin area, 0 s after noon");
+        assert_eq!(answer.cookies.len(), 1, "the time of the check is written down");
+    }
+}
+
+#[actix_web::test]
+async fn outside_and_unknown_there_is_no_user() {
+    let site = greeting(&realm().build().expect("a realm"), false).await;
+    let session = logged_in(&site).await;
+    for req in [
+        page("/takes"),
+        page("/takes").cookie(session.clone()).insert_header(alice()),
+        program("/takes").insert_header(alice()),
+    ] {
+        let answer = ask(&site, req).await;
+        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "nobody"));
+    }
+    for (req, challenge) in [
+        (program("/demands"), r#"Basic realm="Restricted", charset="UTF-8""#),
+        (page("/demands"), r#"xBasic realm="Restricted", charset="UTF-8""#),
+        (fetch("/demands"), r#"xBasic realm="Restricted", charset="UTF-8""#),
+        (
+            page("/demands").cookie(session).insert_header(alice()),
+            r#"xBasic realm="Restricted", charset="UTF-8""#,
+        ),
+    ] {
+        let answer = ask(&site, req).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert_eq!(answer.challenge(), Some(challenge));
+        assert!(answer.body.contains("Login required"));
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+        assert_eq!(answer.cookies, []);
+    }
+}
+
+#[actix_web::test]
+async fn outside_a_user_is_whoever_is_logged_in_and_sends_the_credentials() {
+    let site = greeting(&realm().build().expect("a realm"), true).await;
+    let session = logged_in(&site).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    let out = page("/admin/logout").cookie(logged_in(&site).await).insert_header(alice());
+    let logged_out = ask(&site, out).await.session();
+    for (name, req, is_alice) in [
+        ("logged in", page("/takes").cookie(session.clone()).insert_header(alice()), true),
+        ("logged in, fetch", fetch("/takes").cookie(session.clone()).insert_header(alice()), true),
+        ("not sent", page("/takes").cookie(session.clone()), false),
+        (
+            "another password",
+            page("/takes").cookie(session).insert_header(basic("alice", "x")),
+            false,
+        ),
+        ("no session", page("/takes").insert_header(alice()), false),
+        // Nobody logs in by the way: only the middleware does that.
+        ("in the dialog", page("/takes").cookie(in_dialog).insert_header(alice()), false),
+        ("logged out", page("/takes").cookie(logged_out).insert_header(alice()), false),
+    ] {
+        let answer = ask(&site, req).await;
+        let expected = if is_alice { "alice" } else { "nobody" };
+        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, expected), "{name}");
+        assert_eq!(answer.cookies, [], "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn outside_only_a_login_whose_credentials_were_not_sent_opens_a_dialog() {
+    let site = greeting(&realm().build().expect("a realm"), true).await;
+    let session = logged_in(&site).await;
+    for (name, req, challenge) in [
+        ("a program", program("/demands"), CHALLENGE),
+        ("a page", page("/demands"), QUIET_CHALLENGE),
+        ("a fetch", fetch("/demands"), QUIET_CHALLENGE),
+        ("a page with a header", page("/demands").insert_header(alice()), QUIET_CHALLENGE),
+        ("a login, not sent", page("/demands").cookie(session.clone()), CHALLENGE),
+        ("a login, not sent by fetch", fetch("/demands").cookie(session.clone()), CHALLENGE),
+        (
+            "a login, another password",
+            page("/demands").cookie(session).insert_header(basic("alice", "x")),
+            QUIET_CHALLENGE,
+        ),
+    ] {
+        let answer = ask(&site, req).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}");
+        assert_eq!(answer.challenge(), Some(challenge), "{name}");
+        assert_eq!(answer.cookies, [], "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn inside_there_is_always_a_user() {
+    let site = greeting(&realm().build().expect("a realm"), false).await;
+    let session = logged_in(&site).await;
+    for req in [
+        page("/admin/takes").cookie(session.clone()).insert_header(alice()),
+        fetch("/admin/takes").cookie(session).insert_header(alice()),
+        program("/admin/takes").insert_header(alice()),
+    ] {
+        let answer = ask(&site, req).await;
+        assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
+    }
+}
