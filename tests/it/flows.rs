@@ -1,1 +1,760 @@
 //! Logging in and out, as browsers and programs do.
+
+use actix_basic_logout::{LogoutAnswer, LogoutClears};
+
+use crate::support::{
+    browser::{Browser, Engine, Kind},
+    site::{A, B, Credentials, Setup, Site, Store, Wire},
+};
+
+const ALICE: Credentials = ("alice", "one");
+const BOB: Credentials = ("bob", "two");
+const CAROL: Credentials = ("carol", "three");
+const WRONG: Credentials = ("alice", "wrong");
+
+const ENGINES: [Engine; 3] = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
+const STORES: [Store; 2] = [Store::Cookie, Store::Memory];
+
+/// Runs a flow in each engine with each kind of session.
+async fn everywhere(change: impl Fn(&mut Setup), flow: impl AsyncFn(&mut Browser, &Site)) {
+    for store in STORES {
+        for engine in ENGINES {
+            let mut setup = Setup::new(store);
+            change(&mut setup);
+            let site = Site::new(&setup).await;
+            flow(&mut Browser::new(engine), &site).await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_first_visit_asks_once_and_lets_in() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            assert_eq!(browser.open(site, "/a/").status, 401);
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.open(site, "/a/x").body, "Signed in as alice");
+            assert_eq!(browser.fetch(site, "/a/y/z"), 200);
+            assert_eq!(browser.asked, 1);
+            assert_eq!(site.seen().checked.len(), 1, "the password was checked once");
+        },
+    )
+    .await;
+}
+
+async fn logged_in(browser: &mut Browser, site: &Site) {
+    browser.open(site, "/a/");
+    assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+    browser.asked = 0;
+}
+
+#[actix_web::test]
+async fn wrong_credentials_ask_again_and_say_so() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            browser.open(site, "/a/");
+            let refused = browser.types(site, WRONG);
+            assert_eq!(refused.status, 401);
+            assert!(refused.body.contains("The user name or the password is wrong."));
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.asked, 2);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn after_a_log_out_the_old_credentials_count_no_longer() {
+    for (method, path) in [
+        ("GET", "/a/logout"),
+        ("POST", "/a/logout"),
+        ("POST", "/logout"),
+        ("GET", "/deep/below/logout"),
+    ] {
+        everywhere(
+            |_| {},
+            async |browser, site| {
+                logged_in(browser, site).await;
+                let answer = browser.request(site, Kind::Page, method, path);
+                assert_eq!((answer.status, browser.asked), (401, 1), "{method} {path}");
+                assert!(answer.body.contains("You are logged out"));
+                assert_eq!(browser.holds(A), None, "the browser has forgotten");
+
+                let served = site.seen().served.len();
+                let answer = browser.cancels(site);
+                assert!(answer.body.contains("You are logged out"), "{}", answer.body);
+                assert_eq!(browser.open(site, "/a/").status, 401);
+                assert_eq!(site.seen().served.len(), served);
+                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.asked, 2);
+            },
+        )
+        .await;
+    }
+}
+
+#[actix_web::test]
+async fn who_types_at_log_outs_own_prompt_lands_logged_in() {
+    for path in ["/a/logout", "/logout"] {
+        for (user, body) in [(ALICE, "Signed in as alice"), (BOB, "Signed in as bob")] {
+            everywhere(
+                |_| {},
+                async |browser, site| {
+                    logged_in(browser, site).await;
+                    browser.request(site, Kind::Page, "POST", path);
+                    assert_eq!(browser.types(site, user).body, body, "{path}");
+                    assert_eq!(browser.asked, 1);
+                },
+            )
+            .await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_wrong_password_at_log_outs_own_prompt_asks_once_more() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            browser.open(site, "/logout");
+            assert_eq!(browser.types(site, WRONG).status, 401);
+            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+            assert_eq!(browser.asked, 2);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn each_of_five_rounds_asks_once() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            for round in 1..=5 {
+                browser.open(site, "/a/logout");
+                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.asked, round);
+                assert_eq!(browser.open(site, "/a/x").body, "Signed in as alice");
+            }
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn log_out_by_fetch_opens_no_dialog_and_the_next_page_asks_once() {
+    for path in ["/a/logout", "/logout"] {
+        everywhere(
+            |_| {},
+            async |browser, site| {
+                logged_in(browser, site).await;
+                assert_eq!(browser.fetch(site, path), 204);
+                assert_eq!(browser.fetch(site, "/a/x"), 401);
+                assert_eq!(browser.asked, 0, "no dialog over a background request");
+                assert_eq!(browser.open(site, "/a/").status, 401);
+                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.asked, 1);
+            },
+        )
+        .await;
+    }
+}
+
+#[actix_web::test]
+async fn the_page_answer_logs_out_without_a_dialog() {
+    for path in ["/a/logout", "/logout"] {
+        everywhere(
+            |setup| setup.answer = LogoutAnswer::Page,
+            async |browser, site| {
+                logged_in(browser, site).await;
+                let answer = browser.request(site, Kind::Page, "POST", path);
+                assert_eq!((answer.status, browser.asked), (200, 0), "{path}");
+                assert!(answer.body.contains("You are logged out"));
+                let held = browser.holds(A).map(|it| it.credentials.0);
+                assert_eq!(held, Some("logged-out"), "in the place of the real ones");
+
+                assert_eq!(browser.open(site, "/a/").status, 401);
+                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.asked, 1);
+                assert!(!site.seen().checked.is_empty());
+            },
+        )
+        .await;
+    }
+}
+
+#[actix_web::test]
+async fn the_page_answer_without_scripts_leaves_the_asking_to_the_next_visit() {
+    everywhere(
+        |setup| setup.answer = LogoutAnswer::Page,
+        async |browser, site| {
+            logged_in(browser, site).await;
+            browser.send(Kind::Page, 0, "GET", "/logout");
+            browser.progress(site, 0, false);
+            browser.deliver(0);
+            browser.exchanges.clear(); // the script's request, blocked
+
+            let served = site.seen().served.len();
+            assert_eq!(browser.open(site, "/a/").status, 401);
+            assert_eq!(site.seen().served.len(), served);
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.asked, 1);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn the_redirect_answer_logs_out_and_the_next_visit_asks_once() {
+    let redirect = LogoutAnswer::Redirect("/free".to_owned());
+    everywhere(
+        |setup| setup.answer = redirect.clone(),
+        async |browser, site| {
+            logged_in(browser, site).await;
+            assert_eq!(browser.open(site, "/logout").body, "free");
+            assert_eq!(browser.asked, 0);
+            assert_eq!(browser.open(site, "/a/").status, 401);
+            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+            assert_eq!(browser.asked, 1);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn who_is_not_logged_in_is_told_so_at_log_out_and_leaves_nothing() {
+    for (answer, body) in [
+        (LogoutAnswer::Challenge, "You are logged out"),
+        (LogoutAnswer::Page, "You are logged out"),
+        (LogoutAnswer::Redirect("/free".to_owned()), "free"),
+    ] {
+        everywhere(
+            |setup| setup.answer = answer.clone(),
+            async |browser, site| {
+                let shown = browser.open(site, "/logout");
+                assert!(shown.status == 200 && shown.body.contains(body));
+                assert_eq!((browser.asked, browser.cookie.as_deref()), (0, None));
+                assert_eq!(browser.fetch(site, "/logout"), 204);
+                assert_eq!(site.memory.len(), 0);
+            },
+        )
+        .await;
+    }
+}
+
+#[actix_web::test]
+async fn a_poll_through_log_out_neither_gets_in_nor_asks() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            // Two polls are on their way with the old credentials and the old cookie.
+            browser.send(Kind::Fetch, 1, "GET", "/a/poll");
+            browser.send(Kind::Fetch, 1, "GET", "/logout");
+            let in_flight: Vec<_> = browser.exchanges.drain(..).collect();
+            browser.open(site, "/logout");
+
+            let served = site.seen().served.len();
+            browser.exchanges.extend(in_flight);
+            let cookie = browser.cookie.clone();
+            browser.progress(site, 0, false);
+            browser.progress(site, 0, false);
+            assert_eq!(site.seen().served.len(), served);
+            browser.exchanges.truncate(0);
+            browser.cookie = cookie;
+
+            // While the dialog is open, and when it is answered, more of them go out.
+            assert_eq!(browser.fetch(site, "/a/poll"), 401);
+            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.fetch(site, "/a/poll"), 200);
+            assert_eq!(browser.asked, 1);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_second_click_on_log_out_does_not_log_in() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            browser.send(Kind::Page, 0, "GET", "/logout");
+            browser.progress(site, 0, false); // handled, its answer lost with the page
+            browser.send(Kind::Page, 0, "GET", "/logout");
+            browser.settle(site);
+            assert_eq!((browser.shown[&0].status, browser.asked), (401, 1));
+            assert_eq!(browser.types(site, ALICE).status, 200);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_request_in_its_handler_during_a_log_out_cannot_bring_the_login_back() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            browser.send(Kind::Fetch, 1, "GET", "/a/write");
+            browser.progress(site, 0, true);
+            let mut slow = browser.exchanges.remove(0);
+            browser.open(site, "/logout");
+            browser.cancels(site);
+
+            // It ends, writes the session, and its cookie replaces the log-out's.
+            let asked = browser.asked;
+            site.permit(slow.wire.number);
+            slow = {
+                browser.exchanges.push(slow);
+                browser.progress(site, 0, true);
+                browser.exchanges.remove(0)
+            };
+            browser.exchanges.push(slow);
+            browser.deliver(0);
+            assert_eq!(browser.asked, asked);
+            let entry = site.peek(browser.cookie.as_deref(), A).expect("an entry");
+            assert_eq!(entry["is"], "logged_out", "struck from the session itself");
+
+            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            assert_eq!(site.answer(&wire).status, 401);
+        },
+    )
+    .await;
+}
+
+/// A page opened with a cookie, out of any browser.
+fn page(path: &str, cookie: Option<String>) -> Wire {
+    Wire {
+        number: 9_000,
+        method: "GET",
+        path: path.to_owned(),
+        origin: "http://localhost:8080",
+        headers: vec![
+            ("user-agent", "Mozilla/5.0".to_owned()),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("sec-fetch-mode", "navigate".to_owned()),
+        ],
+        credentials: None,
+        cookie,
+    }
+}
+
+fn curl(path: &str, credentials: Option<Credentials>, cookie: Option<String>) -> Wire {
+    let headers = vec![("user-agent", "curl/8.14.1".to_owned())];
+    Wire { credentials, headers, ..page(path, cookie) }
+}
+
+#[actix_web::test]
+async fn a_log_out_while_the_authenticator_thinks_keeps_the_request_out() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            // Another user's credentials, so that the authenticator is asked.
+            let cookie = browser.cookie.clone();
+            let wire = Wire { credentials: Some(BOB), ..page("/a/x", cookie) };
+            let mut slow = site.start(&wire, true);
+            assert!(slow.run().is_none(), "held in the authenticator");
+            browser.open(site, "/logout");
+
+            let served = site.seen().served.len();
+            site.permit(wire.number);
+            let answer = slow.run().expect("an answer");
+            assert_eq!(answer.status, 401);
+            assert_eq!(site.seen().served.len(), served);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn an_old_cookie_is_refused_after_log_out() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            assert_eq!(site.answer(&wire).status, 200);
+            browser.open(site, "/logout");
+            assert_eq!(site.answer(&wire).status, 401);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn the_session_without_the_credentials_passes_nobody() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            let answer = site.answer(&page("/a/", browser.cookie.clone()));
+            assert_eq!(answer.status, 401);
+            let answer = site.answer(&curl("/a/", None, browser.cookie.clone()));
+            assert_eq!(answer.status, 401);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_logged_in_request_writes_no_session_and_checks_no_password() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            let checked = site.seen().checked.len();
+            for path in ["/a/", "/a/x", "/a/y/z"] {
+                let wire = Wire { credentials: Some(ALICE), ..page(path, browser.cookie.clone()) };
+                let answer = site.answer(&wire);
+                assert_eq!((answer.status, answer.set_cookie), (200, None));
+            }
+            assert_eq!(site.seen().checked.len(), checked);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn the_password_is_checked_again_after_five_minutes() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            site.seen().now += std::time::Duration::from_millis(299_999);
+            browser.open(site, "/a/");
+            assert_eq!(site.seen().checked.len(), 1);
+            site.seen().now += std::time::Duration::from_millis(1);
+            browser.open(site, "/a/");
+            assert_eq!(site.seen().checked.len(), 2);
+            browser.open(site, "/a/");
+            assert_eq!(site.seen().checked.len(), 2, "and then it counts for five more");
+            assert_eq!(browser.asked, 0);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_clock_that_goes_back_checks_the_password() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            site.seen().now -= std::time::Duration::from_millis(1);
+            assert_eq!(browser.open(site, "/a/").status, 200);
+            assert_eq!(site.seen().checked.len(), 2);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_login_ends_when_its_password_is_no_longer_accepted() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            let old = browser.cookie.clone();
+            site.seen().revoked.push(ALICE.1);
+            site.seen().now += std::time::Duration::from_secs(300);
+            assert_eq!(browser.fetch(site, "/a/poll"), 401, "quietly");
+            assert_eq!(browser.asked, 0);
+            let answer = browser.open(site, "/a/");
+            assert!(answer.body.contains("no longer accepted"), "{}", answer.body);
+            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+            assert_eq!(browser.asked, 1);
+
+            // Were the password accepted again, the ended login would stay ended.
+            site.seen().revoked.clear();
+            let wire = Wire { credentials: Some(ALICE), ..page("/a/", old) };
+            assert_eq!(site.answer(&wire).status, 401);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn another_fingerprint_key_costs_one_more_check_and_no_prompt() {
+    for store in STORES {
+        let site = Site::new(&Setup::new(store)).await;
+        let mut browser = Browser::new(Engine::Firefox);
+        logged_in(&mut browser, &site).await;
+        let cookie = match store {
+            Store::Cookie => browser.cookie.clone(),
+            Store::Memory => continue, // the sessions of the other site are not this one's
+        };
+        let other = Site::with(&Setup::new(store), |it| it.fingerprint_key([8; 32])).await;
+        browser.cookie = cookie;
+        assert_eq!(browser.open(&other, "/a/").status, 200);
+        assert_eq!(browser.open(&other, "/a/").status, 200);
+        assert_eq!((browser.asked, other.seen().checked.len()), (0, 1));
+    }
+}
+
+#[actix_web::test]
+async fn an_authenticator_that_fails_is_no_refusal() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            browser.open(site, "/a/");
+            site.seen().authenticator_is_down = true;
+            let before = browser.cookie.clone();
+            assert_eq!(browser.types(site, ALICE).status, 503);
+            assert_eq!((browser.asked, browser.cookie == before), (1, true));
+            site.seen().authenticator_is_down = false;
+            assert_eq!(browser.open(site, "/a/").status, 200);
+            assert_eq!(browser.asked, 1);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_store_that_is_down_is_no_refusal() {
+    let site = Site::new(&Setup::new(Store::Memory)).await;
+    let mut browser = Browser::new(Engine::Chromium);
+    logged_in(&mut browser, &site).await;
+    site.memory.set_broken(true);
+    let served = site.seen().served.len();
+    assert_eq!(browser.open(&site, "/a/").status, 500);
+    assert_eq!(browser.open(&site, "/logout").status, 500);
+    assert_eq!(site.seen().served.len(), served);
+    site.memory.set_broken(false);
+    assert_eq!(browser.open(&site, "/a/").status, 200);
+    assert_eq!(browser.asked, 0);
+}
+
+#[actix_web::test]
+async fn a_program_is_served_each_time_and_leaves_nothing() {
+    everywhere(
+        |_| {},
+        async |_, site| {
+            for _ in 0..3 {
+                let answer = site.answer(&curl("/a/x", Some(ALICE), None));
+                assert_eq!((answer.status, answer.set_cookie), (200, None));
+            }
+            let answer = site.answer(&curl("/a/x", Some(WRONG), None));
+            assert_eq!(answer.challenge.as_deref(), Some(A));
+            assert_eq!(site.answer(&curl("/a/x", None, None)).challenge.as_deref(), Some(A));
+            assert_eq!(site.memory.len(), 0);
+
+            // A stale cookie is nothing to a program.
+            let stale = Some("stale".to_owned());
+            assert_eq!(site.answer(&curl("/a/x", Some(ALICE), stale)).status, 200);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_program_with_a_cookie_jar_can_log_out_and_in_again() {
+    everywhere(
+        |_| {},
+        async |_, site| {
+            assert_eq!(site.answer(&curl("/a/x", Some(ALICE), None)).status, 200);
+            let out = site.answer(&curl("/logout", Some(ALICE), None));
+            assert_eq!((out.status, out.challenge.as_deref()), (401, Some(A)));
+            let elsewhere = site.answer(&curl("/a/x", Some(ALICE), out.set_cookie));
+            assert_eq!(elsewhere.status, 401);
+            let once_more = site.answer(&curl("/a/x", Some(ALICE), elsewhere.set_cookie));
+            assert_eq!(once_more.status, 200);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn another_site_cannot_log_its_visitor_out() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            let mut wire =
+                Wire { credentials: Some(ALICE), ..page("/logout", browser.cookie.clone()) };
+            wire.headers.retain(|(name, _)| *name != "sec-fetch-site");
+            wire.headers.push(("sec-fetch-site", "cross-site".to_owned()));
+            let answer = site.answer(&wire);
+            assert_eq!((answer.status, answer.set_cookie), (403, None));
+            assert_eq!(browser.open(site, "/a/").status, 200);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn log_out_clears_the_session_or_this_realms_login_alone() {
+    for (clears, kept) in [(LogoutClears::Session, false), (LogoutClears::Realm, true)] {
+        for store in STORES {
+            let setup = Setup { clears, ..Setup::new(store) };
+            let site = Site::new(&setup).await;
+            let mut browser = Browser::new(Engine::Chromium);
+            logged_in(&mut browser, &site).await;
+            browser.open(&site, "/a/b/");
+            assert_eq!(browser.types(&site, CAROL).body, "Signed in as carol");
+            let with_both = browser.cookie.clone();
+            browser.open(&site, "/logout");
+            browser.cancels(&site);
+
+            let b = site.peek(browser.cookie.as_deref(), B).expect("never to Fresh");
+            assert_eq!(b["is"], if kept { "logged_in" } else { "logged_out" });
+            let wire = Wire { credentials: Some(CAROL), ..page("/a/b/", browser.cookie.clone()) };
+            assert_eq!(site.answer(&wire).status, if kept { 200 } else { 401 });
+            // Nor does the old cookie bring the other realm's login back.
+            let wire = Wire { credentials: Some(CAROL), ..page("/a/b/", with_both) };
+            let is_in = kept && store == Store::Cookie;
+            assert_eq!(site.answer(&wire).status, if is_in { 200 } else { 401 }, "{store:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn two_realms_are_logged_in_to_apart() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            assert_eq!(browser.open(site, "/a/b/").status, 401);
+            assert_eq!(browser.types(site, CAROL).body, "Signed in as carol");
+            assert_eq!(browser.open(site, "/a/").body, "Signed in as alice");
+            assert_eq!(browser.open(site, "/a/b/x").body, "Signed in as carol");
+            assert_eq!(browser.asked, 1);
+            let cookie = browser.cookie.clone();
+            let alice = Wire { credentials: Some(ALICE), ..page("/a/b/", cookie) };
+            assert_eq!(site.answer(&alice).status, 401, "one realm's user is not the other's");
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_session_that_cannot_be_read_is_logged_out() {
+    let key = format!("actix-basic-logout:{A}");
+    for broken in ["7", "{}", "{\"is\":\"logged_in\"}", "not JSON"] {
+        for wire in [page("/a/", None), curl("/a/", None, None)] {
+            let site = Site::new(&Setup::new(Store::Memory)).await;
+            let mut browser = Browser::new(Engine::Firefox);
+            logged_in(&mut browser, &site).await;
+            site.memory.set(&key, broken);
+            let cookie = browser.cookie.clone();
+            let answer = site.answer(&Wire { credentials: Some(ALICE), cookie, ..wire });
+            assert_eq!(answer.status, 401, "{broken}");
+            browser.cookie = answer.set_cookie;
+            assert_eq!(browser.open(&site, "/a/").status, 200, "typed, after that challenge");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_one_origin_has_shown_proves_nothing_about_another() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            assert_eq!(browser.fetch(site, "/logout"), 204);
+            // The cookie is the other port's, too; the credentials are not.
+            let other =
+                Wire { origin: "http://localhost:9090", ..page("/a/", browser.cookie.clone()) };
+            let answer = site.answer(&other);
+            assert_eq!(answer.status, 401);
+            let cookie = answer.set_cookie.or(browser.cookie.clone());
+            let old = Wire { credentials: Some(ALICE), ..page("/a/", cookie) };
+            assert_eq!(site.answer(&old).status, 401);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_web_socket_without_credentials_proves_nothing() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            assert_eq!(browser.fetch(site, "/logout"), 204);
+            let mut socket = page("/a/socket", browser.cookie.clone());
+            socket.headers.truncate(1);
+            let answer = site.answer(&socket);
+            assert_eq!((answer.status, answer.set_cookie), (401, None));
+            assert!(answer.is_quiet);
+            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            assert_eq!(site.answer(&wire).status, 401);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_fetch_outside_the_logins_directory_is_answered_by_the_browser_itself() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            browser.open(site, "/a/deep/page");
+            browser.types(site, ALICE);
+            assert_eq!(browser.fetch(site, "/a/x"), 200);
+            assert_eq!(browser.asked, 1);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn on_plain_http_without_sec_fetch_it_works_as_well() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            browser.is_plain_http = true;
+            logged_in(browser, site).await;
+            assert_eq!(browser.fetch(site, "/a/poll"), 200);
+            browser.open(site, "/logout");
+            assert_eq!(browser.fetch(site, "/a/poll"), 401);
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.asked, 1);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn subresources_are_challenged_if_the_application_says_so() {
+    for store in STORES {
+        for engine in ENGINES {
+            let site = Site::with(&Setup::new(store), |it| it.challenge_subresources()).await;
+            let mut browser = Browser::new(engine);
+            assert_eq!(browser.fetch(&site, "/a/data"), 401);
+            assert_eq!(browser.asked, 1);
+            browser.type_into(0, ALICE);
+            browser.settle(&site);
+            assert_eq!(browser.fetch(&site, "/a/data"), 200);
+            assert_eq!(browser.fetch(&site, "/logout"), 204);
+            assert_eq!(browser.fetch(&site, "/a/data"), 401);
+            assert_eq!(browser.asked, 2);
+            browser.type_into(0, BOB);
+            browser.settle(&site);
+            assert_eq!(browser.fetch(&site, "/a/data"), 200);
+            assert_eq!(browser.asked, 2);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_path_longer_than_a_cookie_can_be_logged_in_at() {
+    let long = format!("/a/{}", "x".repeat(6000));
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            browser.open(site, &long);
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            browser.fetch(site, "/logout");
+            assert_eq!(browser.open(site, &long).status, 401);
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+        },
+    )
+    .await;
+}

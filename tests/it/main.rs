@@ -1,5 +1,9 @@
 //! What the crate promises, seen from outside.
 
+#![expect(unreachable_pub, reason = "a test has no outside")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
 mod answers;
 mod flows;
 mod neighbours;
+mod support;

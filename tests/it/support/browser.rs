@@ -1,0 +1,408 @@
+//! A browser that treats credentials, challenges and cookies as the real ones were measured to.
+//!
+//! It sends a realm's credentials unasked to the directories where they were accepted, answers a
+//! challenge of the same realm by itself while it holds other credentials than the refused ones,
+//! forgets them when they are refused, and otherwise asks its user.
+
+use std::collections::HashMap;
+
+use super::site::{A, Answer, B, Credentials, Running, Site, Wire};
+
+/// The user whom the page answer's script asks as.
+const RESERVED: Credentials = ("logged-out", "x");
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Forgets on any 401; repeats a cancelled page without credentials and shows that answer.
+    Chromium,
+    /// Forgets all realms of an origin at once, and nothing on an unknown challenge.
+    Firefox,
+    /// Forgets on any 401; sends no credentials with a WebSocket.
+    WebKit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Page,
+    Fetch,
+    WebSocket,
+    /// The page answer's script.
+    Replacing,
+}
+
+/// Credentials in the cache, or on a request: whose they are and when they were typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub realm: String,
+    pub credentials: Credentials,
+    pub typed_at: u32,
+}
+
+#[derive(Debug)]
+struct Cached {
+    held: Held,
+    directories: Vec<String>,
+}
+
+/// A request and what becomes of it.
+pub struct Exchange {
+    pub wire: Wire,
+    pub kind: Kind,
+    pub tab: usize,
+    pub sent: Option<Held>,
+    /// Its user has just typed these credentials into the dialog over this request.
+    pub is_typed: bool,
+    /// It is a repetition after Cancel, which never asks again.
+    pub is_cancelled: bool,
+    /// Common to a request and its repetitions.
+    pub chain: u32,
+    pub stage: Stage,
+}
+
+pub enum Stage {
+    Sent,
+    Running(Running),
+    Answered(Answer),
+    Gone,
+}
+
+/// A dialog, over the request whose challenge has opened it.
+pub struct Dialog {
+    pub realm: String,
+    pub over: Exchange,
+}
+
+/// What happened when an answer reached the browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Shown,
+    Repeated,
+    Asked,
+    Refused,
+}
+
+pub struct Browser {
+    pub engine: Engine,
+    pub origin: &'static str,
+    pub cookie: Option<String>,
+    pub exchanges: Vec<Exchange>,
+    pub dialogs: Vec<Dialog>,
+    /// What each tab shows.
+    pub shown: HashMap<usize, Answer>,
+    /// How many dialogs its user has seen.
+    pub asked: usize,
+    /// On plain http off localhost, browsers send no `Sec-Fetch-…`.
+    pub is_plain_http: bool,
+    pub keeps_cookies: bool,
+    cache: Vec<Cached>,
+    numbers: u32,
+    chains: u32,
+    /// Counts what happens.
+    pub now: u32,
+}
+
+pub fn directory(path: &str) -> &str {
+    &path[..=path.rfind('/').unwrap()]
+}
+
+pub fn realm_of(path: &str) -> &'static str {
+    if path.starts_with("/a/b/") || path == "/a/out-of-b" { B } else { A }
+}
+
+impl Browser {
+    pub fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            origin: "http://localhost:8080",
+            cookie: None,
+            exchanges: Vec::new(),
+            dialogs: Vec::new(),
+            shown: HashMap::new(),
+            asked: 0,
+            is_plain_http: false,
+            keeps_cookies: true,
+            cache: Vec::new(),
+            numbers: 0,
+            chains: 0,
+            now: 0,
+        }
+    }
+
+    /// Whether it holds credentials of a realm.
+    pub fn holds(&self, realm: &str) -> Option<&Held> {
+        self.cache.iter().map(|it| &it.held).find(|it| it.realm == realm)
+    }
+
+    fn unasked(&self, path: &str) -> Option<Held> {
+        let reaches = |directory: &String| match self.engine {
+            Engine::WebKit => path.starts_with(directory.trim_end_matches('/')),
+            _ => path.starts_with(directory),
+        };
+        let reach =
+            |it: &&Cached| it.directories.iter().filter(|it| reaches(it)).map(String::len).max();
+        let best = self.cache.iter().filter(|it| reach(it).is_some()).max_by_key(reach)?;
+        Some(best.held.clone())
+    }
+
+    fn wire(&mut self, kind: Kind, method: &'static str, path: &str) -> Wire {
+        self.numbers += 1;
+        let mut headers = vec![("user-agent", "Mozilla/5.0 (X11; Linux x86_64)".to_owned())];
+        let accept = if kind == Kind::Page { "text/html,*/*;q=0.8" } else { "*/*" };
+        headers.push(("accept", accept.to_owned()));
+        if !self.is_plain_http && kind != Kind::WebSocket {
+            let mode = if kind == Kind::Page { "navigate" } else { "cors" };
+            headers.push(("sec-fetch-site", "same-origin".to_owned()));
+            headers.push(("sec-fetch-mode", mode.to_owned()));
+        }
+        if kind == Kind::Replacing {
+            headers.push(("x-basic-logout", "1".to_owned()));
+        }
+        let path = path.to_owned();
+        let origin = self.origin;
+        Wire {
+            number: self.numbers,
+            method,
+            path,
+            origin,
+            headers,
+            credentials: None,
+            cookie: None,
+        }
+    }
+
+    /// Sends a request with what the browser sends unasked. A page takes its tab's place.
+    pub fn send(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) {
+        if kind == Kind::Page {
+            self.exchanges.retain(|it| it.tab != tab || it.kind != Kind::Page);
+            self.dialogs.retain(|it| it.over.tab != tab || it.over.kind != Kind::Page);
+        }
+        let sent = match (kind, self.engine) {
+            (Kind::WebSocket, Engine::WebKit) | (Kind::Replacing, Engine::Chromium) => None,
+            (Kind::Replacing, _) => Some(self.reserved(path)),
+            _ => self.unasked(path),
+        };
+        self.chains += 1;
+        let wire = self.wire(kind, method, path);
+        let exchange = Exchange {
+            wire,
+            kind,
+            tab,
+            sent,
+            is_typed: false,
+            is_cancelled: false,
+            chain: self.chains,
+            stage: Stage::Sent,
+        };
+        self.put_on_the_wire(exchange);
+    }
+
+    fn reserved(&self, path: &str) -> Held {
+        Held { realm: realm_of(path).to_owned(), credentials: RESERVED, typed_at: self.now }
+    }
+
+    fn put_on_the_wire(&mut self, mut exchange: Exchange) {
+        exchange.wire.credentials = exchange.sent.as_ref().map(|it| it.credentials);
+        exchange.wire.cookie = self.cookie.clone();
+        exchange.stage = Stage::Sent;
+        self.exchanges.push(exchange);
+    }
+
+    /// The same request once more, with other credentials.
+    fn repeat(&mut self, exchange: Exchange, sent: Option<Held>) {
+        self.numbers += 1;
+        let wire = Wire { number: self.numbers, ..exchange.wire };
+        self.put_on_the_wire(Exchange { wire, sent, ..exchange });
+    }
+
+    /// Takes an answered request off the wire.
+    pub fn deliver(&mut self, index: usize) -> Event {
+        self.now += 1;
+        let mut exchange = self.exchanges.remove(index);
+        let Stage::Answered(answer) = std::mem::replace(&mut exchange.stage, Stage::Gone) else {
+            panic!("not answered yet");
+        };
+        if let Some(cookie) = answer.set_cookie.clone().filter(|_| self.keeps_cookies) {
+            self.cookie = Some(cookie).filter(|it| !it.is_empty());
+        }
+        if let Some(realm) = answer.challenge.clone() {
+            return self.challenged(exchange, answer, realm);
+        }
+        if answer.is_quiet
+            && self.engine != Engine::Firefox
+            && let Some(sent) = &exchange.sent
+        {
+            self.forget(&sent.clone());
+        }
+        if let (Kind::Replacing, 204, Some(sent)) = (exchange.kind, answer.status, &exchange.sent) {
+            self.remember(sent.clone(), &exchange.wire.path);
+        }
+        if let Some(location) = answer.location.clone() {
+            self.send(Kind::Page, exchange.tab, "GET", &location);
+            return Event::Repeated;
+        }
+        let has_script = answer.body.contains("X-Basic-Logout");
+        let (tab, path, method) = (exchange.tab, exchange.wire.path, exchange.wire.method);
+        let event = if answer.status == 401 { Event::Refused } else { Event::Shown };
+        if exchange.kind == Kind::Page {
+            self.shown.insert(tab, answer);
+        }
+        if has_script {
+            self.send(Kind::Replacing, tab, method, &path);
+        }
+        event
+    }
+
+    fn challenged(&mut self, exchange: Exchange, answer: Answer, realm: String) -> Event {
+        let mut is_refused = false;
+        if let Some(sent) = exchange.sent.clone().filter(|it| it.realm == realm) {
+            is_refused = true;
+            self.forget(&sent);
+        }
+        if exchange.kind == Kind::Replacing {
+            if !is_refused || exchange.sent.as_ref().is_some_and(|it| it.credentials != RESERVED) {
+                let reserved = Some(self.reserved(&exchange.wire.path));
+                self.repeat(exchange, reserved);
+                return Event::Repeated;
+            }
+            return Event::Refused;
+        }
+        if !exchange.is_cancelled
+            && let Some(held) = self.holds(&realm).cloned()
+        {
+            self.remember(held.clone(), &exchange.wire.path);
+            self.repeat(Exchange { is_typed: false, ..exchange }, Some(held));
+            return Event::Repeated;
+        }
+        if exchange.kind == Kind::WebSocket || exchange.is_cancelled {
+            if exchange.kind == Kind::Page {
+                self.shown.insert(exchange.tab, answer);
+            }
+            return Event::Refused;
+        }
+        if exchange.kind == Kind::Page {
+            self.shown.insert(exchange.tab, answer);
+        }
+        self.asked += 1;
+        self.dialogs.push(Dialog { realm, over: exchange });
+        Event::Asked
+    }
+
+    /// Drops refused credentials, unless others are in their place by now.
+    fn forget(&mut self, sent: &Held) {
+        let is_held = self.holds(&sent.realm).is_some_and(|it| it.credentials == sent.credentials);
+        match self.engine {
+            Engine::Firefox if is_held => self.cache.clear(),
+            _ if is_held => self.cache.retain(|it| it.held.realm != sent.realm),
+            _ => {}
+        }
+    }
+
+    fn remember(&mut self, held: Held, path: &str) {
+        let directory = directory(path).to_owned();
+        match self.cache.iter_mut().find(|it| it.held.realm == held.realm) {
+            Some(cached) => {
+                cached.held = held;
+                cached.directories.push(directory);
+            }
+            None => self.cache.push(Cached { held, directories: vec![directory] }),
+        }
+    }
+
+    /// The user types into a dialog. Whatever else waits for the realm's credentials gets them.
+    pub fn type_into(&mut self, index: usize, credentials: Credentials) {
+        self.now += 1;
+        let Dialog { realm, over } = self.dialogs.remove(index);
+        let held = Held { realm: realm.clone(), credentials, typed_at: self.now };
+        self.remember(held.clone(), &over.wire.path);
+        self.repeat(Exchange { is_typed: true, ..over }, Some(held.clone()));
+        while let Some(other) = self.dialogs.iter().position(|it| it.realm == realm) {
+            let Dialog { over, .. } = self.dialogs.remove(other);
+            self.repeat(over, Some(held.clone()));
+        }
+    }
+
+    /// The user cancels a dialog.
+    pub fn cancel(&mut self, index: usize) {
+        self.now += 1;
+        let Dialog { over, .. } = self.dialogs.remove(index);
+        if self.engine == Engine::Chromium && over.kind == Kind::Page {
+            self.repeat(Exchange { is_cancelled: true, ..over }, None);
+        }
+    }
+
+    /// Takes an exchange one step further: to the server, through it, or back.
+    pub fn progress(&mut self, site: &Site, index: usize, is_held: bool) -> Option<Event> {
+        let exchange = &mut self.exchanges[index];
+        let mut running = match std::mem::replace(&mut exchange.stage, Stage::Gone) {
+            Stage::Sent => site.start(&exchange.wire, is_held),
+            Stage::Running(running) => {
+                site.permit(exchange.wire.number);
+                running
+            }
+            answered => {
+                exchange.stage = answered;
+                return Some(self.deliver(index));
+            }
+        };
+        exchange.stage = match running.run() {
+            Some(answer) => Stage::Answered(answer),
+            None => Stage::Running(running),
+        };
+        None
+    }
+
+    /// Lets everything happen that happens without the user, in the order it was sent.
+    pub fn settle(&mut self, site: &Site) {
+        for _ in 0..1000 {
+            if self.exchanges.is_empty() {
+                return;
+            }
+            self.progress(site, 0, false);
+        }
+        panic!("requests without end");
+    }
+
+    /// Opens a page in the first tab; what it shows, under a dialog or not.
+    pub fn open(&mut self, site: &Site, path: &str) -> Answer {
+        self.request(site, Kind::Page, "GET", path)
+    }
+
+    pub fn request(&mut self, site: &Site, kind: Kind, method: &'static str, path: &str) -> Answer {
+        self.send(kind, 0, method, path);
+        self.settle(site);
+        self.shown.get(&0).cloned().unwrap_or_default()
+    }
+
+    /// A background request from the first tab: the status that its script gets.
+    pub fn fetch(&mut self, site: &Site, path: &str) -> u16 {
+        self.send(Kind::Fetch, 0, "GET", path);
+        let index = self.exchanges.len() - 1;
+        loop {
+            self.progress(site, index, false);
+            match self.exchanges.get(index).map(|it| &it.stage) {
+                Some(Stage::Answered(answer)) if answer.challenge.is_none() => {
+                    let status = answer.status;
+                    self.deliver(index);
+                    return status;
+                }
+                Some(_) => {}
+                None => return 401,
+            }
+        }
+    }
+
+    /// The user types into the one dialog that is open.
+    pub fn types(&mut self, site: &Site, credentials: Credentials) -> Answer {
+        assert_eq!(self.dialogs.len(), 1, "dialogs open");
+        self.type_into(0, credentials);
+        self.settle(site);
+        self.shown[&0].clone()
+    }
+
+    pub fn cancels(&mut self, site: &Site) -> Answer {
+        assert_eq!(self.dialogs.len(), 1, "dialogs open");
+        self.cancel(0);
+        self.settle(site);
+        self.shown[&0].clone()
+    }
+}

@@ -1,0 +1,5 @@
+//! A site, and browsers that behave as browsers were measured to.
+
+pub mod browser;
+pub mod site;
+pub mod store;

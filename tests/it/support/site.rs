@@ -1,0 +1,423 @@
+//! The site under test: two realms, one below the other's path, and what the server saw.
+//!
+//! Requests can be held where they are served, so that a test decides in what order things
+//! happen: before the authenticator's answer, and in the handler.
+
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Poll, Waker},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use actix_basic_logout::{BasicLogin, BasicLoginBuilder, Client, LogoutAnswer, LogoutClears, User};
+use actix_http::Request;
+use actix_session::{
+    Session, SessionExt, SessionMiddleware,
+    config::CookieContentSecurity,
+    storage::{CookieSessionStore, SessionStore},
+};
+use actix_web::{
+    App, Error, Handler, HttpMessage, HttpRequest, HttpResponse,
+    body::MessageBody,
+    cookie::{Cookie, Key},
+    dev::{Service, ServiceRequest, ServiceResponse},
+    http::header,
+    test, web,
+};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use super::store::MemoryStore;
+
+/// The realm of `/a/…`, but for `/a/b/…`.
+pub const A: &str = "Admin area";
+/// The realm of `/a/b/…`.
+pub const B: &str = "Back office";
+
+pub const LANDING: &str = "/a/";
+
+/// Who may enter where.
+pub fn is_good(realm: &str, (user, password): Credentials) -> bool {
+    match realm {
+        A => matches!((user, password), ("alice", "one") | ("bob", "two") | ("both", "same")),
+        _ => matches!((user, password), ("carol", "three") | ("dave", "four") | ("both", "same")),
+    }
+}
+
+pub type Credentials = (&'static str, &'static str);
+
+/// One of the holes of the usual recipe, put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hole {
+    /// A request on its way passes for an answer to the new challenge.
+    KeyIsNotRenewed,
+    /// A challenge without credentials counts as a question to the user.
+    ChallengedMeansAsked,
+    /// Programs, too, have to bring a session.
+    ProgramsNeedASession,
+    /// Log-out challenges whoever comes.
+    LogoutAlwaysChallenges,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    Cookie,
+    Memory,
+}
+
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub store: Store,
+    pub answer: LogoutAnswer,
+    pub clears: LogoutClears,
+    pub hole: Option<Hole>,
+}
+
+impl Setup {
+    pub fn new(store: Store) -> Self {
+        Self { store, answer: LogoutAnswer::default(), clears: LogoutClears::default(), hole: None }
+    }
+}
+
+/// A request as it goes over the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Wire {
+    pub number: u32,
+    pub method: &'static str,
+    pub path: String,
+    pub origin: &'static str,
+    pub headers: Vec<(&'static str, String)>,
+    pub credentials: Option<Credentials>,
+    pub cookie: Option<String>,
+}
+
+/// An answer as it comes over the wire.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    pub status: u16,
+    /// The realm of a challenge that browsers know.
+    pub challenge: Option<String>,
+    /// A challenge that they do not know.
+    pub is_quiet: bool,
+    /// The new cookie; an empty one where it is deleted.
+    pub set_cookie: Option<String>,
+    pub location: Option<String>,
+    pub body: String,
+    /// The handler of a log-out has answered, and has logged out.
+    pub logged_out: bool,
+}
+
+/// What the server saw.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Requests that reached a protected handler: number, realm, user.
+    pub served: Vec<(u32, String, String)>,
+    /// Requests about which an authenticator was asked.
+    pub checked: Vec<u32>,
+    /// How many gates a request may still pass; without an entry, all.
+    permits: HashMap<u32, u32>,
+    pub now: Duration,
+    /// The passwords no longer accepted.
+    pub revoked: Vec<&'static str>,
+    /// The authenticator's database is down.
+    pub authenticator_is_down: bool,
+}
+
+type Call = dyn Fn(Request) -> Pin<Box<dyn Future<Output = Answer>>>;
+
+pub struct Site {
+    call: Box<Call>,
+    seen: Arc<Mutex<Seen>>,
+    pub memory: MemoryStore,
+}
+
+/// A request that the server is working on.
+pub struct Running(Pin<Box<dyn Future<Output = Answer>>>);
+
+impl Running {
+    /// Lets the server work until it is done or held.
+    pub fn run(&mut self) -> Option<Answer> {
+        match self.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => Some(answer),
+            Poll::Pending => None,
+        }
+    }
+}
+
+impl Site {
+    pub async fn new(setup: &Setup) -> Self {
+        Self::with(setup, |builder| builder).await
+    }
+
+    /// With more set on both realms' builders.
+    pub async fn with(
+        setup: &Setup,
+        more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
+    ) -> Self {
+        let seen = Arc::new(Mutex::new(Seen { now: Duration::from_secs(1), ..Seen::default() }));
+        let login = |realm: &'static str| {
+            let (for_check, for_clock) = (Arc::clone(&seen), Arc::clone(&seen));
+            let check = async move |req: &HttpRequest, credentials: &BasicAuth| {
+                check(&for_check, realm, req, credentials).await
+            };
+            let mut builder = BasicLogin::builder(realm, check)
+                .landing(LANDING)
+                .logout_answer(setup.answer.clone())
+                .logout_clears(setup.clears)
+                .fingerprint_key([7; 32])
+                .clock(move || -> SystemTime { UNIX_EPOCH + for_clock.lock().unwrap().now });
+            if setup.hole == Some(Hole::ProgramsNeedASession) {
+                builder = builder.classify_with(|req| match Client::of(req) {
+                    Client::Program => Client::Navigation,
+                    client => client,
+                });
+            }
+            more(builder).build().unwrap()
+        };
+        let logins = (login(A), login(B));
+        let mut memory = MemoryStore::default();
+        memory.never_renews = setup.hole == Some(Hole::KeyIsNotRenewed);
+        let call = match setup.store {
+            Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup.hole).await,
+            Store::Memory => serve(memory.clone(), &seen, logins, setup.hole).await,
+        };
+        Self { call, seen, memory }
+    }
+
+    pub fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap()
+    }
+
+    /// Has the server work on a request. A held one stops at each gate.
+    pub fn start(&self, wire: &Wire, is_held: bool) -> Running {
+        if is_held {
+            self.seen().permits.insert(wire.number, 0);
+        }
+        let mut req = test::TestRequest::with_uri(&wire.path)
+            .method(wire.method.parse().unwrap())
+            .insert_header((header::HOST, wire.origin.strip_prefix("http://").unwrap()))
+            .insert_header(("x-number", wire.number.to_string()));
+        for (name, value) in &wire.headers {
+            req = req.insert_header((*name, value.as_str()));
+        }
+        if let Some((user, password)) = wire.credentials {
+            let token = BASE64_STANDARD.encode(format!("{user}:{password}"));
+            req = req.insert_header((header::AUTHORIZATION, format!("Basic {token}")));
+        }
+        if let Some(cookie) = &wire.cookie {
+            req = req.insert_header((header::COOKIE, format!("id={cookie}")));
+        }
+        Running((self.call)(req.to_request()))
+    }
+
+    /// Lets a held request pass one gate.
+    pub fn permit(&self, number: u32) {
+        *self.seen().permits.entry(number).or_default() += 1;
+    }
+
+    /// A realm's entry in the session that a cookie stands for.
+    pub fn peek(&self, cookie: Option<&str>, realm: &str) -> Option<serde_json::Value> {
+        let cookie = Cookie::parse_encoded(format!("id={}", cookie?)).unwrap();
+        // Behind the signature: the session itself, or its key.
+        let content = &cookie.value()[44..];
+        let state = match self.memory.get(content) {
+            Some(state) => state,
+            None => serde_json::from_str(content).ok()?,
+        };
+        let entry = state.get(&format!("actix-basic-logout:{realm}"))?;
+        Some(serde_json::from_str(entry).unwrap())
+    }
+
+    pub fn answer(&self, wire: &Wire) -> Answer {
+        self.start(wire, false).run().expect("nothing holds it")
+    }
+}
+
+/// Waits here while the request is held.
+async fn gate(seen: &Mutex<Seen>, number: u32) {
+    poll_fn(|_| match seen.lock().unwrap().permits.get_mut(&number) {
+        Some(0) => Poll::Pending,
+        Some(permits) => {
+            *permits -= 1;
+            Poll::Ready(())
+        }
+        None => Poll::Ready(()),
+    })
+    .await;
+}
+
+fn number(req: &HttpRequest) -> u32 {
+    req.headers().get("x-number").unwrap().to_str().unwrap().parse().unwrap()
+}
+
+async fn check(
+    seen: &Mutex<Seen>,
+    realm: &'static str,
+    req: &HttpRequest,
+    credentials: &BasicAuth,
+) -> Result<bool, Error> {
+    seen.lock().unwrap().checked.push(number(req));
+    gate(seen, number(req)).await;
+    if seen.lock().unwrap().authenticator_is_down {
+        return Err(actix_web::error::ErrorServiceUnavailable("the database is down"));
+    }
+    let password = credentials.password().unwrap();
+    let known =
+        [("alice", "one"), ("bob", "two"), ("carol", "three"), ("dave", "four"), ("both", "same")];
+    let found = known.into_iter().find(|it| *it == (credentials.user_id(), password));
+    Ok(found.is_some_and(|it| is_good(realm, it) && !seen.lock().unwrap().revoked.contains(&it.1)))
+}
+
+/// Every protected page: `…/write` writes to the session when it is done.
+async fn page(seen: Arc<Mutex<Seen>>, req: HttpRequest, session: Session, user: User) -> String {
+    let served = (number(&req), user.realm().to_owned(), user.id().to_owned());
+    seen.lock().unwrap().served.push(served);
+    gate(&seen, number(&req)).await;
+    if req.path().ends_with("/write") {
+        session.insert("written", number(&req)).unwrap();
+    }
+    format!("Signed in as {}", user.id())
+}
+
+/// A log-out's handler, marking the answers by which somebody was logged out.
+async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> HttpResponse {
+    if hole == Some(Hole::LogoutAlwaysChallenges) {
+        edit(&req.get_session(), login.realm(), |entry| {
+            *entry = serde_json::json!({
+                "id": null, "origin": entry["origin"], "is": "logged_out", "why": "logged_out",
+                "directory": null, "fingerprint": null,
+            });
+        });
+    }
+    let is_replacing = req.headers().contains_key("x-basic-logout");
+    let mut response = Handler::call(&login.logout(), req).await;
+    let landing = response.headers().get(header::LOCATION).is_some_and(|it| it == LANDING);
+    if !landing && response.status() != 403 && !is_replacing {
+        response.headers_mut().insert(
+            header::HeaderName::from_static("x-logged-out"),
+            header::HeaderValue::from_static("1"),
+        );
+    }
+    response
+}
+
+/// Changes a realm's entry in the session, for holes and for broken sessions.
+pub fn edit(session: &Session, realm: &str, change: impl FnOnce(&mut serde_json::Value)) {
+    let key = format!("actix-basic-logout:{realm}");
+    if let Some(mut entry) = session.get::<serde_json::Value>(&key).unwrap() {
+        change(&mut entry);
+        session.insert(key, entry).unwrap();
+    }
+}
+
+fn put_back(hole: Option<Hole>, req: &ServiceRequest) {
+    if hole == Some(Hole::ChallengedMeansAsked) && !req.headers().contains_key("authorization") {
+        for realm in [A, B] {
+            edit(&req.get_session(), realm, |entry| {
+                if entry["is"] == "logged_out" {
+                    entry["is"] = "asked".into();
+                    entry["path"] = req.path().into();
+                }
+            });
+        }
+    }
+}
+
+async fn serve<S: SessionStore + 'static>(
+    store: S,
+    seen: &Arc<Mutex<Seen>>,
+    (a, b): (BasicLogin, BasicLogin),
+    hole: Option<Hole>,
+) -> Box<Call> {
+    let page = |seen: &Arc<Mutex<Seen>>| {
+        let seen = Arc::clone(seen);
+        web::to(move |req, session, user| page(Arc::clone(&seen), req, session, user))
+    };
+    let logout = |login: &BasicLogin| {
+        let login = login.clone();
+        web::to(move |req| log_out(login.clone(), hole, req))
+    };
+    // Signed and not encrypted, so that tests can read what is in it.
+    let session = SessionMiddleware::builder(store, Key::from(&[1; 64]))
+        .cookie_content_security(CookieContentSecurity::Signed)
+        .build();
+    let app = App::new()
+        .service(
+            web::scope("/a/b")
+                .wrap(b.clone())
+                .route("/logout", logout(&b))
+                .default_service(page(seen)),
+        )
+        // Log-outs of one realm below the path of the other.
+        .route("/a/out-of-b", logout(&b))
+        .service(
+            web::scope("/a")
+                .wrap(a.clone())
+                .route("/logout", logout(&a))
+                .default_service(page(seen)),
+        )
+        .route("/logout", logout(&a))
+        .route("/deep/below/logout", logout(&a))
+        .route("/free", web::to(async || "free"))
+        .route(
+            "/free/write",
+            web::to(async |session: Session| {
+                session.insert("written", "free").unwrap();
+                "written"
+            }),
+        )
+        .wrap_fn(move |req, next| {
+            put_back(hole, &req);
+            next.call(req)
+        })
+        .wrap(session);
+    let app = std::rc::Rc::new(test::init_service(app).await);
+    Box::new(move |req| {
+        let app = std::rc::Rc::clone(&app);
+        Box::pin(async move {
+            match app.call(req).await {
+                Ok(response) => read(response),
+                Err(error) => Answer {
+                    status: error.as_response_error().status_code().as_u16(),
+                    ..Answer::default()
+                },
+            }
+        })
+    })
+}
+
+fn read<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
+    let headers = response.headers();
+    let text = |name: header::HeaderName| {
+        headers.get(name).map(|value| value.to_str().unwrap().to_owned())
+    };
+    let challenge = text(header::WWW_AUTHENTICATE);
+    let realm = challenge.as_deref().and_then(|it| it.strip_prefix("Basic realm=\""));
+    let set_cookie = text(header::SET_COOKIE).map(|it| {
+        let cookie = Cookie::parse_encoded(it).unwrap();
+        if cookie.max_age().is_some_and(|age| age.is_zero()) {
+            return String::new();
+        }
+        cookie.encoded().stripped().to_string().split_once('=').unwrap().1.to_owned()
+    });
+    Answer {
+        status: response.status().as_u16(),
+        challenge: realm.map(|it| it.split('"').next().unwrap().to_owned()),
+        is_quiet: challenge.is_some() && realm.is_none(),
+        set_cookie,
+        location: text(header::LOCATION),
+        logged_out: headers.contains_key("x-logged-out"),
+        body: body(response),
+    }
+}
+
+fn body<B: MessageBody>(response: ServiceResponse<B>) -> String {
+    let mut body = Box::pin(actix_web::body::to_bytes(response.into_body()));
+    match body.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
+        _ => panic!("a body that is not at hand"),
+    }
+}

@@ -1,0 +1,110 @@
+//! Sessions in memory, on the server's side, as Redis would keep them.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
+use actix_web::cookie::time::Duration;
+
+pub type SessionState = HashMap<String, String>;
+
+/// Clones share the sessions.
+#[derive(Clone, Default)]
+pub struct MemoryStore {
+    inner: Arc<Mutex<Inner>>,
+    /// The first hole: a renewed session keeps its key.
+    pub never_renews: bool,
+}
+
+#[derive(Default)]
+struct Inner {
+    sessions: HashMap<String, SessionState>,
+    last_key: u32,
+    last_deleted: Option<String>,
+    broken: bool,
+}
+
+impl MemoryStore {
+    pub fn len(&self) -> usize {
+        self.inner.lock().unwrap().sessions.len()
+    }
+
+    pub fn get(&self, key: &str) -> Option<SessionState> {
+        self.inner.lock().unwrap().sessions.get(key).cloned()
+    }
+
+    /// Puts a raw value into every session.
+    pub fn set(&self, key: &str, value: &str) {
+        for state in self.inner.lock().unwrap().sessions.values_mut() {
+            state.insert(key.to_owned(), value.to_owned());
+        }
+    }
+
+    /// From now on (or no longer) every call fails, as with a Redis that is down.
+    pub fn set_broken(&self, broken: bool) {
+        self.inner.lock().unwrap().broken = broken;
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> Result<T, std::io::Error> {
+        let mut inner = self.inner.lock().unwrap();
+        if inner.broken {
+            return Err(std::io::Error::other("the store is down"));
+        }
+        Ok(f(&mut inner))
+    }
+}
+
+impl Inner {
+    fn save(&mut self, state: SessionState, key: Option<String>) -> SessionKey {
+        let key = key.unwrap_or_else(|| {
+            self.last_key += 1;
+            format!("session-{}", self.last_key)
+        });
+        self.sessions.insert(key.clone(), state);
+        key.try_into().unwrap()
+    }
+}
+
+impl SessionStore for MemoryStore {
+    async fn load(&self, key: &SessionKey) -> Result<Option<SessionState>, LoadError> {
+        self.with(|inner| inner.sessions.get(key.as_ref()).cloned())
+            .map_err(|error| LoadError::Other(error.into()))
+    }
+
+    async fn save(&self, state: SessionState, _: &Duration) -> Result<SessionKey, SaveError> {
+        self.with(|inner| {
+            let key = inner.last_deleted.take().filter(|_| self.never_renews);
+            inner.save(state, key)
+        })
+        .map_err(|error| SaveError::Other(error.into()))
+    }
+
+    /// As `RedisSessionStore` does it: a session that is gone comes back under another key.
+    async fn update(
+        &self,
+        key: SessionKey,
+        state: SessionState,
+        _: &Duration,
+    ) -> Result<SessionKey, UpdateError> {
+        self.with(|inner| {
+            let key = String::from(key);
+            let key = inner.sessions.contains_key(&key).then_some(key);
+            inner.save(state, key)
+        })
+        .map_err(|error| UpdateError::Other(error.into()))
+    }
+
+    async fn update_ttl(&self, _: &SessionKey, _: &Duration) -> Result<(), anyhow::Error> {
+        Ok(self.with(|_| ())?)
+    }
+
+    async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
+        self.with(|inner| {
+            inner.sessions.remove(key.as_ref());
+            inner.last_deleted = Some(key.as_ref().to_owned());
+        })?;
+        Ok(())
+    }
+}
