@@ -94,15 +94,20 @@ impl State {
         }
     }
 
+    /// This state once its id has ended elsewhere: it came with a request that was on its way
+    /// during the log-out, so whatever that request lacks proves nothing.
+    pub(crate) fn ended(&self) -> Self {
+        let (directory, why) = (None, Why::LoggedOut);
+        Self::LoggedOut { directory, fingerprint: self.fingerprint().copied(), why }
+    }
+
     /// This state as seen from another origin (scheme, host, port). Browsers keep credentials per
     /// origin, but cookies across ports and perhaps subdomains, so what one origin's browser has
     /// shown proves nothing about another's.
     fn of_another_origin(self) -> Self {
-        match self.logged_out(Why::LoggedOut) {
-            Self::LoggedOut { fingerprint, why, .. } if !matches!(self, Self::LoggedIn(_)) => {
-                Self::LoggedOut { directory: None, fingerprint, why }
-            }
-            _ => self,
+        match self {
+            Self::LoggedIn(_) => self,
+            _ => self.ended(),
         }
     }
 
@@ -225,7 +230,7 @@ impl Entry {
         origin: impl FnOnce() -> String,
         ended: bool,
     ) -> State {
-        let state = if ended { self.state.logged_out(Why::LoggedOut) } else { self.state };
+        let state = if ended { self.state.ended() } else { self.state };
         match state {
             // The path that is taken most: the origin of a login does not matter.
             State::LoggedIn(_) | State::Fresh => state,

@@ -108,7 +108,7 @@ impl Visit {
         let ended = self.id.is_some_and(|id| ENDED.contains(id));
         if ended {
             self.id = None;
-            self.state = self.state.logged_out(Why::LoggedOut);
+            self.state = self.state.ended();
         }
         ended
     }
@@ -196,7 +196,7 @@ pub(crate) fn strike_if_ended(session: &Session, config: &Config) {
     if let Found::Entry(mut entry) = login::find(session, &config.realm) {
         if entry.id.is_some_and(|id| ENDED.contains(id)) {
             entry.id = None;
-            entry.state = entry.state.logged_out(Why::LoggedOut);
+            entry.state = entry.state.ended();
             login::put(session, &config.realm, &entry);
         }
     }

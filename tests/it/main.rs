@@ -6,4 +6,5 @@
 mod answers;
 mod flows;
 mod neighbours;
+mod model;
 mod support;

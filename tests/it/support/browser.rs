@@ -56,6 +56,8 @@ pub struct Exchange {
     pub is_cancelled: bool,
     /// Common to a request and its repetitions.
     pub chain: u32,
+    /// When the first of them left.
+    pub left_at: u32,
     pub stage: Stage,
 }
 
@@ -191,6 +193,7 @@ impl Browser {
             is_typed: false,
             is_cancelled: false,
             chain: self.chains,
+            left_at: self.now + 1,
             stage: Stage::Sent,
         };
         self.put_on_the_wire(exchange);
@@ -201,6 +204,7 @@ impl Browser {
     }
 
     fn put_on_the_wire(&mut self, mut exchange: Exchange) {
+        self.now += 1;
         exchange.wire.credentials = exchange.sent.as_ref().map(|it| it.credentials);
         exchange.wire.cookie = self.cookie.clone();
         exchange.stage = Stage::Sent;

@@ -20,7 +20,7 @@ use actix_session::{
     storage::{CookieSessionStore, SessionStore},
 };
 use actix_web::{
-    App, Error, Handler, HttpMessage, HttpRequest, HttpResponse,
+    App, Error, Handler, HttpRequest, HttpResponse,
     body::MessageBody,
     cookie::{Cookie, Key},
     dev::{Service, ServiceRequest, ServiceResponse},
@@ -30,7 +30,7 @@ use actix_web::{
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::store::MemoryStore;
+use super::store::{MemoryStore, SessionState};
 
 /// The realm of `/a/…`, but for `/a/b/…`.
 pub const A: &str = "Admin area";
@@ -218,15 +218,20 @@ impl Site {
         *self.seen().permits.entry(number).or_default() += 1;
     }
 
+    /// The session that a cookie stands for: behind the signature there is itself, or its key.
+    fn session(&self, cookie: &str) -> Option<SessionState> {
+        let cookie = Cookie::parse_encoded(format!("id={cookie}")).unwrap();
+        let content = &cookie.value()[44..];
+        self.memory.get(content).or_else(|| serde_json::from_str(content).ok())
+    }
+
+    pub fn leads_nowhere(&self, cookie: &str) -> bool {
+        self.session(cookie).is_none()
+    }
+
     /// A realm's entry in the session that a cookie stands for.
     pub fn peek(&self, cookie: Option<&str>, realm: &str) -> Option<serde_json::Value> {
-        let cookie = Cookie::parse_encoded(format!("id={}", cookie?)).unwrap();
-        // Behind the signature: the session itself, or its key.
-        let content = &cookie.value()[44..];
-        let state = match self.memory.get(content) {
-            Some(state) => state,
-            None => serde_json::from_str(content).ok()?,
-        };
+        let state = self.session(cookie?)?;
         let entry = state.get(&format!("actix-basic-logout:{realm}"))?;
         Some(serde_json::from_str(entry).unwrap())
     }

@@ -1,0 +1,468 @@
+//! The promises, tried against whatever order things can happen in.
+//!
+//! Random steps of a user with two tabs, of a server that works on requests in any order and stops
+//! in the middle of them, and of answers that arrive late, on the real middleware behind the real
+//! `SessionMiddleware`. After each step the promises are looked at; the few cases in which one does
+//! not hold have names ([`Limit`]), and a test shows that each is real.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    rc::Rc,
+};
+
+use actix_basic_logout::{LogoutAnswer, LogoutClears};
+use proptest::{
+    prelude::*,
+    sample::{Index, select},
+    test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner},
+};
+
+use crate::support::{
+    browser::{Browser, Engine, Event, Kind, Stage, realm_of},
+    site::{A, Answer, B, Credentials, Hole, Setup, Site, Store, Wire, is_good},
+};
+
+const PAGES: [&str; 7] =
+    ["/a/", "/a/x/y", "/a/write", "/a/b/", "/a/b/x/write", "/free", "/free/write"];
+const BACKGROUND: [&str; 4] = ["/a/poll", "/a/x/write", "/a/b/poll", "/free/write"];
+const LOG_OUTS: [&str; 5] =
+    ["/a/logout", "/logout", "/deep/below/logout", "/a/b/logout", "/a/out-of-b"];
+
+#[derive(Clone, Debug)]
+enum Step {
+    Open {
+        tab: usize,
+        path: &'static str,
+    },
+    Fetch {
+        tab: usize,
+        path: &'static str,
+    },
+    Socket {
+        path: &'static str,
+    },
+    LogOut {
+        tab: usize,
+        path: &'static str,
+    },
+    LogOutByFetch {
+        path: &'static str,
+    },
+    /// One request goes a step further: to the server, through it, or back.
+    Progress(Index),
+    /// Whatever is under way comes to its end, in order.
+    Settle,
+    Type {
+        dialog: Index,
+        who: Who,
+    },
+    Cancel {
+        dialog: Index,
+    },
+    /// The user closes a page before it has come.
+    Abort(Index),
+    Program {
+        path: &'static str,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    First,
+    Second,
+    Wrong,
+    /// Known to both realms, by the same password.
+    Both,
+}
+
+impl Who {
+    fn credentials(self, realm: &str) -> Credentials {
+        match (self, realm) {
+            (Self::First, A) => ("alice", "one"),
+            (Self::First, _) => ("carol", "three"),
+            (Self::Second, A) => ("bob", "two"),
+            (Self::Second, _) => ("dave", "four"),
+            (Self::Wrong, _) => ("alice", "wrong"),
+            (Self::Both, _) => ("both", "same"),
+        }
+    }
+}
+
+fn steps(who: Vec<Who>) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..2_usize, select(&PAGES)).prop_map(|(tab, path)| Step::Open { tab, path }),
+        3 => (0..2_usize, select(&BACKGROUND)).prop_map(|(tab, path)| Step::Fetch { tab, path }),
+        1 => select(&BACKGROUND).prop_map(|path| Step::Socket { path }),
+        3 => (0..2_usize, select(&LOG_OUTS)).prop_map(|(tab, path)| Step::LogOut { tab, path }),
+        1 => select(&LOG_OUTS).prop_map(|path| Step::LogOutByFetch { path }),
+        9 => any::<Index>().prop_map(Step::Progress),
+        5 => Just(Step::Settle),
+        7 => (any::<Index>(), select(who)).prop_map(|(dialog, who)| Step::Type { dialog, who }),
+        2 => any::<Index>().prop_map(|dialog| Step::Cancel { dialog }),
+        1 => any::<Index>().prop_map(Step::Abort),
+        1 => select(&PAGES).prop_map(|path| Step::Program { path }),
+    ];
+    proptest::collection::vec(step, 10..70)
+}
+
+fn setups() -> impl Strategy<Value = (Setup, Engine)> {
+    let answers = vec![
+        LogoutAnswer::Challenge,
+        LogoutAnswer::Challenge,
+        LogoutAnswer::Page,
+        LogoutAnswer::Redirect("/free".to_owned()),
+    ];
+    let engines = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
+    (
+        select(vec![Store::Cookie, Store::Memory]),
+        select(answers),
+        select(vec![LogoutClears::Session, LogoutClears::Realm]),
+        select(engines.to_vec()),
+    )
+        .prop_map(|(store, answer, clears, engine)| {
+            (Setup { answer, clears, ..Setup::new(store) }, engine)
+        })
+}
+
+/// Where a promise is known not to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Limit {
+    /// Another answer has changed the session between a challenge and what was typed for it: two
+    /// dialogs at once, a log-out elsewhere, a handler's late write.
+    SessionChangedMeanwhile,
+    /// The page lay outside the login's directory and the browser had dropped its credentials, or
+    /// the session was unknown: its challenge was no proof, so there is a second one.
+    NoProof,
+    /// The user typed while a log-out was on its way: two clicks on log out, or a dialog in
+    /// another tab. What was typed then may log in after the log-out's answer.
+    TypedWhileLoggingOut,
+    /// The browser has dropped the credentials of a login that goes on, for a late refusal of the
+    /// same ones or for another realm's.
+    BrowserForgot,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    chain: u32,
+    /// The session's state for each realm, once the answer is in.
+    states: [String; 2],
+}
+
+struct Model {
+    site: Site,
+    browser: Browser,
+    setup: Setup,
+    /// When a log-out of a realm left the browser and when its answer arrived, for each.
+    logged_out: HashMap<&'static str, Vec<(u32, u32)>>,
+    /// Ids of logins that a log-out has ended.
+    ended: HashSet<String>,
+    /// What answers have changed in the session, made or arrived.
+    changes: Vec<Change>,
+    /// How many changes there were when a request left.
+    changes_at: HashMap<u32, usize>,
+    /// The login that a request's cookie stood for when the server got it: its id.
+    login_at: HashMap<u32, String>,
+    /// Of the request that a dialog is over: when it left and whether it had its proof.
+    asked_over: HashMap<u32, (usize, bool)>,
+    limits: BTreeSet<Limit>,
+}
+
+type Checked = Result<(), String>;
+
+impl Model {
+    async fn new(setup: Setup, engine: Engine) -> Self {
+        Self {
+            site: Site::new(&setup).await,
+            browser: Browser::new(engine),
+            setup,
+            logged_out: HashMap::new(),
+            ended: HashSet::new(),
+            changes: Vec::new(),
+            changes_at: HashMap::new(),
+            login_at: HashMap::new(),
+            asked_over: HashMap::new(),
+            limits: BTreeSet::new(),
+        }
+    }
+
+    fn step(&mut self, step: &Step) -> Checked {
+        self.take(step)?;
+        self.note_departures();
+        Ok(())
+    }
+
+    fn note_departures(&mut self) {
+        for exchange in &self.browser.exchanges {
+            self.changes_at.entry(exchange.wire.number).or_insert(self.changes.len());
+        }
+    }
+
+    fn take(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::Open { tab, path } => self.browser.send(Kind::Page, *tab, "GET", path),
+            Step::Fetch { tab, path } => self.browser.send(Kind::Fetch, *tab, "GET", path),
+            Step::Socket { path } => self.browser.send(Kind::WebSocket, 0, "GET", path),
+            Step::LogOut { tab, path } => self.browser.send(Kind::Page, *tab, "POST", path),
+            Step::LogOutByFetch { path } => self.browser.send(Kind::Fetch, 0, "POST", path),
+            Step::Progress(index) if !self.browser.exchanges.is_empty() => {
+                self.progress(index.index(self.browser.exchanges.len()), true)?;
+            }
+            Step::Settle => {
+                for _ in 0..500 {
+                    if self.browser.exchanges.is_empty() {
+                        break;
+                    }
+                    self.progress(0, false)?;
+                }
+                if !self.browser.exchanges.is_empty() {
+                    return Err("requests without end".to_owned());
+                }
+            }
+            Step::Type { dialog, who } if !self.browser.dialogs.is_empty() => {
+                let index = dialog.index(self.browser.dialogs.len());
+                let credentials = who.credentials(&self.browser.dialogs[index].realm);
+                self.browser.type_into(index, credentials);
+            }
+            Step::Cancel { dialog } if !self.browser.dialogs.is_empty() => {
+                self.browser.cancel(dialog.index(self.browser.dialogs.len()));
+            }
+            Step::Abort(index) if !self.browser.exchanges.is_empty() => {
+                let index = index.index(self.browser.exchanges.len());
+                if let Stage::Sent | Stage::Answered(_) = self.browser.exchanges[index].stage {
+                    self.browser.exchanges.remove(index);
+                }
+            }
+            Step::Program { path } => self.program(path)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn peek(&self, cookie: Option<&str>, realm: &str) -> serde_json::Value {
+        self.site.peek(cookie, realm).unwrap_or_default()
+    }
+
+    /// The state that counts for a realm; a cookie that leads nowhere counts as logged out.
+    fn state(&self, cookie: Option<&str>, realm: &str) -> String {
+        let entry = self.peek(cookie, realm);
+        let is_ended = entry["id"].as_str().is_some_and(|id| self.ended.contains(id));
+        match entry["is"].as_str() {
+            Some(_) if is_ended => "logged_out".to_owned(),
+            Some(state) => state.to_owned(),
+            None if cookie.is_some_and(|it| self.site.leads_nowhere(it)) => "logged_out".to_owned(),
+            None => "fresh".to_owned(),
+        }
+    }
+
+    fn changed(&mut self, chain: u32, cookie: Option<&str>) {
+        let states = [self.state(cookie, A), self.state(cookie, B)];
+        self.changes.push(Change { chain, states });
+    }
+
+    fn progress(&mut self, index: usize, is_held: bool) -> Checked {
+        let exchange = &self.browser.exchanges[index];
+        let (number, chain, kind) = (exchange.wire.number, exchange.chain, exchange.kind);
+        let (path, cookie) = (exchange.wire.path.clone(), exchange.wire.cookie.clone());
+        let (sent, is_typed) = (exchange.sent.clone(), exchange.is_typed);
+        let (realm, left_at) = (realm_of(&path), exchange.left_at);
+        if let Stage::Answered(answer) = &exchange.stage {
+            let answer = answer.clone();
+            if answer.set_cookie.is_some() {
+                self.changed(chain, answer.set_cookie.as_deref());
+            }
+            let event = self.browser.progress(&self.site, index, is_held);
+            self.note_departures();
+            if answer.logged_out {
+                let times = (left_at, self.browser.now);
+                self.logged_out.entry(realm).or_default().push(times);
+            }
+            if event == Some(Event::Asked) {
+                let asked = answer.challenge.as_deref().unwrap_or_default();
+                return self.asked(
+                    number,
+                    kind,
+                    asked,
+                    sent.filter(|_| is_typed).map(|it| it.credentials),
+                    chain,
+                );
+            }
+            return Ok(());
+        }
+
+        if let Stage::Sent = exchange.stage {
+            let entry = self.peek(cookie.as_deref(), realm);
+            let is_theirs = entry["is"] == "logged_in"
+                && sent
+                    .as_ref()
+                    .is_some_and(|it| it.realm == realm && entry["user"] == it.credentials.0)
+                && sent.as_ref().is_some_and(|it| is_good(realm, it.credentials));
+            let id = entry["id"].as_str().unwrap_or_default().to_owned();
+            if is_theirs && !self.ended.contains(&id) {
+                self.login_at.insert(number, id);
+            }
+        }
+        let before = self.site.seen().served.len();
+        let ids: Vec<_> = [A, B]
+            .map(|realm| {
+                (realm, self.peek(cookie.as_deref(), realm)["id"].as_str().map(str::to_owned))
+            })
+            .into();
+        self.browser.progress(&self.site, index, is_held);
+        let served = self.site.seen().served.len() > before;
+        let was_checked = self.site.seen().checked.contains(&number);
+        if served {
+            let Some(typed_at) = sent.as_ref().map(|it| it.typed_at) else {
+                return Err(format!("6: {path} was served without credentials"));
+            };
+            for (left_at, arrived_at) in self.logged_out.get(realm).into_iter().flatten() {
+                if typed_at < *left_at {
+                    return Err(format!("1: {path} was served with what was typed before log-out"));
+                }
+                if typed_at < *arrived_at {
+                    self.limits.insert(Limit::TypedWhileLoggingOut);
+                }
+            }
+        }
+        let Stage::Answered(answer) = &self.browser.exchanges[index].stage else { return Ok(()) };
+        let answer: Answer = answer.clone();
+        if answer.logged_out {
+            let all = self.setup.clears == LogoutClears::Session;
+            let ended =
+                ids.into_iter().filter(|(it, _)| all || *it == realm).filter_map(|(_, id)| id);
+            self.ended.extend(ended);
+        }
+        if answer.set_cookie.is_some() {
+            self.changed(chain, answer.set_cookie.as_deref());
+        }
+        if let Some(id) = self.login_at.get(&number)
+            && !self.ended.contains(id)
+            && !LOG_OUTS.contains(&path.as_str())
+        {
+            if answer.status == 401 {
+                return Err(format!("3: {path} of a login was refused"));
+            }
+            if was_checked {
+                return Err(format!("5: {path} of a login had its password checked"));
+            }
+            if answer.set_cookie.is_some() && !path.ends_with("/write") {
+                return Err(format!("5: {path} of a login wrote the session"));
+            }
+        }
+        Ok(())
+    }
+
+    /// A dialog has opened: was it the fewest possible?
+    fn asked(
+        &mut self,
+        number: u32,
+        kind: Kind,
+        realm: &str,
+        typed: Option<Credentials>,
+        chain: u32,
+    ) -> Checked {
+        let state = self.state(self.browser.cookie.as_deref(), realm);
+        let left_at = self.changes_at[&number];
+        let asked_before = self.asked_over.insert(chain, (left_at, state != "logged_out"));
+        if let (Some(credentials), Some((asked_at, had_proof))) = (typed, asked_before)
+            && is_good(realm, credentials)
+        {
+            let realm_index = usize::from(realm == B);
+            let is_disturbed = self.changes[asked_at..]
+                .iter()
+                .any(|it| it.chain != chain && it.states[realm_index] != "logged_in");
+            if is_disturbed {
+                self.limits.insert(Limit::SessionChangedMeanwhile);
+            } else if !had_proof {
+                self.limits.insert(Limit::NoProof);
+            } else {
+                return Err(format!("2: good credentials typed for {realm}, and asked again"));
+            }
+        }
+        if kind == Kind::Fetch {
+            if state == "logged_in" {
+                self.limits.insert(Limit::BrowserForgot);
+            } else {
+                return Err("3: a background request has opened a dialog".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    fn program(&mut self, path: &str) -> Checked {
+        let credentials = Who::First.credentials(realm_of(path));
+        let wire = Wire {
+            number: 1_000_000,
+            method: "GET",
+            path: path.to_owned(),
+            origin: "http://localhost:8080",
+            headers: vec![("user-agent", "curl/8.14.1".to_owned())],
+            credentials: Some(credentials),
+            cookie: None,
+        };
+        let before = self.site.memory.len();
+        let answer = self.site.answer(&wire);
+        let wrote = answer.set_cookie.is_some() || self.site.memory.len() != before;
+        if answer.status != 200 {
+            return Err(format!("4: a program with good credentials got {}", answer.status));
+        }
+        if wrote && !path.ends_with("/write") {
+            return Err("4: a program has left a session".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// How much was tried, and what was met.
+#[derive(Debug, Default)]
+struct Tally {
+    served: usize,
+    log_outs: usize,
+    prompts: usize,
+    limits: BTreeMap<Limit, usize>,
+}
+
+fn try_all(
+    cases: u32,
+    hole: Option<Hole>,
+    who: Vec<Who>,
+    setups: impl Strategy<Value = (Setup, Engine)>,
+) -> (Result<(), TestError<((Setup, Engine), Vec<Step>)>>, Tally) {
+    let cases = match std::env::var("MODEL_CASES") {
+        Ok(cases) => cases.parse().expect("MODEL_CASES is a number"),
+        Err(_) => cases,
+    };
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let system = actix_web::rt::System::new();
+    let tally = Rc::new(RefCell::new(Tally::default()));
+    let result = runner.run(&(setups, steps(who)), |((setup, engine), steps)| {
+        let mut model = system.block_on(Model::new(Setup { hole, ..setup }, engine));
+        for step in &steps {
+            model.step(step).map_err(TestCaseError::fail)?;
+        }
+        let mut tally = tally.borrow_mut();
+        tally.served += model.site.seen().served.len();
+        tally.log_outs += model.logged_out.len();
+        tally.prompts += model.browser.asked;
+        for limit in model.limits {
+            *tally.limits.entry(limit).or_default() += 1;
+        }
+        Ok(())
+    });
+    (result, Rc::into_inner(tally).unwrap().into_inner())
+}
+
+const EVERYBODY: [Who; 5] = [Who::First, Who::First, Who::First, Who::Second, Who::Wrong];
+
+#[test]
+fn no_order_of_events_breaks_a_promise() {
+    let (result, tally) = try_all(3_000, None, EVERYBODY.into(), setups());
+    eprintln!("{tally:?}");
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    // Were little of it to get in, it would prove little.
+    assert!(tally.served > 1_000 && tally.log_outs > 1_000 && tally.prompts > 1_000, "{tally:?}");
+}
