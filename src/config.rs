@@ -16,7 +16,7 @@ use crate::{
     challenge::Challenges,
     client::Client,
     fingerprint::FingerprintKey,
-    logout::Logout,
+    logout::{Logout, reserved_password},
     misuse::Misuse,
     notice::Notice,
 };
@@ -167,6 +167,7 @@ pub(crate) struct Config {
     pub(crate) landing_header: HeaderValue,
     pub(crate) redirect: Option<HeaderValue>,
     pub(crate) answer: LogoutAnswer,
+    pub(crate) reserved_password: String,
     pub(crate) clears: LogoutClears,
     pub(crate) session_cookie: String,
     pub(crate) reverify_after: Duration,
@@ -180,6 +181,11 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// The landing path as requests for it will have it.
+    pub(crate) fn landing_path(&self) -> &str {
+        self.landing.split(['?', '#']).next().unwrap_or_default()
+    }
+
     /// Whether the session says when the credentials were last found to be good. Where they are
     /// checked on each request anyway, no request writes the session.
     pub(crate) fn remembers_verification(&self) -> bool {
@@ -393,6 +399,7 @@ impl BasicLoginBuilder {
         let config = Config {
             landing_header: local_path(&self.landing)?,
             landing: self.landing,
+            reserved_password: reserved_password(&self.realm),
             realm: self.realm.into(),
             checker: self.checker,
             challenges,

@@ -99,6 +99,18 @@ impl Ask<'_> {
         }
     }
 
+    /// What is known after a log-out. Where no login is, the credentials that came with the
+    /// request are those that the browser may go on holding: somebody has just typed them.
+    fn forgotten(&self) -> State {
+        let mut state = self.state.logged_out(Why::LoggedOut);
+        if let (State::LoggedOut { fingerprint, .. }, Presented::Credentials(header)) =
+            (&mut state, self.presented)
+        {
+            fingerprint.get_or_insert(*header);
+        }
+        state
+    }
+
     fn refuse(&self, reason: impl Into<Reason>, next: Option<State>) -> Refuse {
         let how = if self.may_ask() { How::Challenge } else { How::Quietly };
         Refuse { how, reason: reason.into(), next }
@@ -233,8 +245,8 @@ pub(crate) enum Reply {
 }
 
 /// The log-out handler's table.
-pub(crate) fn log_out(ask: &Ask<'_>, style: Style) -> LoggingOut {
-    let forgotten = || Some(ask.state.logged_out(Why::LoggedOut));
+pub(crate) fn log_out(ask: &Ask<'_>, style: Style, landing: &str) -> LoggingOut {
+    let forgotten = || Some(ask.forgotten());
     let here = |path: &Place| *path == Place::of(ask.path);
     let nothing_presented = ask.presented == Presented::Nothing;
 
@@ -246,6 +258,18 @@ pub(crate) fn log_out(ask: &Ask<'_>, style: Style) -> LoggingOut {
     match ask.state {
         State::Rejected { path, pending: None, why } if here(path) && !nothing_presented => {
             LoggingOut { forget: false, next: ask.asked(*why), reply: Reply::Landing }
+        }
+        // These may be another realm's, sent unasked, or typed here: who asks again and again is
+        // no help. The landing page finds out, where they pass unless they are the pending ones.
+        State::Rejected { path, pending: Some(pending), why }
+            if here(path)
+                && style == Style::Challenge
+                && !nothing_presented
+                && ask.presented != Presented::Credentials(pending) =>
+        {
+            let (path, pending, why) = (Place::of(landing), Some(*pending), *why);
+            let next = Some(State::Rejected { path, pending, why });
+            LoggingOut { forget: false, next, reply: Reply::Landing }
         }
         State::Fresh if nothing_presented => nothing_to_forget(style),
         State::Rejected { path, .. } if here(path) && nothing_presented => nothing_to_forget(style),

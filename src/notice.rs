@@ -68,7 +68,7 @@ pub struct Notice<'a> {
     pub(crate) reason: Reason,
     pub(crate) landing: &'a str,
     pub(crate) client: Client,
-    pub(crate) script: Option<&'static str>,
+    pub(crate) script: Option<&'a str>,
 }
 
 impl Notice<'_> {

@@ -11,11 +11,9 @@ use crate::{
     ended::ENDED,
     fingerprint::Fingerprint,
     login::{self, Entry, Found, Login, LoginId, State, Why, millis},
+    logout::RESERVED_USER,
     place::Place,
 };
-
-/// The user whom the script of the page answer asks as. Whoever comes as it is nobody.
-pub(crate) const RESERVED_USER: &str = "logged-out";
 
 /// A request, as far as this realm is concerned.
 
@@ -84,7 +82,8 @@ impl Visit {
             (Authorization::Basic(auth), _)
                 if config.answer == LogoutAnswer::Page && auth.user_id() == RESERVED_USER =>
             {
-                Presented::Reserved
+                let is_this_realms = auth.password() == Some(&config.reserved_password);
+                if is_this_realms { Presented::Reserved } else { Presented::Unusable }
             }
             (Authorization::Basic(_), Some(fingerprint)) => Presented::Credentials(fingerprint),
             (Authorization::Basic(_) | Authorization::Unusable, _) => Presented::Unusable,

@@ -171,8 +171,11 @@ const LOG_OUT: &str = "
     challenge      out-dir/out-blank           some           nav/prog * -> forget challenge rejected
     challenge      rejected-else/asked-*/fresh some           nav/prog * -> forget challenge rejected
     # ... a pending one is kept until it came itself
-    challenge      rejected-*-pending          own/reserved   nav/prog * -> forget challenge rejected
-    challenge      rejected-*-pending          other/unusable nav/prog * -> forget challenge rejected+pending
+    challenge      rejected-*-pending          own            nav/prog * -> forget challenge rejected
+    challenge      rejected-else-pending       reserved       nav/prog * -> forget challenge rejected
+    challenge      rejected-else-pending       other/unusable nav/prog * -> forget challenge rejected+pending
+    # ... but at this path they are typed, or another realm's: the landing page finds out which
+    challenge      rejected-here-pending       other/unusable/reserved nav/prog * -> keep   landing   landing+pending
 
     # LoggedIn, LoggedOut, none: the same challenge
     challenge      in*/out*                    nothing        nav/prog * -> forget challenge out
@@ -318,6 +321,8 @@ fn state(name: &str, path: &str, why: Why) -> State {
     }
 }
 
+const LANDING: &str = "/landing/";
+
 /// What is left to know after a log-out: the login's directory and header, or the directory of the
 /// challenge and the pending header.
 fn left(name: &str, path: &str, why: Why) -> State {
@@ -346,6 +351,10 @@ fn next(name: &str, from: &str, path: &str, why: Why) -> Option<State> {
         "rejected" => Some(State::Rejected { path: here, pending: None, why }),
         "rejected+pending" => {
             Some(State::Rejected { path: here, pending: Some(header("own")), why })
+        }
+        "landing+pending" => {
+            let (path, pending) = (Place::of(LANDING), Some(header("own")));
+            Some(State::Rejected { path, pending, why })
         }
         "out" => Some(left(from, path, why)),
         _ => panic!("no next state is called {name}"),
@@ -491,10 +500,16 @@ fn log_out_does_as_its_table_says() {
             each_request(request, challenge_subresources, |ask, why| {
                 // Whoever typed at log-out's prompt has not logged out again.
                 let why = if forget { Why::LoggedOut } else { why };
-                let next = next(next_name, request[0], ask.path, why);
+                let mut next = next(next_name, request[0], ask.path, why);
+                // Where no login is known, the credentials that came are what is left to know.
+                if let (Some(State::LoggedOut { fingerprint, .. }), Presented::Credentials(it)) =
+                    (&mut next, ask.presented)
+                {
+                    fingerprint.get_or_insert(*it);
+                }
                 let expected = LoggingOut { forget, next, reply };
                 let case = format!("{}\n{combination:?} {}", row.line, ask.path);
-                assert_eq!(log_out(ask, style), expected, "{case}");
+                assert_eq!(log_out(ask, style, LANDING), expected, "{case}");
             });
         }
     }

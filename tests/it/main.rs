@@ -5,6 +5,6 @@
 
 mod answers;
 mod flows;
-mod neighbours;
 mod model;
+mod neighbours;
 mod support;

@@ -134,6 +134,24 @@ enum Limit {
     /// The page lay outside the login's directory and the browser had dropped its credentials, or
     /// the session was unknown: its challenge was no proof, so there is a second one.
     NoProof,
+    /// Other credentials than the ended login's were rejected first, so the browser may hold those
+    /// still (it would, had the others been another realm's): typed now, they are asked for again.
+    EndedLoginsTyped,
+    /// A log-out inside the scope was opened while another page had already been challenged. The
+    /// prompt over it was the same question, so what was typed there logs in and out again.
+    LogOutAskedElsewhere,
+    /// Credentials that the server has never answered when it logs out: typed, their request given
+    /// up.
+    /// It takes another realm's in their place, which say nothing of them, and the browser answers
+    /// that challenge with them.
+    NeverSeen,
+    /// Two first visits at once: the session is the one whose answer came last, and what the
+    /// other one knew is lost. A log-out that finds a session that knows nothing ends nothing.
+    TwoFirstVisits,
+    /// A log-out that left before the answer that renewed the session's key had arrived, as a
+    /// second click on log out does while what was typed at the first one's prompt is on its way.
+    /// In a store on the server's side its key leads nowhere, so it cannot end what it cannot see.
+    KeyRenewedMeanwhile,
     /// The user typed while a log-out was on its way: two clicks on log out, or a dialog in
     /// another tab. What was typed then may log in after the log-out's answer.
     TypedWhileLoggingOut,
@@ -145,16 +163,39 @@ enum Limit {
 #[derive(Clone, Debug)]
 struct Change {
     chain: u32,
+    realm: &'static str,
     /// The session's state for each realm, once the answer is in.
     states: [String; 2],
+}
+
+/// A log-out whose answer has reached the browser.
+#[derive(Clone, Debug)]
+struct LogOut {
+    /// The id of the login that it ended.
+    id: Option<String>,
+    left_at: u32,
+    arrived_at: u32,
+    knew_nothing: bool,
+    led_nowhere: bool,
 }
 
 struct Model {
     site: Site,
     browser: Browser,
     setup: Setup,
-    /// When a log-out of a realm left the browser and when its answer arrived, for each.
-    logged_out: HashMap<&'static str, Vec<(u32, u32)>>,
+    logged_out: HashMap<&'static str, Vec<LogOut>>,
+    /// What of a realm's credentials, by when they were typed, the server has answered, and when.
+    seen_at: HashMap<(&'static str, u32), u32>,
+    /// Realms that have been sent another one's credentials.
+    crossed: HashSet<&'static str>,
+    /// Requests that came with a session that knew nothing of their realm, and the ids of logins
+    /// that began with one.
+    knew_nothing: HashSet<u32>,
+    first_visits: HashSet<String>,
+    /// Requests whose session was gone.
+    led_nowhere: HashSet<u32>,
+    /// The id that a request came with.
+    came_with: HashMap<u32, String>,
     /// Ids of logins that a log-out has ended.
     ended: HashSet<String>,
     /// What answers have changed in the session, made or arrived.
@@ -163,9 +204,13 @@ struct Model {
     changes_at: HashMap<u32, usize>,
     /// The login that a request's cookie stood for when the server got it: its id.
     login_at: HashMap<u32, String>,
+    /// Requests whose session was waiting for the ended login's own credentials.
+    pending_at: HashSet<u32>,
     /// Of the request that a dialog is over: when it left and whether it had its proof.
     asked_over: HashMap<u32, (usize, bool)>,
     limits: BTreeSet<Limit>,
+    /// What happened, for whoever has to understand a failure.
+    story: Vec<String>,
 }
 
 type Checked = Result<(), String>;
@@ -177,16 +222,25 @@ impl Model {
             browser: Browser::new(engine),
             setup,
             logged_out: HashMap::new(),
+            seen_at: HashMap::new(),
+            crossed: HashSet::new(),
+            knew_nothing: HashSet::new(),
+            first_visits: HashSet::new(),
+            led_nowhere: HashSet::new(),
+            came_with: HashMap::new(),
             ended: HashSet::new(),
             changes: Vec::new(),
             changes_at: HashMap::new(),
             login_at: HashMap::new(),
+            pending_at: HashSet::new(),
             asked_over: HashMap::new(),
             limits: BTreeSet::new(),
+            story: Vec::new(),
         }
     }
 
     fn step(&mut self, step: &Step) -> Checked {
+        self.story.push(format!("{step:?}"));
         self.take(step)?;
         self.note_departures();
         Ok(())
@@ -255,9 +309,9 @@ impl Model {
         }
     }
 
-    fn changed(&mut self, chain: u32, cookie: Option<&str>) {
+    fn changed(&mut self, chain: u32, realm: &'static str, cookie: Option<&str>) {
         let states = [self.state(cookie, A), self.state(cookie, B)];
-        self.changes.push(Change { chain, states });
+        self.changes.push(Change { chain, realm, states });
     }
 
     fn progress(&mut self, index: usize, is_held: bool) -> Checked {
@@ -268,14 +322,23 @@ impl Model {
         let (realm, left_at) = (realm_of(&path), exchange.left_at);
         if let Stage::Answered(answer) = &exchange.stage {
             let answer = answer.clone();
+            self.story.push(format!("    {number} {path} arrives: {}", answer.status));
             if answer.set_cookie.is_some() {
-                self.changed(chain, answer.set_cookie.as_deref());
+                self.changed(chain, realm, answer.set_cookie.as_deref());
             }
             let event = self.browser.progress(&self.site, index, is_held);
             self.note_departures();
             if answer.logged_out {
-                let times = (left_at, self.browser.now);
-                self.logged_out.entry(realm).or_default().push(times);
+                let knew_nothing = self.knew_nothing.contains(&number);
+                let id = self.came_with.get(&number).cloned();
+                let log_out = LogOut {
+                    id,
+                    left_at,
+                    arrived_at: self.browser.now,
+                    knew_nothing,
+                    led_nowhere: self.led_nowhere.contains(&number),
+                };
+                self.logged_out.entry(realm).or_default().push(log_out);
             }
             if event == Some(Event::Asked) {
                 let asked = answer.challenge.as_deref().unwrap_or_default();
@@ -285,6 +348,7 @@ impl Model {
                     asked,
                     sent.filter(|_| is_typed).map(|it| it.credentials),
                     chain,
+                    answer.logged_out && path.starts_with("/a/") && path != "/a/out-of-b",
                 );
             }
             return Ok(());
@@ -297,7 +361,19 @@ impl Model {
                     .as_ref()
                     .is_some_and(|it| it.realm == realm && entry["user"] == it.credentials.0)
                 && sent.as_ref().is_some_and(|it| is_good(realm, it.credentials));
+            if cookie.as_deref().is_some_and(|it| self.site.leads_nowhere(it)) {
+                self.led_nowhere.insert(number);
+            }
+            if self.state(cookie.as_deref(), realm) == "fresh" {
+                self.knew_nothing.insert(number);
+            }
+            if entry["is"] == "rejected" && !entry["pending"].is_null() {
+                self.pending_at.insert(number);
+            }
             let id = entry["id"].as_str().unwrap_or_default().to_owned();
+            if !id.is_empty() {
+                self.came_with.insert(number, id.clone());
+            }
             if is_theirs && !self.ended.contains(&id) {
                 self.login_at.insert(number, id);
             }
@@ -315,17 +391,55 @@ impl Model {
             let Some(typed_at) = sent.as_ref().map(|it| it.typed_at) else {
                 return Err(format!("6: {path} was served without credentials"));
             };
-            for (left_at, arrived_at) in self.logged_out.get(realm).into_iter().flatten() {
-                if typed_at < *left_at {
-                    return Err(format!("1: {path} was served with what was typed before log-out"));
+            let came_with = self.came_with.get(&number);
+            let began_apart = |ended: Option<&String>| {
+                came_with != ended && came_with.is_some_and(|it| self.first_visits.contains(it))
+            };
+            for log_out in self.logged_out.get(realm).into_iter().flatten() {
+                if typed_at >= log_out.arrived_at {
+                    continue;
                 }
-                if typed_at < *arrived_at {
-                    self.limits.insert(Limit::TypedWhileLoggingOut);
-                }
+                let limit = match log_out {
+                    LogOut { left_at, .. } if typed_at >= *left_at => Limit::TypedWhileLoggingOut,
+                    LogOut { knew_nothing: true, .. } => Limit::TwoFirstVisits,
+                    LogOut { led_nowhere: true, .. } => Limit::KeyRenewedMeanwhile,
+                    LogOut { id, .. } if began_apart(id.as_ref()) => Limit::TwoFirstVisits,
+                    LogOut { left_at, .. }
+                        if self.crossed.contains(realm)
+                            && self
+                                .seen_at
+                                .get(&(realm, typed_at))
+                                .is_none_or(|at| at > left_at) =>
+                    {
+                        Limit::NeverSeen
+                    }
+                    _ => return Err(format!("1: {path}: served as typed before a log-out")),
+                };
+                self.limits.insert(limit);
             }
         }
         let Stage::Answered(answer) = &self.browser.exchanges[index].stage else { return Ok(()) };
         let answer: Answer = answer.clone();
+        match &sent {
+            Some(sent) if sent.realm == realm => {
+                let now = self.browser.now;
+                self.seen_at.entry((realm, sent.typed_at)).or_insert(now);
+            }
+            Some(_) => {
+                self.crossed.insert(realm);
+            }
+            None => {}
+        }
+        self.story.push(format!(
+            "    {number} {kind:?} {path} as {}, {}/{}: {} {:?}, now {}/{}",
+            sent.as_ref().map_or("nobody", |it| it.credentials.0),
+            self.state(cookie.as_deref(), A),
+            self.state(cookie.as_deref(), B),
+            answer.status,
+            answer.challenge,
+            self.state(answer.set_cookie.as_deref(), A),
+            self.state(answer.set_cookie.as_deref(), B),
+        ));
         if answer.logged_out {
             let all = self.setup.clears == LogoutClears::Session;
             let ended =
@@ -333,7 +447,12 @@ impl Model {
             self.ended.extend(ended);
         }
         if answer.set_cookie.is_some() {
-            self.changed(chain, answer.set_cookie.as_deref());
+            self.changed(chain, realm, answer.set_cookie.as_deref());
+            if self.knew_nothing.contains(&number)
+                && let Some(id) = self.peek(answer.set_cookie.as_deref(), realm)["id"].as_str()
+            {
+                self.first_visits.insert(id.to_owned());
+            }
         }
         if let Some(id) = self.login_at.get(&number)
             && !self.ended.contains(id)
@@ -360,6 +479,7 @@ impl Model {
         realm: &str,
         typed: Option<Credentials>,
         chain: u32,
+        was_logged_out: bool,
     ) -> Checked {
         let state = self.state(self.browser.cookie.as_deref(), realm);
         let left_at = self.changes_at[&number];
@@ -368,13 +488,18 @@ impl Model {
             && is_good(realm, credentials)
         {
             let realm_index = usize::from(realm == B);
-            let is_disturbed = self.changes[asked_at..]
-                .iter()
-                .any(|it| it.chain != chain && it.states[realm_index] != "logged_in");
+            // A login keeps the session's key, so it disturbs nothing in its own realm.
+            let is_login = |it: &Change| it.realm == realm && it.states[realm_index] == "logged_in";
+            let mut since = self.changes[asked_at..].iter();
+            let is_disturbed = since.any(|it| it.chain != chain && !is_login(it));
             if is_disturbed {
                 self.limits.insert(Limit::SessionChangedMeanwhile);
             } else if !had_proof {
                 self.limits.insert(Limit::NoProof);
+            } else if self.pending_at.contains(&number) {
+                self.limits.insert(Limit::EndedLoginsTyped);
+            } else if was_logged_out {
+                self.limits.insert(Limit::LogOutAskedElsewhere);
             } else {
                 return Err(format!("2: good credentials typed for {realm}, and asked again"));
             }
@@ -422,12 +547,14 @@ struct Tally {
     limits: BTreeMap<Limit, usize>,
 }
 
+type Failure = TestError<((Setup, Engine), Vec<Step>)>;
+
 fn try_all(
     cases: u32,
     hole: Option<Hole>,
     who: Vec<Who>,
     setups: impl Strategy<Value = (Setup, Engine)>,
-) -> (Result<(), TestError<((Setup, Engine), Vec<Step>)>>, Tally) {
+) -> (Result<(), Failure>, Tally) {
     let cases = match std::env::var("MODEL_CASES") {
         Ok(cases) => cases.parse().expect("MODEL_CASES is a number"),
         Err(_) => cases,
@@ -454,6 +581,15 @@ fn try_all(
     (result, Rc::into_inner(tally).unwrap().into_inner())
 }
 
+/// The shortest failure as a story.
+fn tell(error: Failure) -> String {
+    let TestError::Fail(reason, ((setup, engine), steps)) = error else { return error.to_string() };
+    let system = actix_web::rt::System::new();
+    let mut model = system.block_on(Model::new(setup.clone(), engine));
+    let _ = steps.iter().try_for_each(|step| model.step(step));
+    format!("{reason}\n{engine:?} {setup:?}\n{}\n", model.story.join("\n"))
+}
+
 const EVERYBODY: [Who; 5] = [Who::First, Who::First, Who::First, Who::Second, Who::Wrong];
 
 #[test]
@@ -461,7 +597,7 @@ fn no_order_of_events_breaks_a_promise() {
     let (result, tally) = try_all(3_000, None, EVERYBODY.into(), setups());
     eprintln!("{tally:?}");
     if let Err(error) = result {
-        panic!("{error}");
+        panic!("{}", tell(error));
     }
     // Were little of it to get in, it would prove little.
     assert!(tally.served > 1_000 && tally.log_outs > 1_000 && tally.prompts > 1_000, "{tally:?}");

@@ -9,7 +9,13 @@ use std::collections::HashMap;
 use super::site::{A, Answer, B, Credentials, Running, Site, Wire};
 
 /// The user whom the page answer's script asks as.
-const RESERVED: Credentials = ("logged-out", "x");
+const RESERVED: &str = "logged-out";
+
+/// The password on the page of a log-out.
+fn password_on(page: &str) -> &'static str {
+    let password = page.split("data-password=\"").nth(1).unwrap().split('"').next().unwrap();
+    String::from(password).leak()
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
@@ -97,6 +103,8 @@ pub struct Browser {
     pub is_plain_http: bool,
     pub keeps_cookies: bool,
     cache: Vec<Cached>,
+    /// What the scripts of log-out pages use for a password, by realm.
+    passwords: HashMap<&'static str, &'static str>,
     numbers: u32,
     chains: u32,
     /// Counts what happens.
@@ -124,6 +132,7 @@ impl Browser {
             is_plain_http: false,
             keeps_cookies: true,
             cache: Vec::new(),
+            passwords: HashMap::new(),
             numbers: 0,
             chains: 0,
             now: 0,
@@ -200,7 +209,9 @@ impl Browser {
     }
 
     fn reserved(&self, path: &str) -> Held {
-        Held { realm: realm_of(path).to_owned(), credentials: RESERVED, typed_at: self.now }
+        let realm = realm_of(path);
+        let credentials = (RESERVED, self.passwords[realm]);
+        Held { realm: realm.to_owned(), credentials, typed_at: self.now }
     }
 
     fn put_on_the_wire(&mut self, mut exchange: Exchange) {
@@ -245,12 +256,14 @@ impl Browser {
             return Event::Repeated;
         }
         let has_script = answer.body.contains("X-Basic-Logout");
+        let password = if has_script { password_on(&answer.body) } else { "" };
         let (tab, path, method) = (exchange.tab, exchange.wire.path, exchange.wire.method);
         let event = if answer.status == 401 { Event::Refused } else { Event::Shown };
         if exchange.kind == Kind::Page {
             self.shown.insert(tab, answer);
         }
         if has_script {
+            self.passwords.insert(realm_of(&path), password);
             self.send(Kind::Replacing, tab, method, &path);
         }
         event
@@ -263,7 +276,8 @@ impl Browser {
             self.forget(&sent);
         }
         if exchange.kind == Kind::Replacing {
-            if !is_refused || exchange.sent.as_ref().is_some_and(|it| it.credentials != RESERVED) {
+            if !is_refused || exchange.sent.as_ref().is_some_and(|it| it.credentials.0 != RESERVED)
+            {
                 let reserved = Some(self.reserved(&exchange.wire.path));
                 self.repeat(exchange, reserved);
                 return Event::Repeated;
