@@ -56,7 +56,6 @@ impl BasicLogin {
     /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build();
     /// assert!(login.is_ok());
     /// ```
-    #[must_use]
     pub fn builder(
         realm: impl Into<String>,
         authenticator: impl Authenticator,
@@ -89,7 +88,6 @@ impl BasicLogin {
     /// }
     /// assert!(BasicLogin::with_validator("Admin area", validator).build().is_ok());
     /// ```
-    #[must_use]
     pub fn with_validator<F, O>(realm: impl Into<String>, validator: F) -> BasicLoginBuilder
     where
         F: Fn(ServiceRequest, BasicAuth) -> O + Send + Sync + 'static,

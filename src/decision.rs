@@ -3,7 +3,7 @@
 use crate::{
     client::Client,
     fingerprint::Fingerprint,
-    login::{State, Why},
+    login::{Login, State, Why},
     notice::Reason,
     place::Place,
 };
@@ -79,12 +79,12 @@ impl Ask<'_> {
         !self.is_subresource() || self.challenge_subresources
     }
 
-    fn rejected(&self, pending: Option<Fingerprint>, why: Why) -> Option<State> {
-        Some(State::Rejected { path: Place::of(self.path), pending, why })
+    fn rejected(&self, pending: Option<Fingerprint>, why: Why) -> State {
+        State::Rejected { path: Place::of(self.path), pending, why }
     }
 
-    fn asked(&self, why: Why) -> Option<State> {
-        Some(State::Asked { path: Place::of(self.path), why })
+    fn asked(&self, why: Why) -> State {
+        State::Asked { path: Place::of(self.path), why }
     }
 
     /// What stays pending when the presented credentials are rejected: the ended login's
@@ -144,7 +144,10 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
             // it repeats the request with those it has, without asking anybody.
             let below = login.directory.as_ref().is_some_and(|it| it.holds(ask.path));
             let how = if below && !ask.may_ask() { How::Quietly } else { How::Challenge };
-            Decision::Refuse(Refuse { how, reason: Reason::LoginRequired, next: None })
+            let asks_again = below && !ask.is_subresource() && !login.asked_again;
+            let next =
+                asks_again.then(|| State::LoggedIn(Login { asked_again: true, ..login.clone() }));
+            Decision::Refuse(Refuse { how, reason: Reason::LoginRequired, next })
         }
         (State::Asked { why, .. }, Nothing) => refuse(*why, None),
         (State::LoggedIn(_) | State::Asked { .. }, _) => {
@@ -152,13 +155,13 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
         }
         (State::LoggedOut { .. }, _) => Decision::Refuse(refused_once_logged_out(ask)),
         (State::Rejected { pending, why, .. }, Nothing) => {
-            let next = if pending.is_none() && ask.may_ask() { ask.asked(*why) } else { None };
-            refuse(*why, next)
+            let is_asked = pending.is_none() && ask.may_ask();
+            refuse(*why, is_asked.then(|| ask.asked(*why)))
         }
         (State::Rejected { pending: Some(pending), why, .. }, Credentials(header))
             if pending == header =>
         {
-            refuse(*why, if ask.may_ask() { ask.rejected(None, *why) } else { None })
+            refuse(*why, ask.may_ask().then(|| ask.rejected(None, *why)))
         }
         (State::Rejected { path, .. }, _) if *path == Place::of(ask.path) => {
             ask.check(Good::LogIn, ask.refuse(Reason::WrongCredentials, None))
@@ -172,7 +175,7 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
                     next: None,
                 });
             }
-            refuse(*why, ask.rejected(*pending, *why))
+            refuse(*why, Some(ask.rejected(*pending, *why)))
         }
         (State::Fresh, presented) if ask.client == Client::Program => {
             let reason = match presented {
@@ -185,8 +188,8 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
             let why = Why::NeverLoggedIn;
             let next = match presented {
                 _ if !ask.may_ask() => None,
-                Nothing => ask.asked(why),
-                _ => ask.rejected(None, why),
+                Nothing => Some(ask.asked(why)),
+                _ => Some(ask.rejected(None, why)),
             };
             refuse(why, next)
         }
@@ -204,9 +207,9 @@ fn refused_once_logged_out(ask: &Ask<'_>) -> Refuse {
         Presented::Nothing if ask.is_subresource() => None,
         Presented::Nothing => {
             let below = directory.as_ref().is_some_and(|it| it.holds(ask.path));
-            if below { ask.asked(*why) } else { None }
+            below.then(|| ask.asked(*why))
         }
-        _ if ask.may_ask() => ask.rejected(ask.pending(), *why),
+        _ if ask.may_ask() => Some(ask.rejected(ask.pending(), *why)),
         _ => None,
     };
     ask.refuse(*why, next)
@@ -257,7 +260,7 @@ pub(crate) fn log_out(ask: &Ask<'_>, style: Style, landing: &str) -> LoggingOut 
     }
     match ask.state {
         State::Rejected { path, pending: None, why } if here(path) && !nothing_presented => {
-            LoggingOut { forget: false, next: ask.asked(*why), reply: Reply::Landing }
+            LoggingOut { forget: false, next: Some(ask.asked(*why)), reply: Reply::Landing }
         }
         // These may be another realm's, sent unasked, or typed here: who asks again and again is
         // no help. The landing page finds out, where they pass unless they are the pending ones.
@@ -281,7 +284,7 @@ pub(crate) fn log_out(ask: &Ask<'_>, style: Style, landing: &str) -> LoggingOut 
         }
         _ if !nothing_presented => LoggingOut {
             forget: true,
-            next: ask.rejected(ask.pending(), Why::LoggedOut),
+            next: Some(ask.rejected(ask.pending(), Why::LoggedOut)),
             reply: Reply::Challenge,
         },
         State::LoggedIn(_) | State::LoggedOut { .. } => {
@@ -313,7 +316,7 @@ pub(crate) enum Replacing {
 pub(crate) fn replace(ask: &Ask<'_>) -> Replacing {
     match (ask.state, ask.presented) {
         (State::LoggedOut { why, .. }, Presented::Reserved) => {
-            Replacing::Replaced { next: ask.asked(*why) }
+            Replacing::Replaced { next: Some(ask.asked(*why)) }
         }
         (State::LoggedOut { .. }, _) => Replacing::Challenge,
         (State::Asked { .. }, Presented::Reserved) => Replacing::Replaced { next: None },

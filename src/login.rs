@@ -53,6 +53,10 @@ pub(crate) struct Login {
     pub(crate) since: u64,
     pub(crate) verified: u64,
     pub(crate) directory: Option<Directory>,
+    /// The browser has been challenged in that directory since: it had dropped the credentials,
+    /// and may have got them again for a part of the directory only.
+    #[serde(default)]
+    pub(crate) asked_again: bool,
 }
 
 impl Login {
@@ -76,7 +80,10 @@ impl State {
     pub(crate) fn logged_out(&self, why: Why) -> Self {
         let (directory, fingerprint) = match self {
             Self::Fresh => (None, None),
-            Self::LoggedIn(login) => (login.directory.clone(), Some(login.fingerprint)),
+            Self::LoggedIn(login) => {
+                let directory = login.directory.clone().filter(|_| !login.asked_again);
+                (directory, Some(login.fingerprint))
+            }
             Self::LoggedOut { directory, fingerprint, .. } => (directory.clone(), *fingerprint),
             Self::Rejected { path, pending, .. } => (path.directory(), *pending),
             Self::Asked { path, .. } => (path.directory(), None),
@@ -201,6 +208,19 @@ pub(crate) fn put(session: &Session, realm: &str, entry: &Entry) {
     }
 }
 
+/// The name of no realm: its entry says that the session took the place of one that was gone, so a
+/// realm without an entry is logged out and not new.
+const LOST: &str = "";
+
+pub(crate) fn is_lost(session: &Session) -> bool {
+    holds(session, LOST)
+}
+
+pub(crate) fn mark_lost(session: &Session) {
+    let state = State::Fresh.ended();
+    put(session, LOST, &Entry { id: None, origin: String::new(), state });
+}
+
 /// The entries of all realms but this one.
 pub(crate) fn others(session: &Session, realm: &str) -> Vec<(String, Entry)> {
     let mine = key(realm);
@@ -214,7 +234,7 @@ pub(crate) fn others(session: &Session, realm: &str) -> Vec<(String, Entry)> {
         Found::Entry(entry) => Some((realm, entry)),
         Found::Nothing => None,
         Found::Unreadable => {
-            let state = State::Fresh.logged_out(Why::LoggedOut);
+            let state = State::Fresh.ended();
             Some((realm, Entry { id: None, origin: String::new(), state }))
         }
     };

@@ -95,7 +95,6 @@ pub(crate) struct TypedHere(pub(crate) String);
 
 impl BasicLogin {
     /// Lets a request pass, with its [`User`], or answers it.
-    #[expect(clippy::result_large_err, reason = "the answer goes straight out")]
     async fn admit(&self, req: ServiceRequest) -> Result<ServiceRequest, ServiceResponse> {
         let config = &*self.config;
         let mut visit = Visit::read(config, req.request());

@@ -16,7 +16,6 @@ use crate::{
 };
 
 /// A request, as far as this realm is concerned.
-
 pub(crate) struct Visit {
     pub(crate) session: Session,
     pub(crate) client: Client,
@@ -25,6 +24,8 @@ pub(crate) struct Visit {
     pub(crate) now: u64,
     id: Option<LoginId>,
     fingerprint: Option<Fingerprint>,
+    /// The session that the cookie stood for is gone.
+    is_lost: bool,
 }
 
 impl Visit {
@@ -36,26 +37,21 @@ impl Visit {
             Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
             Authorization::Missing | Authorization::Unusable => None,
         };
+        let mut is_lost = false;
         let (id, state) = match login::find(&session, &config.realm) {
             Found::Entry(entry) => {
                 let ended = entry.id.is_some_and(|id| ENDED.contains(id));
                 let id = entry.id.filter(|_| !ended);
                 (id, entry.into_state(&config.key, || origin(req), ended))
             }
-            Found::Unreadable => (None, State::Fresh.logged_out(Why::LoggedOut)),
-            // A cookie that leads to no session is what a request carries that was on its way
-            // when a log-out renewed the key. Nothing but itself sends a program's credentials.
-            Found::Nothing
-                if client != Client::Program
-                    && session.entries().is_empty()
-                    && has_cookie(req, &config.session_cookie) =>
-            {
-                (None, State::Fresh.logged_out(Why::LoggedOut))
+            Found::Unreadable => (None, State::Fresh.ended()),
+            Found::Nothing => {
+                is_lost = login::is_lost(&session) || leads_nowhere(config, req, &session, client);
+                (None, if is_lost { State::Fresh.ended() } else { State::Fresh })
             }
-            Found::Nothing => (None, State::Fresh),
         };
         let now = millis((config.clock)());
-        Self { session, client, authorization, state, now, id, fingerprint }
+        Self { session, client, authorization, state, now, id, fingerprint, is_lost }
     }
 
     /// What the decision is asked.
@@ -121,6 +117,7 @@ impl Visit {
                 since: self.now,
                 verified: self.now,
                 directory: Place::of(req.path()).directory(),
+                asked_again: false,
             };
             self.write(config, req, State::LoggedIn(login));
         }
@@ -148,6 +145,9 @@ impl Visit {
             self.id = None;
         } else {
             self.id = self.id.or_else(|| Some(LoginId::draw()));
+        }
+        if self.is_lost {
+            login::mark_lost(&self.session);
         }
         let entry = Entry { id: self.id, origin: origin(req), state };
         login::put(&self.session, &config.realm, &entry);
@@ -192,12 +192,12 @@ pub(crate) fn strike_if_ended(session: &Session, config: &Config) {
     if !matches!(session.status(), Changed | Renewed) {
         return;
     }
-    if let Found::Entry(mut entry) = login::find(session, &config.realm) {
-        if entry.id.is_some_and(|id| ENDED.contains(id)) {
-            entry.id = None;
-            entry.state = entry.state.ended();
-            login::put(session, &config.realm, &entry);
-        }
+    if let Found::Entry(mut entry) = login::find(session, &config.realm)
+        && entry.id.is_some_and(|id| ENDED.contains(id))
+    {
+        entry.id = None;
+        entry.state = entry.state.ended();
+        login::put(session, &config.realm, &entry);
     }
 }
 
@@ -205,6 +205,14 @@ pub(crate) fn strike_if_ended(session: &Session, config: &Config) {
 fn origin(req: &HttpRequest) -> String {
     let connection = req.connection_info();
     format!("{}://{}", connection.scheme(), connection.host())
+}
+
+/// A cookie that leads to no session is what a request carries that was on its way when a log-out
+/// renewed the key. Nothing but itself sends a program's credentials, so there it is nothing.
+fn leads_nowhere(config: &Config, req: &HttpRequest, session: &Session, client: Client) -> bool {
+    client != Client::Program
+        && session.entries().is_empty()
+        && has_cookie(req, &config.session_cookie)
 }
 
 pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {

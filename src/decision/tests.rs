@@ -18,6 +18,7 @@ const STATES: &[&str] = &[
     "fresh",
     "in",
     "in-due",
+    "in-again",
     "in-nowhere",
     "out",
     "out-dir",
@@ -50,7 +51,7 @@ const REPLACEMENTS: &[&[&str]] = &[STATES, PRESENTED];
 /// `unusable` and `reserved` are credentials that are wrong without asking.
 const MIDDLEWARE: &str = "
     # LoggedIn, the same as at login: pass
-    in/in-nowhere         own                     nav/sub/prog *       -> pass
+    in/in-again/in-nowhere own                     nav/sub/prog *       -> pass
     # ... once due it is checked; one that is no longer accepted counts as LoggedOut
     in-due                own                     nav/prog     *       -> confirm challenge no-longer rejected
     in-due                own                     sub          *       -> confirm quiet     no-longer out
@@ -60,10 +61,13 @@ const MIDDLEWARE: &str = "
     in*                   unusable/reserved       nav/prog     *       -> -       challenge wrong     same
     in*                   unusable/reserved       sub          *       -> -       quiet     wrong     same
     # LoggedIn, none, at or below the directory, subresource: quietly; otherwise: challenge
-    in/in-due             nothing                 sub          inside  -> -       quiet     required  same
-    in/in-due             nothing                 sub          outside -> -       challenge required  same
+    in/in-due/in-again    nothing                 sub          inside  -> -       quiet     required  same
+    in/in-due/in-again    nothing                 sub          outside -> -       challenge required  same
     in-nowhere            nothing                 sub          *       -> -       challenge required  same
-    in*                   nothing                 nav/prog     *       -> -       challenge required  same
+    # ... and where it would have sent them, it has dropped them: the directory proves no more
+    in/in-due             nothing                 nav/prog     inside  -> -       challenge required  asked-again
+    in/in-due             nothing                 nav/prog     outside -> -       challenge required  same
+    in-again/in-nowhere   nothing                 nav/prog     *       -> -       challenge required  same
 
     # LoggedOut, some, navigation: Rejected here, pending unless it was the ended login's header
     out*                  own                     nav/prog     *       -> -       challenge why       rejected
@@ -125,7 +129,7 @@ const MIDDLEWARE: &str = "
 /// Subresources once the application has them challenged as well: the rows of navigations, but for
 /// the two that say otherwise.
 const SUBRESOURCES_CHALLENGED: &str = "
-    in/in-nowhere         own                     sub * -> pass
+    in/in-again/in-nowhere own                     sub * -> pass
     in-due                own                     sub * -> confirm challenge no-longer rejected
     in*                   other                   sub * -> login   challenge wrong     same
     in*                   unusable/reserved       sub * -> -       challenge wrong     same
@@ -300,12 +304,20 @@ fn admin() -> Option<Directory> {
 fn state(name: &str, path: &str, why: Why) -> State {
     let logged_in = |directory| {
         let (user, fingerprint) = ("alice".to_owned(), header("own"));
-        State::LoggedIn(Login { user, fingerprint, since: 1, verified: 1, directory })
+        State::LoggedIn(Login {
+            user,
+            fingerprint,
+            since: 1,
+            verified: 1,
+            directory,
+            asked_again: false,
+        })
     };
     let (here, elsewhere, own) = (Place::of(path), Place::of(ELSEWHERE), Some(header("own")));
     match name {
         "fresh" => State::Fresh,
         "in" | "in-due" => logged_in(admin()),
+        "in-again" => again(logged_in(admin())),
         "in-nowhere" => logged_in(None),
         "out" => State::LoggedOut { directory: admin(), fingerprint: own, why },
         "out-dir" => State::LoggedOut { directory: admin(), fingerprint: None, why },
@@ -323,6 +335,14 @@ fn state(name: &str, path: &str, why: Why) -> State {
 
 const LANDING: &str = "/landing/";
 
+/// A login whose browser has been asked again in its directory.
+fn again(state: State) -> State {
+    match state {
+        State::LoggedIn(login) => State::LoggedIn(Login { asked_again: true, ..login }),
+        _ => panic!("not logged in"),
+    }
+}
+
 /// What is left to know after a log-out: the login's directory and header, or the directory of the
 /// challenge and the pending header.
 fn left(name: &str, path: &str, why: Why) -> State {
@@ -332,7 +352,7 @@ fn left(name: &str, path: &str, why: Why) -> State {
     let (directory, fingerprint) = match name {
         "fresh" | "out-blank" => (None, None),
         "in" | "in-due" | "out" => (admin(), own),
-        "in-nowhere" | "out-header" => (None, own),
+        "in-again" | "in-nowhere" | "out-header" => (None, own),
         "out-dir" => (admin(), None),
         "rejected-here" | "asked-here" => (here, None),
         "rejected-here-pending" => (here, own),
@@ -347,6 +367,7 @@ fn next(name: &str, from: &str, path: &str, why: Why) -> Option<State> {
     let here = Place::of(path);
     match name {
         "same" => None,
+        "asked-again" => Some(again(state(from, path, why))),
         "asked" => Some(State::Asked { path: here, why }),
         "rejected" => Some(State::Rejected { path: here, pending: None, why }),
         "rejected+pending" => {

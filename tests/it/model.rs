@@ -140,11 +140,14 @@ enum Limit {
     /// A log-out inside the scope was opened while another page had already been challenged. The
     /// prompt over it was the same question, so what was typed there logs in and out again.
     LogOutAskedElsewhere,
-    /// Credentials that the server has never answered when it logs out: typed, their request given
-    /// up.
-    /// It takes another realm's in their place, which say nothing of them, and the browser answers
-    /// that challenge with them.
-    NeverSeen,
+    /// Another realm's credentials came in the place of the realm's own, while the session did not
+    /// know those: they were typed and their request given up, or another answer has replaced the
+    /// session. The browser answers that challenge with its own, which then pass for typed.
+    AnotherRealmsInTheirPlace,
+    /// Credentials that the server has never seen, since their request was given up, were typed
+    /// deeper than where the session had been asked: it takes a page between for a proof that the
+    /// browser holds none.
+    GivenUp,
     /// Two first visits at once: the session is the one whose answer came last, and what the
     /// other one knew is lost. A log-out that finds a session that knows nothing ends nothing.
     TwoFirstVisits,
@@ -184,9 +187,12 @@ struct Model {
     browser: Browser,
     setup: Setup,
     logged_out: HashMap<&'static str, Vec<LogOut>>,
-    /// What of a realm's credentials, by when they were typed, the server has answered, and when.
-    seen_at: HashMap<(&'static str, u32), u32>,
-    /// Realms that have been sent another one's credentials.
+    /// Requests on their way with what was just typed, and when; what of it was given up.
+    typed: HashMap<u32, u32>,
+    given_up: HashSet<u32>,
+    /// Requests whose session knew no credentials of the realm.
+    unknown_at: HashSet<u32>,
+    /// Realms that have then been sent another one's.
     crossed: HashSet<&'static str>,
     /// Requests that came with a session that knew nothing of their realm, and the ids of logins
     /// that began with one.
@@ -222,7 +228,9 @@ impl Model {
             browser: Browser::new(engine),
             setup,
             logged_out: HashMap::new(),
-            seen_at: HashMap::new(),
+            typed: HashMap::new(),
+            given_up: HashSet::new(),
+            unknown_at: HashSet::new(),
             crossed: HashSet::new(),
             knew_nothing: HashSet::new(),
             first_visits: HashSet::new(),
@@ -249,7 +257,13 @@ impl Model {
     fn note_departures(&mut self) {
         for exchange in &self.browser.exchanges {
             self.changes_at.entry(exchange.wire.number).or_insert(self.changes.len());
+            if let Some(sent) = exchange.sent.as_ref().filter(|_| exchange.is_typed) {
+                self.typed.insert(exchange.wire.number, sent.typed_at);
+            }
         }
+        let exchanges = &self.browser.exchanges;
+        let is_gone = |number: u32| exchanges.iter().all(|it| it.wire.number != number);
+        self.given_up.extend(self.typed.extract_if(|it, _| is_gone(*it)).map(|(_, at)| at));
     }
 
     fn take(&mut self, step: &Step) -> Checked {
@@ -305,6 +319,7 @@ impl Model {
             Some(_) if is_ended => "logged_out".to_owned(),
             Some(state) => state.to_owned(),
             None if cookie.is_some_and(|it| self.site.leads_nowhere(it)) => "logged_out".to_owned(),
+            None if self.site.peek(cookie, "").is_some() => "logged_out".to_owned(),
             None => "fresh".to_owned(),
         }
     }
@@ -326,6 +341,7 @@ impl Model {
             if answer.set_cookie.is_some() {
                 self.changed(chain, realm, answer.set_cookie.as_deref());
             }
+            self.typed.remove(&number);
             let event = self.browser.progress(&self.site, index, is_held);
             self.note_departures();
             if answer.logged_out {
@@ -367,6 +383,9 @@ impl Model {
             if self.state(cookie.as_deref(), realm) == "fresh" {
                 self.knew_nothing.insert(number);
             }
+            if entry["fingerprint"].is_null() && entry["pending"].is_null() {
+                self.unknown_at.insert(number);
+            }
             if entry["is"] == "rejected" && !entry["pending"].is_null() {
                 self.pending_at.insert(number);
             }
@@ -404,15 +423,8 @@ impl Model {
                     LogOut { knew_nothing: true, .. } => Limit::TwoFirstVisits,
                     LogOut { led_nowhere: true, .. } => Limit::KeyRenewedMeanwhile,
                     LogOut { id, .. } if began_apart(id.as_ref()) => Limit::TwoFirstVisits,
-                    LogOut { left_at, .. }
-                        if self.crossed.contains(realm)
-                            && self
-                                .seen_at
-                                .get(&(realm, typed_at))
-                                .is_none_or(|at| at > left_at) =>
-                    {
-                        Limit::NeverSeen
-                    }
+                    _ if self.crossed.contains(realm) => Limit::AnotherRealmsInTheirPlace,
+                    _ if self.given_up.contains(&typed_at) => Limit::GivenUp,
                     _ => return Err(format!("1: {path}: served as typed before a log-out")),
                 };
                 self.limits.insert(limit);
@@ -420,15 +432,8 @@ impl Model {
         }
         let Stage::Answered(answer) = &self.browser.exchanges[index].stage else { return Ok(()) };
         let answer: Answer = answer.clone();
-        match &sent {
-            Some(sent) if sent.realm == realm => {
-                let now = self.browser.now;
-                self.seen_at.entry((realm, sent.typed_at)).or_insert(now);
-            }
-            Some(_) => {
-                self.crossed.insert(realm);
-            }
-            None => {}
+        if sent.as_ref().is_some_and(|it| it.realm != realm) && self.unknown_at.contains(&number) {
+            self.crossed.insert(realm);
         }
         self.story.push(format!(
             "    {number} {kind:?} {path} as {}, {}/{}: {} {:?}, now {}/{}",
