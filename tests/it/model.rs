@@ -148,6 +148,9 @@ enum Limit {
     /// deeper than where the session had been asked: it takes a page between for a proof that the
     /// browser holds none.
     GivenUp,
+    /// In a cookie, what a handler writes late restores the session as it was when its request
+    /// left: the browser was asked again under its login since, and that is no longer known.
+    OlderSessionRestored,
     /// Two first visits at once: the session is the one whose answer came last, and what the
     /// other one knew is lost. A log-out that finds a session that knows nothing ends nothing.
     TwoFirstVisits,
@@ -187,6 +190,8 @@ struct Model {
     browser: Browser,
     setup: Setup,
     logged_out: HashMap<&'static str, Vec<LogOut>>,
+    /// Realms whose login is no longer known to have been asked again.
+    restored: HashSet<&'static str>,
     /// Requests on their way with what was just typed, and when; what of it was given up.
     typed: HashMap<u32, u32>,
     given_up: HashSet<u32>,
@@ -228,6 +233,7 @@ impl Model {
             browser: Browser::new(engine),
             setup,
             logged_out: HashMap::new(),
+            restored: HashSet::new(),
             typed: HashMap::new(),
             given_up: HashSet::new(),
             unknown_at: HashSet::new(),
@@ -342,7 +348,15 @@ impl Model {
                 self.changed(chain, realm, answer.set_cookie.as_deref());
             }
             self.typed.remove(&number);
+            let asked_again = |model: &Self, realm: &&str| {
+                model.peek(model.browser.cookie.as_deref(), realm)["asked_again"] == true
+            };
+            let before: Vec<_> = [A, B].into_iter().filter(|it| asked_again(self, it)).collect();
             let event = self.browser.progress(&self.site, index, is_held);
+            if path.ends_with("/write") {
+                let lost: Vec<_> = before.into_iter().filter(|it| !asked_again(self, it)).collect();
+                self.restored.extend(lost);
+            }
             self.note_departures();
             if answer.logged_out {
                 let knew_nothing = self.knew_nothing.contains(&number);
@@ -424,6 +438,7 @@ impl Model {
                     LogOut { led_nowhere: true, .. } => Limit::KeyRenewedMeanwhile,
                     LogOut { id, .. } if began_apart(id.as_ref()) => Limit::TwoFirstVisits,
                     _ if self.crossed.contains(realm) => Limit::AnotherRealmsInTheirPlace,
+                    _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
                     _ if self.given_up.contains(&typed_at) => Limit::GivenUp,
                     _ => return Err(format!("1: {path}: served as typed before a log-out")),
                 };
