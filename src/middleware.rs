@@ -19,7 +19,7 @@ use crate::{
     challenge,
     config::BasicLogin,
     credentials::Authorization,
-    decision::{Decision, Good, Refuse, decide},
+    decision::{Decision, Good, How, Refuse, decide},
     login::State,
     logout,
     misuse::Misuse,
@@ -183,6 +183,14 @@ impl BasicLogin {
     fn refuse(&self, req: ServiceRequest, mut visit: Visit, refuse: Refuse) -> ServiceResponse {
         let Refuse { how, reason, next } = refuse;
         let config = &*self.config;
+        // The session is the old one, but the credentials may be new: Chromium gives a request its
+        // cookies when it is made and its credentials when it is sent, and in between it may have
+        // waited. A 401 would make it drop what has just been typed.
+        let presented = !matches!(visit.authorization, Authorization::Missing);
+        let how = match how {
+            How::Quietly if visit.overtaken && presented => How::Forbid,
+            how => how,
+        };
         if reason == Reason::WrongCredentials {
             let user = visit.user_id();
             tracing::warn!(realm = %config.realm, user, path = req.path(), "wrong credentials");
@@ -195,5 +203,69 @@ impl BasicLogin {
             response = Misuse::watch(self, req.request(), &visit.session, response);
         }
         req.into_response(response)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+    use actix_web::{
+        App, HttpRequest, HttpResponse,
+        cookie::{Cookie, Key},
+        http::StatusCode,
+        test::{TestRequest, call_service, init_service},
+        web,
+    };
+    use actix_web_httpauth::extractors::basic::BasicAuth;
+    use base64::{Engine, prelude::BASE64_STANDARD};
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
+        let anybody = async |_: &HttpRequest, _: &BasicAuth| Ok::<_, Error>(true);
+        let login = BasicLogin::builder("R", anybody).build().unwrap();
+        let session = SessionMiddleware::new(CookieSessionStore::default(), Key::generate());
+        let app = App::new()
+            .service(
+                web::scope("/admin")
+                    .wrap(login.clone())
+                    .route("/logout", web::to(login.logout()))
+                    .default_service(web::to(HttpResponse::Ok)),
+            )
+            .wrap(session);
+        let app = init_service(app).await;
+        let send =
+            async |path: &str, mode: &str, user: Option<&str>, cookie: &Option<Cookie<'_>>| {
+                let mut req = TestRequest::with_uri(path)
+                    .insert_header(("User-Agent", "Mozilla/5.0"))
+                    .insert_header(("Sec-Fetch-Site", "same-origin"))
+                    .insert_header(("Sec-Fetch-Mode", mode));
+                if let Some(user) = user {
+                    req = req.insert_header((
+                        "Authorization",
+                        format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:x"))),
+                    ));
+                }
+                if let Some(cookie) = cookie {
+                    req = req.cookie(cookie.clone());
+                }
+                let response = call_service(&app, req.to_request()).await;
+                let cookie = response.response().cookies().next().map(Cookie::into_owned);
+                (response.status(), cookie)
+            };
+
+        let (_, asked) = send("/admin/", "navigate", None, &None).await;
+        let (status, old) = send("/admin/", "navigate", Some("alice"), &asked).await;
+        assert_eq!(status, StatusCode::OK);
+        let (_, new) = send("/admin/logout", "navigate", Some("alice"), &old).await;
+        for user in ["alice", "bob"] {
+            let (status, set) = send("/admin/poll", "cors", Some(user), &old).await;
+            assert_eq!((status, set), (StatusCode::FORBIDDEN, None), "{user}");
+        }
+        let (status, _) = send("/admin/poll", "cors", None, &old).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "there is nothing to be dropped");
+        let (status, _) = send("/admin/logout", "navigate", Some("bob"), &new).await;
+        assert_eq!(status, StatusCode::SEE_OTHER);
     }
 }

@@ -25,6 +25,9 @@ pub(crate) struct Visit {
     pub(crate) authorization: Authorization,
     pub(crate) state: State,
     pub(crate) now: u64,
+    /// Its login, or the challenge that it answers, has been ended: the request was on its way
+    /// during the log-out.
+    pub(crate) overtaken: bool,
     id: Option<LoginId>,
     fingerprint: Option<Fingerprint>,
 }
@@ -38,10 +41,12 @@ impl Visit {
             Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
             Authorization::Missing | Authorization::Unusable => None,
         };
+        let mut overtaken = false;
         let (id, state) = match login::find(&session, &config.realm) {
             Found::Entry(entry) => {
                 let ended = entry.id.is_some_and(|id| ENDED.contains(id));
                 let id = entry.id.filter(|_| !ended);
+                overtaken = ended;
                 (id, entry.into_state(&config.key, || origin(req), ended))
             }
             Found::Unreadable => (None, State::Fresh.logged_out(Why::LoggedOut)),
@@ -57,7 +62,7 @@ impl Visit {
             Found::Nothing => (None, State::Fresh),
         };
         let now = millis((config.clock)());
-        Self { session, client, authorization, state, now, id, fingerprint }
+        Self { session, client, authorization, state, now, overtaken, id, fingerprint }
     }
 
     /// What the decision is asked.
@@ -107,6 +112,7 @@ impl Visit {
     pub(crate) fn notice_log_out(&mut self) -> bool {
         let ended = self.id.is_some_and(|id| ENDED.contains(id));
         if ended {
+            self.overtaken = true;
             self.id = None;
             self.state = self.state.logged_out(Why::LoggedOut);
         }
