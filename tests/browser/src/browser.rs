@@ -152,8 +152,12 @@ pub struct Tab {
 impl Tab {
     /// Types the path into the address bar.
     pub async fn visit(&self, path: &str) {
+        self.visit_elsewhere(&format!("http://{}{path}", self.address)).await;
+    }
+
+    /// Types a whole address into the address bar.
+    pub async fn visit_elsewhere(&self, url: &str) {
         self.act();
-        let url = format!("http://{}{path}", self.address);
         let params = json!({ "context": self.context, "url": url, "wait": "none" });
         // It is answered when the server's answer is there, and that may be after a dialog.
         let bidi = Arc::clone(&self.bidi);
@@ -162,15 +166,6 @@ impl Tab {
 
     /// Clicks what the selector finds.
     pub async fn click(&self, selector: &str) {
-        self.click_times(selector, 1).await;
-    }
-
-    /// Clicks twice, as fast as those who click everything twice.
-    pub async fn double_click(&self, selector: &str) {
-        self.click_times(selector, 2).await;
-    }
-
-    async fn click_times(&self, selector: &str, times: usize) {
         // The mouse does not scroll.
         let scroll = format!("document.querySelector({}).scrollIntoView()", json!(selector));
         self.evaluate(&scroll).await;
@@ -180,15 +175,22 @@ impl Tab {
         let element = &found["nodes"][0]["sharedId"];
         assert!(element.is_string(), "there is no {selector} on the page");
         let origin = json!({ "type": "element", "element": { "sharedId": element } });
-        let mut actions = vec![json!({ "type": "pointerMove", "x": 0, "y": 0, "origin": origin })];
-        for _ in 0..times {
-            actions.push(json!({ "type": "pointerDown", "button": 0 }));
-            actions.push(json!({ "type": "pointerUp", "button": 0 }));
-        }
+        let actions = json!([
+            { "type": "pointerMove", "x": 0, "y": 0, "origin": origin },
+            { "type": "pointerDown", "button": 0 },
+            { "type": "pointerUp", "button": 0 },
+        ]);
         let mouse = json!({ "type": "pointer", "id": "mouse", "actions": actions });
         self.act();
         let params = json!({ "context": self.context, "actions": [mouse] });
         self.bidi.call("input.performActions", params).await;
+    }
+
+    /// From now on pages have this script run before their own.
+    pub async fn run_first(&self, script: &str) {
+        let function = format!("() => {{ {script} }}");
+        let params = json!({ "functionDeclaration": function, "contexts": [self.context] });
+        self.bidi.call("script.addPreloadScript", params).await;
     }
 
     /// The back button.
@@ -268,7 +270,8 @@ impl Tab {
         fs::write(file, image.expect("base64")).expect("the file can be written");
     }
 
-    fn act(&self) {
+    /// Says that what comes now leads to another [page](Self::page).
+    pub fn act(&self) {
         self.acted.store(self.bidi.events().len(), Ordering::SeqCst);
     }
 }

@@ -14,5 +14,6 @@ mod wait;
 
 pub use browser::{Dialog, Engine, Tab};
 pub use log::{Exchange, Log};
+pub use proxy::Hold;
 pub use stage::Stage;
 pub use wait::until;

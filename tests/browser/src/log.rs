@@ -34,6 +34,11 @@ impl Exchange {
     }
 
     #[must_use]
+    pub fn is(&self, method: &str, path: &str) -> bool {
+        self.method == method && self.path == path
+    }
+
+    #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.answered.map(|it| it.status)
     }
@@ -61,12 +66,6 @@ impl Log {
     /// Those that are wanted, as text.
     pub fn lines(&self, wanted: impl Fn(&Exchange) -> bool) -> Vec<String> {
         self.0.iter().filter(|it| wanted(it)).map(ToString::to_string).collect()
-    }
-
-    /// The pages that the browser was opening, as text.
-    #[must_use]
-    pub fn navigations(&self) -> Vec<String> {
-        self.lines(|it| it.navigation)
     }
 
     /// Those that arrived after that tick.

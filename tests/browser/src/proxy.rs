@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -15,7 +15,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
     http,
@@ -42,6 +42,22 @@ impl Proxy {
         self.record.book().log.clone()
     }
 
+    /// From now on requests for that path wait here.
+    pub(crate) fn hold_requests(&self, path: &str) -> Hold {
+        self.hold(path, Side::Request)
+    }
+
+    /// From now on the answers to requests for that path wait here.
+    pub(crate) fn hold_answers(&self, path: &str) -> Hold {
+        self.hold(path, Side::Answer)
+    }
+
+    fn hold(&self, path: &str, side: Side) -> Hold {
+        let (sender, receiver) = watch::channel(());
+        self.record.book().gates.push(Gate { path: path.to_owned(), side, open: receiver });
+        Hold(sender)
+    }
+
     /// Where the clock of the log stands.
     pub(crate) fn now(&self) -> u64 {
         self.record.book().clock
@@ -52,6 +68,22 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+/// Keeps what is held back until it is dropped.
+#[must_use = "what is held back goes on as soon as this is dropped"]
+pub struct Hold(#[expect(dead_code, reason = "those who wait see its end")] watch::Sender<()>);
+
+struct Gate {
+    path: String,
+    side: Side,
+    open: watch::Receiver<()>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Request,
+    Answer,
 }
 
 async fn accept(listener: TcpListener, target: String, record: Arc<Record>) {
@@ -78,6 +110,8 @@ async fn pass_on(
         let (mut parts, body) = request.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
         drop_hop_by_hop(&mut parts.headers);
+        let path = parts.uri.path().to_owned();
+        record.wait(&path, Side::Request).await;
         let request = Request::from_parts(parts, Full::new(body));
         let mut response = http::send(&target, request).await.unwrap_or_else(|error| {
             let mut response = Response::new(Bytes::from(error.to_string()));
@@ -86,6 +120,7 @@ async fn pass_on(
         });
         drop_hop_by_hop(response.headers_mut());
         record.answered(number, &response);
+        record.wait(&path, Side::Answer).await;
         response.map(Full::new)
     });
     Ok(passing.await.expect("passing on does not panic"))
@@ -104,11 +139,24 @@ struct Record(Mutex<Book>);
 struct Book {
     clock: u64,
     log: Log,
+    gates: Vec<Gate>,
 }
 
 impl Record {
-    fn book(&self) -> std::sync::MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn wait(&self, path: &str, side: Side) {
+        let gates: Vec<_> = {
+            let book = self.book();
+            let closed = book.gates.iter().filter(|it| it.path == path && it.side == side);
+            closed.map(|it| it.open.clone()).collect()
+        };
+        for mut gate in gates {
+            // An error is what opens it: the other end is gone.
+            while gate.changed().await.is_ok() {}
+        }
     }
 
     fn arrived<B>(&self, request: &Request<B>) -> usize {

@@ -8,7 +8,7 @@ use crate::{
     browser::{Browser, Engine, Tab},
     demo::Demo,
     log::{Exchange, Log},
-    proxy::Proxy,
+    proxy::{Hold, Proxy},
     wait::until,
 };
 
@@ -54,6 +54,17 @@ impl Stage {
     #[must_use]
     pub fn now(&self) -> u64 {
         self.proxy.now()
+    }
+
+    /// Requests for that path do not reach the server until what is returned is dropped.
+    pub fn hold_requests(&self, path: &str) -> Hold {
+        self.proxy.hold_requests(path)
+    }
+
+    /// The server's answers for that path do not reach the browser until what is returned is
+    /// dropped.
+    pub fn hold_answers(&self, path: &str) -> Hold {
+        self.proxy.hold_answers(path)
     }
 
     /// Waits until the server has answered such a request.
