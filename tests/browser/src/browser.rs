@@ -126,6 +126,10 @@ impl Browser {
     pub(crate) async fn open(&self, address: &str) -> Tab {
         let created = self.bidi.call("browsingContext.create", json!({ "type": "window" })).await;
         let context = created["context"].as_str().expect("a context has an id").to_owned();
+        // The very first page of a window may come before the driver has everything in place, and
+        // then its dialog is never reported.
+        let params = json!({ "context": context, "url": "about:blank", "wait": "complete" });
+        self.bidi.call("browsingContext.navigate", params).await;
         let bidi = Arc::clone(&self.bidi);
         let (acted, asked) = Default::default();
         Tab { bidi, context, address: address.to_owned(), acted, asked }
@@ -260,6 +264,19 @@ impl Tab {
         } else {
             Err(evaluated["exceptionDetails"]["text"].to_string())
         }
+    }
+
+    /// Whether pages are to be `light` or `dark`.
+    pub async fn prefer(&self, scheme: &str) {
+        let session =
+            self.bidi.call("goog:cdp.getSession", json!({ "context": self.context })).await;
+        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
+        let command = json!({
+            "method": "Emulation.setEmulatedMedia",
+            "params": { "features": [feature] },
+            "session": session["session"],
+        });
+        self.bidi.call("goog:cdp.sendCommand", command).await;
     }
 
     /// What the tab looks like, as PNG.
