@@ -30,6 +30,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) due: bool,
     /// The application wants its subresources challenged.
     pub(crate) challenge_subresources: bool,
+    /// The request was on its way during a log-out.
+    pub(crate) is_overtaken: bool,
 }
 
 /// What to do with a request that wants to pass.
@@ -201,6 +203,12 @@ fn refused_once_logged_out(ask: &Ask<'_>) -> Refuse {
     let State::LoggedOut { directory, why, .. } = ask.state else {
         return ask.refuse(Reason::LoggedOut, None);
     };
+    // Chromium gives a request its cookies when it is made, but its credentials when it is sent, and
+    // in between it may wait for another one to the same URL. So the session is the old one, but the
+    // credentials may be what was typed since, and a 401 would make the browser drop them.
+    if ask.is_overtaken && ask.is_subresource() && ask.presented != Presented::Nothing {
+        return Refuse { how: How::Forbid, reason: Reason::from(*why), next: None };
+    }
     let next = match ask.presented {
         // Only a navigation proves that the browser has forgotten: there are WebSocket
         // handshakes and requests of service workers that leave the credentials at home.

@@ -26,6 +26,8 @@ pub(crate) struct Visit {
     fingerprint: Option<Fingerprint>,
     /// The session that the cookie stood for is gone.
     is_lost: bool,
+    /// The request was on its way during a log-out: its login has ended, or its session is gone.
+    is_overtaken: bool,
 }
 
 impl Visit {
@@ -37,21 +39,23 @@ impl Visit {
             Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
             Authorization::Missing | Authorization::Unusable => None,
         };
-        let mut is_lost = false;
+        let (mut is_lost, mut is_overtaken) = (false, false);
         let (id, state) = match login::find(&session, &config.realm) {
             Found::Entry(entry) => {
                 let ended = entry.id.is_some_and(|id| ENDED.contains(id));
                 let id = entry.id.filter(|_| !ended);
+                is_overtaken = ended;
                 (id, entry.into_state(&config.key, || origin(req), ended))
             }
             Found::Unreadable => (None, State::Fresh.ended()),
             Found::Nothing => {
-                is_lost = login::is_lost(&session) || leads_nowhere(config, req, &session, client);
+                is_overtaken = leads_nowhere(config, req, &session, client);
+                is_lost = is_overtaken || login::is_lost(&session);
                 (None, if is_lost { State::Fresh.ended() } else { State::Fresh })
             }
         };
         let now = millis((config.clock)());
-        Self { session, client, authorization, state, now, id, fingerprint, is_lost }
+        Self { session, client, authorization, state, now, id, fingerprint, is_lost, is_overtaken }
     }
 
     /// What the decision is asked.
@@ -69,6 +73,7 @@ impl Visit {
             path,
             due,
             challenge_subresources: config.challenge_subresources,
+            is_overtaken: self.is_overtaken,
         }
     }
 
@@ -102,6 +107,7 @@ impl Visit {
     pub(crate) fn notice_log_out(&mut self) -> bool {
         let ended = self.id.is_some_and(|id| ENDED.contains(id));
         if ended {
+            self.is_overtaken = true;
             self.id = None;
             self.state = self.state.ended();
         }

@@ -418,7 +418,11 @@ fn each_request(
                 _ => panic!("nothing presented is called {presented}"),
             };
             let (client, due) = (client(client_name), name == "in-due");
-            run(&Ask { state: &state, presented, client, path, due, challenge_subresources }, why);
+            let state = &state;
+            let is_overtaken = false;
+            let ask =
+                Ask { state, presented, client, path, due, challenge_subresources, is_overtaken };
+            run(&ask, why);
         }
     }
 }
@@ -583,4 +587,21 @@ fn a_row_that_is_missing_or_there_twice_is_noticed() {
         "a name that means nothing"
     );
     assert_eq!(combinations(REQUESTS).len(), 15 * 5 * 3 * 2);
+}
+
+#[test]
+fn an_overtaken_background_request_leaves_the_credentials_alone() {
+    for name in ["out", "out-dir", "out-header", "out-blank"] {
+        for presented in ["own", "other", "unusable", "reserved"] {
+            for challenge_subresources in [false, true] {
+                let request = [name, presented, "sub", "inside"];
+                each_request(request, challenge_subresources, |ask, why| {
+                    let decision = decide(&Ask { is_overtaken: true, ..*ask });
+                    let (how, reason) = (How::Forbid, Reason::from(why));
+                    let expected = Decision::Refuse(Refuse { how, reason, next: None });
+                    assert_eq!(decision, expected, "{request:?}");
+                });
+            }
+        }
+    }
 }

@@ -758,3 +758,26 @@ async fn a_path_longer_than_a_cookie_can_be_logged_in_at() {
     )
     .await;
 }
+
+#[actix_web::test]
+async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            // Made before the log-out, with its cookie; sent after the next login, with its
+            // credentials: Chromium's cache may hold a request back.
+            let cookie = browser.cookie.clone();
+            browser.open(site, "/logout");
+            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+            let mut late = Wire { credentials: Some(BOB), ..page("/a/poll", cookie) };
+            late.headers.retain(|(name, _)| *name != "sec-fetch-mode");
+            late.headers.push(("sec-fetch-mode", "cors".to_owned()));
+            let answer = site.answer(&late);
+            assert_eq!((answer.status, answer.set_cookie), (403, None));
+            late.credentials = None;
+            assert_eq!(site.answer(&late).status, 401, "there is nothing to be dropped");
+        },
+    )
+    .await;
+}

@@ -1,0 +1,124 @@
+//! A WebDriver BiDi connection: commands, their answers, and events.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
+use serde_json::{Value, json};
+use tokio::{
+    net::TcpStream,
+    sync::{Mutex as AsyncMutex, oneshot},
+    time::timeout,
+};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+use crate::wait::LIMIT;
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+type Answer = Result<Value, String>;
+
+pub(crate) struct Bidi {
+    sink: AsyncMutex<SplitSink<Socket, Message>>,
+    next: AtomicU64,
+    inbox: Arc<Inbox>,
+}
+
+#[derive(Default)]
+struct Inbox {
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    events: Mutex<Vec<Value>>,
+}
+
+impl Bidi {
+    pub(crate) async fn connect(url: &str) -> Self {
+        let (socket, _) = connect_async(url).await.expect("the driver's WebSocket opens");
+        let (sink, stream) = socket.split();
+        let inbox = Arc::<Inbox>::default();
+        tokio::spawn(read(stream, Arc::clone(&inbox)));
+        Self { sink: AsyncMutex::new(sink), next: AtomicU64::new(1), inbox }
+    }
+
+    /// A command that succeeds.
+    pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
+        let shown = params.to_string();
+        match self.try_call(method, params).await {
+            Ok(result) => result,
+            Err(error) => panic!("{method} {shown}: {error}"),
+        }
+    }
+
+    pub(crate) async fn try_call(&self, method: &str, params: Value) -> Answer {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let (sender, receiver) = oneshot::channel();
+        lock(&self.inbox.waiting).insert(id, sender);
+        let command = json!({ "id": id, "method": method, "params": params }).to_string();
+        let sent = self.sink.lock().await.send(Message::text(command)).await;
+        sent.map_err(|error| error.to_string())?;
+        match timeout(LIMIT, receiver).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err("the browser has hung up".to_owned()),
+            Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+        }
+    }
+
+    /// Everything that the browser has reported so far, in its order.
+    pub(crate) fn events(&self) -> Events<'_> {
+        Events(lock(&self.inbox.events))
+    }
+}
+
+pub(crate) struct Events<'a>(MutexGuard<'a, Vec<Value>>);
+
+impl Events<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The events of a kind from that number on, each with its number.
+    pub(crate) fn named<'a>(
+        &'a self,
+        method: &'a str,
+        from: usize,
+    ) -> impl Iterator<Item = (usize, &'a Value)> {
+        self.0
+            .iter()
+            .enumerate()
+            .skip(from)
+            .filter(move |(_, event)| event["method"] == method)
+            .map(|(number, event)| (number, &event["params"]))
+    }
+}
+
+async fn read(mut stream: SplitStream<Socket>, inbox: Arc<Inbox>) {
+    while let Some(Ok(message)) = stream.next().await {
+        let Ok(text) = message.to_text() else { continue };
+        let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
+        match message["id"].as_u64() {
+            None if message["type"] == "event" => lock(&inbox.events).push(message),
+            None => {}
+            Some(id) => {
+                let Some(sender) = lock(&inbox.waiting).remove(&id) else { continue };
+                let answer = if message["type"] == "success" {
+                    Ok(message["result"].clone())
+                } else {
+                    Err(format!("{}: {}", message["error"], message["message"]))
+                };
+                // Whoever asked may have given up.
+                let _ = sender.send(answer);
+            }
+        }
+    }
+    lock(&inbox.waiting).clear();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,31 @@
+//! One HTTP request over a connection of its own.
+
+use http_body_util::{BodyExt, Full};
+use hyper::{Request, Response, body::Bytes, client::conn::http1, header};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Sends the request as it is and reads the whole answer.
+pub(crate) async fn send(
+    address: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Bytes>, Error> {
+    let stream = TcpStream::connect(address).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let (parts, body) = sender.send_request(request).await?.into_parts();
+    Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+}
+
+/// Posts JSON and reads JSON.
+pub(crate) async fn post(address: &str, path: &str, body: &Value) -> Result<Value, Error> {
+    let body = serde_json::to_vec(body)?;
+    let request = Request::post(path)
+        .header(header::HOST, address)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::from(body))?;
+    Ok(serde_json::from_slice(send(address, request).await?.body())?)
+}

@@ -1,0 +1,86 @@
+//! Everything that a scenario needs.
+
+use std::thread;
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::{
+    browser::{Browser, Engine, Tab},
+    demo::Demo,
+    log::{Exchange, Log},
+    proxy::{Hold, Proxy},
+    wait::until,
+};
+
+/// Browsers at work at the same time; more only get in each other's way.
+static SEATS: Semaphore = Semaphore::const_new(2);
+
+/// A browser, the demo, and between them what writes down the requests. Nothing outlives it.
+pub struct Stage {
+    // The order matters: they are dropped in it.
+    browser: Browser,
+    proxy: Proxy,
+    _demo: Demo,
+    _seat: SemaphorePermit<'static>,
+}
+
+impl Stage {
+    /// With the demo's environment variables.
+    pub async fn open(engine: Engine, variables: &[(&str, &str)]) -> Self {
+        let seat = SEATS.acquire().await.expect("nobody closes it");
+        let demo = Demo::start(variables);
+        let proxy = Proxy::start(&demo.address).await;
+        let browser = Browser::start(engine).await;
+        Self { browser, proxy, _demo: demo, _seat: seat }
+    }
+
+    pub async fn tab(&self) -> Tab {
+        self.browser.open(&self.proxy.address).await
+    }
+
+    /// How often the browser wanted a password so far.
+    #[must_use]
+    pub fn dialogs(&self) -> usize {
+        self.browser.dialogs()
+    }
+
+    /// What the server saw so far.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.proxy.log()
+    }
+
+    /// What the clock of the log shows.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.proxy.now()
+    }
+
+    /// Requests for that path do not reach the server until what is returned is dropped.
+    pub fn hold_requests(&self, path: &str) -> Hold {
+        self.proxy.hold_requests(path)
+    }
+
+    /// The server's answers for that path do not reach the browser until what is returned is
+    /// dropped.
+    pub fn hold_answers(&self, path: &str) -> Hold {
+        self.proxy.hold_answers(path)
+    }
+
+    /// Waits until the server has answered such a request.
+    pub async fn served(&self, what: &str, wanted: impl Fn(&Exchange) -> bool) -> Exchange {
+        until(what, async || {
+            let log = self.log();
+            log.0.into_iter().find(|it| it.answered.is_some() && wanted(it))
+        })
+        .await
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("{} dialogs; arrived, answered, request:\n{}", self.dialogs(), self.log());
+        }
+    }
+}
