@@ -76,7 +76,8 @@ pub(crate) fn millis(time: SystemTime) -> u64 {
 }
 
 impl State {
-    /// This state after a log-out. A directory comes from a login or from a challenge only.
+    /// This state after a log-out. A directory comes from a login only: it is where the browser is
+    /// known to send the credentials, if it still has them.
     pub(crate) fn logged_out(&self, why: Why) -> Self {
         let (directory, fingerprint) = match self {
             Self::Fresh => (None, None),
@@ -85,8 +86,9 @@ impl State {
                 (directory, Some(login.fingerprint))
             }
             Self::LoggedOut { directory, fingerprint, .. } => (directory.clone(), *fingerprint),
-            Self::Rejected { path, pending, .. } => (path.directory(), *pending),
-            Self::Asked { path, .. } => (path.directory(), None),
+            // What was just typed may be on its way, at this path or in another tab's dialog.
+            Self::Rejected { pending, .. } => (None, *pending),
+            Self::Asked { .. } => (None, None),
         };
         Self::LoggedOut { directory, fingerprint, why }
     }

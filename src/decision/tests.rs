@@ -343,21 +343,16 @@ fn again(state: State) -> State {
     }
 }
 
-/// What is left to know after a log-out: the login's directory and header, or the directory of the
-/// challenge and the pending header.
-fn left(name: &str, path: &str, why: Why) -> State {
-    let here = Place::of(path).directory();
-    let elsewhere = Place::of(ELSEWHERE).directory();
+/// What is left to know after a log-out: the login's directory and header, or the pending header.
+fn left(name: &str, why: Why) -> State {
     let own = Some(header("own"));
     let (directory, fingerprint) = match name {
         "fresh" | "out-blank" => (None, None),
         "in" | "in-due" | "out" => (admin(), own),
         "in-again" | "in-nowhere" | "out-header" => (None, own),
         "out-dir" => (admin(), None),
-        "rejected-here" | "asked-here" => (here, None),
-        "rejected-here-pending" => (here, own),
-        "rejected-else" | "asked-else" => (elsewhere, None),
-        "rejected-else-pending" => (elsewhere, own),
+        "rejected-here" | "rejected-else" | "asked-here" | "asked-else" => (None, None),
+        "rejected-here-pending" | "rejected-else-pending" => (None, own),
         _ => panic!("no state is called {name}"),
     };
     State::LoggedOut { directory, fingerprint, why }
@@ -377,7 +372,7 @@ fn next(name: &str, from: &str, path: &str, why: Why) -> Option<State> {
             let (path, pending) = (Place::of(LANDING), Some(header("own")));
             Some(State::Rejected { path, pending, why })
         }
-        "out" => Some(left(from, path, why)),
+        "out" => Some(left(from, why)),
         _ => panic!("no next state is called {name}"),
     }
 }

@@ -5,6 +5,7 @@
 
 mod answers;
 mod flows;
+mod misuse;
 mod model;
 mod neighbours;
 mod support;

@@ -192,6 +192,8 @@ struct Model {
     logged_out: HashMap<&'static str, Vec<LogOut>>,
     /// Realms whose login is no longer known to have been asked again.
     restored: HashSet<&'static str>,
+    /// Requests that came while the session was logged in.
+    logged_in_at: HashSet<u32>,
     /// Requests on their way with what was just typed, and when; what of it was given up.
     typed: HashMap<u32, u32>,
     given_up: HashSet<u32>,
@@ -234,6 +236,7 @@ impl Model {
             setup,
             logged_out: HashMap::new(),
             restored: HashSet::new(),
+            logged_in_at: HashSet::new(),
             typed: HashMap::new(),
             given_up: HashSet::new(),
             unknown_at: HashSet::new(),
@@ -397,6 +400,9 @@ impl Model {
             if self.state(cookie.as_deref(), realm) == "fresh" {
                 self.knew_nothing.insert(number);
             }
+            if entry["is"] == "logged_in" {
+                self.logged_in_at.insert(number);
+            }
             if entry["fingerprint"].is_null() && entry["pending"].is_null() {
                 self.unknown_at.insert(number);
             }
@@ -525,7 +531,7 @@ impl Model {
             }
         }
         if kind == Kind::Fetch {
-            if state == "logged_in" {
+            if self.logged_in_at.contains(&number) {
                 self.limits.insert(Limit::BrowserForgot);
             } else {
                 return Err("3: a background request has opened a dialog".to_owned());

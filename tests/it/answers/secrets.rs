@@ -1,47 +1,12 @@
 //! What no log line and no `Debug` may hold: the password, the header and what it encodes.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::sync::{Arc, Mutex};
 
 use actix_basic_logout::{ConfigError, Notice};
 use actix_web::HttpResponse;
-use tracing::{Dispatch, Level};
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::*;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        let bytes = self.0.lock().expect("unpoisoned");
-        String::from_utf8(bytes.clone()).expect("text")
-    }
-}
-
-struct Line<'a>(MutexGuard<'a, Vec<u8>>);
-
-impl io::Write for Line<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Line<'a>;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        Line(self.0.lock().expect("unpoisoned"))
-    }
-}
+use crate::support::log::Log;
 
 const PASSWORD: &str = "wonderland";
 const WRONG: &str = "looking-glass";
@@ -59,16 +24,7 @@ fn assert_no_secret(text: &str) {
 
 #[actix_web::test]
 async fn the_log_names_realm_and_user_and_no_secret() {
-    let log = Log::default();
-    // While there is but one, `tracing` asks the thread that comes to a line first whether anybody
-    // listens, and believes it for all threads: another test's may say no.
-    let _second = Dispatch::new(tracing_subscriber::registry());
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(Level::TRACE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = Log::listen();
 
     let site = site(&realm().build().expect("a realm")).await;
     let asked = ask(&site, page("/admin/")).await.session();

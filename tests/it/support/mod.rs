@@ -1,5 +1,6 @@
 //! A site, and browsers that behave as browsers were measured to.
 
 pub mod browser;
+pub mod log;
 pub mod site;
 pub mod store;

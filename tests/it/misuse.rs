@@ -1,0 +1,185 @@
+//! What an application gets wrong is said in its log: once, with the cause and the cure.
+
+use std::future::Future;
+
+use actix_basic_logout::BasicLogin;
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{
+    App, Error, HttpRequest, HttpResponse,
+    body::{MessageBody, to_bytes},
+    cookie::{Cookie, Key},
+    dev::{Service, ServiceResponse},
+    test::{self, TestRequest},
+    web,
+};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+
+use crate::support::log::Log;
+
+const LOST: &str = "was lost";
+const NO_COOKIE: &str = "without the session's cookie";
+const OTHER_NAME: &str = "tell BasicLogin its name";
+
+fn login() -> BasicLogin {
+    let anybody = async |_: &HttpRequest, _: &BasicAuth| Ok::<_, Error>(true);
+    BasicLogin::builder("Admin area", anybody).build().unwrap()
+}
+
+fn session() -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[1; 64]))
+}
+
+fn page() -> TestRequest {
+    TestRequest::with_uri("/admin/")
+        .insert_header(("User-Agent", "Mozilla/5.0"))
+        .insert_header(("Accept", "text/html"))
+}
+
+fn with_credentials(req: TestRequest) -> TestRequest {
+    req.insert_header(("Authorization", "Basic YWxpY2U6eA=="))
+}
+
+/// Takes an answer as a server does: the request goes first, then the body is sent.
+async fn send<B: MessageBody>(response: Result<ServiceResponse<B>, Error>) -> String {
+    let body = response.unwrap().into_body();
+    let Ok(bytes) = to_bytes(body).await else { panic!("no body") };
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[actix_web::test]
+async fn a_session_middleware_that_is_missing_is_told_once() {
+    let (log, _listening) = Log::listen();
+    let app = App::new().wrap(login()).default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    for _ in 0..3 {
+        send(app.call(page().to_request()).await).await;
+    }
+    assert_eq!(log.count(LOST), 1, "{}", log.text());
+    assert!(log.text().contains("SessionMiddleware is missing, or inside BasicLogin"));
+}
+
+#[actix_web::test]
+async fn a_session_middleware_that_is_inside_is_told_once() {
+    let (log, _listening) = Log::listen();
+    let login = login();
+    let app = App::new()
+        .route("/logout", web::to(login.logout()))
+        .default_service(web::to(HttpResponse::Ok))
+        .wrap(session())
+        .wrap(login);
+    let app = test::init_service(app).await;
+    for _ in 0..3 {
+        send(app.call(with_credentials(page()).to_request()).await).await;
+    }
+    assert_eq!(log.count(LOST), 1, "{}", log.text());
+}
+
+#[actix_web::test]
+async fn a_log_out_without_a_session_middleware_is_told_as_well() {
+    let (log, _listening) = Log::listen();
+    let app = App::new().route("/admin/", web::to(login().logout()));
+    let app = test::init_service(app).await;
+    send(app.call(with_credentials(page()).to_request()).await).await;
+    assert_eq!(log.count(LOST), 1, "{}", log.text());
+}
+
+#[actix_web::test]
+async fn the_right_order_is_no_misuse() {
+    let (log, _listening) = Log::listen();
+    let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    assert!(!send(app.call(page().to_request()).await).await.is_empty());
+    assert_eq!(log.count(LOST), 0, "{}", log.text());
+}
+
+#[actix_web::test]
+async fn a_client_that_hangs_up_is_no_misuse() {
+    let (log, _listening) = Log::listen();
+    // Something between the two that takes its time: the client has gone before the session
+    // middleware could take anything.
+    let app = App::new()
+        .wrap(login())
+        .wrap_fn(|req, next| {
+            let answer = next.call(req);
+            async move {
+                let answer = answer.await;
+                std::future::pending::<()>().await;
+                answer
+            }
+        })
+        .wrap(session())
+        .default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    let mut call = Box::pin(app.call(page().to_request()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(call.as_mut().poll(&mut context).is_pending());
+    drop(call);
+    assert_eq!(log.count(LOST), 0, "{}", log.text());
+    assert_eq!(log.count("refused"), 1, "it did get as far as that");
+}
+
+#[actix_web::test]
+async fn a_middleware_that_reads_bodies_is_no_misuse() {
+    let (log, _listening) = Log::listen();
+    let app = App::new()
+        .wrap(login())
+        .wrap_fn(|req, next| {
+            let answer = next.call(req);
+            async move {
+                let (req, response) = answer.await?.into_parts();
+                let (response, body) = response.into_parts();
+                let Ok(bytes) = to_bytes(body).await else { panic!("no body") };
+                Ok(ServiceResponse::new(req, response.set_body(bytes)))
+            }
+        })
+        .wrap(session())
+        .default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    assert!(!send(app.call(page().to_request()).await).await.is_empty());
+    assert_eq!(log.count(LOST), 0, "{}", log.text());
+}
+
+#[actix_web::test]
+async fn cookies_that_never_come_back_are_told_once() {
+    let (log, _listening) = Log::listen();
+    let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    for round in 1..=5 {
+        send(app.call(page().to_request()).await).await;
+        send(app.call(with_credentials(page()).to_request()).await).await;
+        assert_eq!(log.count(NO_COOKIE), usize::from(round >= 3), "{}", log.text());
+    }
+    assert!(log.text().contains("cookie_secure(false)"), "the cure");
+}
+
+#[actix_web::test]
+async fn a_cookie_that_comes_back_now_and_then_is_no_misuse() {
+    let (log, _listening) = Log::listen();
+    let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    for _ in 0..5 {
+        let first = app.call(page().to_request()).await.unwrap();
+        let cookie = first.response().cookies().next().map(Cookie::into_owned).unwrap();
+        for _ in 0..2 {
+            send(app.call(with_credentials(page()).to_request()).await).await;
+        }
+        send(app.call(page().cookie(cookie).to_request()).await).await;
+    }
+    assert_eq!(log.count(NO_COOKIE), 0, "{}", log.text());
+}
+
+#[actix_web::test]
+async fn a_cookie_of_another_name_is_told_once() {
+    let (log, _listening) = Log::listen();
+    let session = SessionMiddleware::builder(CookieSessionStore::default(), Key::from(&[1; 64]))
+        .cookie_name("sid".to_owned())
+        .build();
+    let app = App::new().wrap(login()).wrap(session).default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    let first = app.call(page().to_request()).await.unwrap();
+    let cookie = first.response().cookies().next().map(Cookie::into_owned).unwrap();
+    for _ in 0..3 {
+        send(app.call(page().cookie(cookie.clone()).to_request()).await).await;
+    }
+    assert_eq!(log.count(OTHER_NAME), 1, "{}", log.text());
+}

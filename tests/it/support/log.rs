@@ -1,0 +1,65 @@
+//! What is logged, to be looked at.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use tracing::{Dispatch, Level, subscriber::DefaultGuard};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+/// Listens as long as it lives.
+pub struct Listening {
+    _guard: DefaultGuard,
+    /// While there is but one dispatcher, `tracing` asks the thread that comes to a line first
+    /// whether anybody listens, and believes it for all threads: another test's may say no.
+    _second: Dispatch,
+}
+
+impl Log {
+    /// Everything that this thread logs from now on.
+    pub fn listen() -> (Self, Listening) {
+        let log = Self::default();
+        let second = Dispatch::new(tracing_subscriber::registry());
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(Level::TRACE)
+            .with_ansi(false)
+            .with_writer(log.clone())
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        (log, Listening { _guard: guard, _second: second })
+    }
+
+    pub fn text(&self) -> String {
+        let bytes = self.0.lock().expect("unpoisoned");
+        String::from_utf8(bytes.clone()).expect("text")
+    }
+
+    pub fn count(&self, part: &str) -> usize {
+        self.text().matches(part).count()
+    }
+}
+
+pub struct Line<'a>(MutexGuard<'a, Vec<u8>>);
+
+impl io::Write for Line<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        Line(self.0.lock().expect("unpoisoned"))
+    }
+}
