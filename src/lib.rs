@@ -1,4 +1,117 @@
-//! HTTP Basic authentication that can log out.
+//! HTTP Basic authentication for actix-web that can log out.
+//!
+//! A middleware, [`BasicLogin`], that guards an `App`, a scope or a resource by HTTP Basic
+//! authentication ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)), a handler that
+//! [logs out](BasicLogin::logout), and an extractor, [`User`], that says who is there. It reads
+//! credentials into the types of [actix-web-httpauth](actix_web_httpauth) and keeps one small entry
+//! per realm in the session of [actix-session](actix_session).
+//!
+//! # The problem
+//!
+//! A browser that has once logged in by Basic sends the credentials with every request from then
+//! on, and HTTP has no header that tells it to stop. So the "log out" link of an application behind
+//! `HttpAuthentication::basic` does nothing: the next click is logged in again.
+//!
+//! # How it works
+//!
+//! 1. The credentials alone do not let a browser in. The session has to say that they were *typed*:
+//!    that the browser was challenged, held none, and came back with some.
+//! 2. Logging out takes that note away, renews the session's key and ends the login's id, so that
+//!    requests that are still on their way, in any tab, bring nobody back.
+//! 3. A challenge in answer to the old credentials makes the browser forget them. What it sends
+//!    next was typed.
+//! 4. While somebody is logged in, requests pass without asking the authenticator and without
+//!    writing the session: a hash is computed at the login, not on every request.
+//! 5. Background requests (`fetch`, images, `WebSocket`) are refused without a dialog. It opens
+//!    over a page that somebody is opening.
+//! 6. Programs, such as `curl -u`, know nothing of all this: they get plain, stateless Basic, and
+//!    leave no session behind.
+//!
+//! # Quick start
+//!
+//! ```
+//! use actix_basic_logout::{BasicLogin, User};
+//! use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+//! use actix_web::{App, Error, HttpRequest, cookie::Key, test, web};
+//! use actix_web_httpauth::extractors::basic::BasicAuth;
+//!
+//! async fn users(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+//!     Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
+//! }
+//!
+//! async fn dashboard(user: User) -> String {
+//!     format!("Hello, {}", user.id())
+//! }
+//!
+//! # actix_web::rt::System::new().block_on(async {
+//! let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
+//! let app = App::new()
+//!     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(dashboard)))
+//!     .route("/logout", web::post().to(login.logout()))
+//!     .wrap(SessionMiddleware::new(CookieSessionStore::default(), Key::generate()));
+//!
+//! let app = test::init_service(app).await;
+//! let page = || test::TestRequest::with_uri("/admin/");
+//! let refused = test::call_service(&app, page().to_request()).await;
+//! assert_eq!(refused.status(), 401);
+//! assert_eq!(
+//!     refused.headers().get("WWW-Authenticate").unwrap(),
+//!     "Basic realm=\"Admin area\", charset=\"UTF-8\""
+//! );
+//! let alice = page().insert_header(("Authorization", "Basic YWxpY2U6d29uZGVybGFuZA=="));
+//! let body = test::call_and_read_body(&app, alice.to_request()).await;
+//! assert_eq!(body, "Hello, alice");
+//! # Ok::<(), actix_basic_logout::ConfigError>(())
+//! # }).unwrap();
+//! ```
+//!
+//! Validators that were written for `HttpAuthentication::basic` work unchanged:
+//! [`BasicLogin::with_validator`].
+//!
+//! # Wrap order
+//!
+//! [`SessionMiddleware`](actix_session::SessionMiddleware) goes around [`BasicLogin`], so its
+//! `.wrap` comes later; around the whole `App` is the usual place, and the log-out handler needs it,
+//! too. Missing or inside, what is written to the session is lost and browsers are asked for ever;
+//! the log says so, at level `error`.
+//!
+//! `actix-cors` goes outside [`BasicLogin`], so that preflights never reach it. `NormalizePath` must
+//! not trim slashes in front of it (`MergeOnly` and `Always` are fine): where a login happened, up
+//! to the last slash, is what the browser sends its credentials to unasked. A middleware *inside*
+//! that answers with `Err` keeps the session middleware from saving a login made on that very
+//! request; have it answer with a response.
+//!
+//! # Cookies
+//!
+//! Session cookies are `Secure` by default, and browsers drop those on plain `http`, but for
+//! localhost (not all of them spare it). They are asked for ever, then, and the log warns. Serve
+//! `https`, or build the session middleware with `cookie_secure(false)` where you must.
+//! If you change the cookie's name, [tell](BasicLoginBuilder::session_cookie) this crate.
+//!
+//! # Choosing a session store
+//!
+//! Any [`SessionStore`](actix_session::storage::SessionStore) will do.
+//! [`CookieSessionStore`](actix_session::storage::CookieSessionStore) needs nothing on the server.
+//! A store on the server's side deletes a session when it ends; a cookie stays readable, and is
+//! refused because this process remembers the logins that were ended, for 24 hours and up to 100,000
+//! of them. After that, or in another process, an old cookie is worth as much as the password that
+//! has to come with it: the authenticator is asked again once
+//! [`reverify_after`](BasicLoginBuilder::reverify_after) has passed.
+//!
+//! # Testing an application that uses it
+//!
+//! `actix_web::test` sends requests of a [program](Client::Program): give them an `Authorization`
+//! header, as above, and no session is needed. To log in as a browser does, send
+//! `User-Agent: Mozilla/5.0` and `Accept: text/html`, without credentials first, and return the
+//! cookie of the answer together with the credentials.
+//!
+//! # What it does not do
+//!
+//! It is no password store and no rate limit; authenticators are where both belong. It does not
+//! protect a password on the network: use TLS. And it cannot reach into a browser: the password
+//! stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with scripts off
+//! by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
+//! `DESIGN.md` lists what else is known to remain.
 
 mod authenticator;
 mod challenge;
@@ -27,3 +140,7 @@ pub use crate::{
     notice::{Notice, Reason},
     user::User,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

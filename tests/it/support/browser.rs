@@ -335,6 +335,7 @@ impl Browser {
         self.repeat(Exchange { is_typed: true, ..over }, Some(held.clone()));
         while let Some(other) = self.dialogs.iter().position(|it| it.realm == realm) {
             let Dialog { over, .. } = self.dialogs.remove(other);
+            self.remember(held.clone(), &over.wire.path);
             self.repeat(over, Some(held.clone()));
         }
     }
