@@ -65,7 +65,6 @@ pub(crate) fn refuse(
         How::Quietly => Some(&config.challenges.quiet),
         How::Forbid => None,
     };
-    response.headers_mut().remove(WWW_AUTHENTICATE);
     if let Some(challenge) = challenge {
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
     }
@@ -96,6 +95,7 @@ pub(crate) fn say(config: &Config, req: &HttpRequest, notice: &Notice<'_>) -> Ht
             let is_empty = matches!(supplied.body().size(), BodySize::None | BodySize::Sized(0));
             let (mut response, body) = supplied.into_parts();
             *response.status_mut() = notice.status;
+            response.headers_mut().remove(WWW_AUTHENTICATE);
             if is_empty {
                 let (own, body) = notice.to_response(req).into_parts();
                 if let Some(content_type) = own.headers().get(CONTENT_TYPE) {

@@ -58,7 +58,7 @@ impl Client {
         if !mozilla && !headers.contains_key("sec-fetch-site") {
             return Self::Program;
         }
-        if text("sec-purpose").is_some_and(|purpose| purpose.contains("prefetch")) {
+        if fetches_ahead(headers) {
             return Self::Subresource;
         }
         let navigates = match text("sec-fetch-mode") {
@@ -67,6 +67,16 @@ impl Client {
         };
         if navigates { Self::Navigation } else { Self::Subresource }
     }
+}
+
+/// Whether a browser looks at a page before its user has asked for it.
+pub(crate) fn is_prefetch(req: &HttpRequest) -> bool {
+    fetches_ahead(req.headers())
+}
+
+fn fetches_ahead(headers: &HeaderMap) -> bool {
+    let purpose = headers.get("sec-purpose").and_then(|value| value.to_str().ok());
+    purpose.is_some_and(|purpose| purpose.contains("prefetch"))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     challenge,
+    client::is_prefetch,
     config::{BasicLogin, Config, LogoutAnswer},
     decision::{self, How, LoggingOut, Replacing, Reply, Style, log_out},
     login::State,
@@ -87,9 +88,9 @@ impl Logout {
         if is_replacing(config, req) {
             return replace(&self.login, req, &mut visit);
         }
-        if is_cross_site(req) {
-            tracing::warn!(realm = %config.realm, path = req.path(), "log-out by another site");
-            return challenge::refuse(config, req, visit.client, How::Forbid, Reason::OtherSite);
+        if is_cross_site(req) || is_prefetch(req) {
+            tracing::warn!(realm = %config.realm, path = req.path(), "unsolicited log-out refused");
+            return challenge::refuse(config, req, visit.client, How::Forbid, Reason::Unsolicited);
         }
         if typed_here(config, req) {
             return challenge::see_other(&config.landing_header);
@@ -152,12 +153,12 @@ pub(crate) fn is_replacing(config: &Config, req: &HttpRequest) -> bool {
 /// Answers that script, wherever it asks.
 pub(crate) fn replace(login: &BasicLogin, req: &HttpRequest, visit: &mut Visit) -> HttpResponse {
     let config = &*login.config;
-    let refuse = |how| challenge::refuse(config, req, visit.client, how, Reason::LoggedOut);
+    let refuse = |how, reason| challenge::refuse(config, req, visit.client, how, reason);
     let replacing = decision::replace(&visit.ask(config, req.path()));
     match replacing {
-        _ if is_cross_site(req) => refuse(How::Forbid),
-        Replacing::Forbid => refuse(How::Forbid),
-        Replacing::Challenge => refuse(How::Challenge),
+        _ if is_cross_site(req) => refuse(How::Forbid, Reason::Unsolicited),
+        Replacing::Forbid => refuse(How::Forbid, Reason::Unsolicited),
+        Replacing::Challenge => refuse(How::Challenge, Reason::LoggedOut),
         Replacing::Replaced { next } => {
             if let Some(next) = next {
                 visit.write(config, req, next);

@@ -23,8 +23,9 @@ pub enum Reason {
     NoLongerAccepted,
     /// The credentials are wrong.
     WrongCredentials,
-    /// Another site sent the browser here to log its user out.
-    OtherSite,
+    /// Nobody has asked for this log-out: another site sent the browser here, or the browser was
+    /// fetching ahead of its user.
+    Unsolicited,
 }
 
 impl From<Why> for Reason {
@@ -44,7 +45,7 @@ impl Reason {
             Self::LoggedOut => "You are logged out",
             Self::NoLongerAccepted => "Your login has ended",
             Self::WrongCredentials => "That did not match",
-            Self::OtherSite => "You are not logged out",
+            Self::Unsolicited => "You are not logged out",
         }
     }
 
@@ -54,7 +55,7 @@ impl Reason {
             Self::LoggedOut => "Whoever wants in now has to type a user name and a password.",
             Self::NoLongerAccepted => "Your user name and password are no longer accepted.",
             Self::WrongCredentials => "The user name or the password is wrong.",
-            Self::OtherSite => "Another site asked for this. To log out, do so on this one.",
+            Self::Unsolicited => "To log out, use this site's own button or link.",
         }
     }
 }

@@ -781,3 +781,20 @@ async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
     )
     .await;
 }
+
+#[actix_web::test]
+async fn a_page_fetched_ahead_logs_nobody_out() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site).await;
+            let mut wire =
+                Wire { credentials: Some(ALICE), ..page("/logout", browser.cookie.clone()) };
+            wire.headers.push(("sec-purpose", "prefetch;prerender".to_owned()));
+            let answer = site.answer(&wire);
+            assert_eq!((answer.status, answer.set_cookie), (403, None));
+            assert_eq!(browser.open(site, "/a/").status, 200);
+        },
+    )
+    .await;
+}

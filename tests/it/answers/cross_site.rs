@@ -16,7 +16,7 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
     if answer.status == StatusCode::FORBIDDEN {
         assert_eq!(answer.challenge(), None);
         assert!(answer.cookies.is_empty());
-        assert!(answer.body.contains("Another site asked for this"));
+        assert!(answer.body.contains("To log out, use this site"));
         assert_eq!(answer.header("Cache-Control"), Some("no-store"));
     } else {
         assert_eq!(answer.challenge(), Some(CHALLENGE));

@@ -120,7 +120,7 @@ async fn the_application_is_told_why_whom_and_where_to() {
             (401, Reason::LoginRequired, Client::Navigation, landing.clone(), false),
             (401, Reason::LoginRequired, Client::Subresource, landing.clone(), false),
             (401, Reason::WrongCredentials, Client::Program, landing.clone(), false),
-            (403, Reason::OtherSite, Client::Navigation, landing.clone(), false),
+            (403, Reason::Unsolicited, Client::Navigation, landing.clone(), false),
             (200, Reason::LoggedOut, Client::Navigation, landing.clone(), true),
             (401, Reason::LoggedOut, Client::Navigation, landing, false),
         ]

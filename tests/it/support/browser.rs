@@ -60,6 +60,8 @@ pub struct Exchange {
     pub is_typed: bool,
     /// It is a repetition after Cancel, which never asks again.
     pub is_cancelled: bool,
+    /// Its credentials are those that the browser holds when it reaches the server.
+    pub takes_credentials_late: bool,
     /// Common to a request and its repetitions.
     pub chain: u32,
     /// When the first of them left.
@@ -201,11 +203,23 @@ impl Browser {
             sent,
             is_typed: false,
             is_cancelled: false,
+            takes_credentials_late: false,
             chain: self.chains,
             left_at: self.now + 1,
             stage: Stage::Sent,
         };
         self.put_on_the_wire(exchange);
+    }
+
+    /// Gives a request that was held back the credentials that the browser holds by now.
+    pub fn take_credentials(&mut self, index: usize) {
+        let exchange = &self.exchanges[index];
+        if exchange.takes_credentials_late && matches!(exchange.stage, Stage::Sent) {
+            let sent = self.unasked(&exchange.wire.path);
+            let exchange = &mut self.exchanges[index];
+            exchange.wire.credentials = sent.as_ref().map(|it| it.credentials);
+            (exchange.sent, exchange.takes_credentials_late) = (sent, false);
+        }
     }
 
     fn reserved(&self, path: &str) -> Held {
