@@ -90,10 +90,12 @@ mod tests {
     const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     const ANY: (&str, &str) = ("accept", "*/*");
 
+    type Row = (&'static str, &'static [(&'static str, &'static str)], Client);
+
     #[test]
     fn each_kind_of_client_is_told_by_its_headers() {
         use Client::{Navigation, Program, Subresource};
-        let rows: &[(&str, &[(&str, &str)], Client)] = &[
+        let rows: &[Row] = &[
             ("no headers at all", &[], Program),
             ("curl", &[("user-agent", "curl/8.14.1"), ANY], Program),
             ("Prometheus", &[("user-agent", "Prometheus/3.5.0")], Program),

@@ -71,7 +71,9 @@ mod tests {
         assert!(ended.contains(first));
         assert!(!ended.contains(second));
 
-        ended.end_at(second, start + KEEP - Duration::from_secs(1));
+        let later = start + Duration::from_secs(60);
+        ended.end_at(second, later);
+        ended.end_at(LoginId::draw(), start + KEEP.saturating_sub(Duration::from_secs(1)));
         assert!(ended.contains(first));
         ended.end_at(LoginId::draw(), start + KEEP);
         assert!(!ended.contains(first));

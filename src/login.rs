@@ -80,7 +80,6 @@ impl State {
     /// known to send the credentials, if it still has them.
     pub(crate) fn logged_out(&self, why: Why) -> Self {
         let (directory, fingerprint) = match self {
-            Self::Fresh => (None, None),
             Self::LoggedIn(login) => {
                 let directory = login.directory.clone().filter(|_| !login.asked_again);
                 (directory, Some(login.fingerprint))
@@ -88,7 +87,7 @@ impl State {
             Self::LoggedOut { directory, fingerprint, .. } => (directory.clone(), *fingerprint),
             // What was just typed may be on its way, at this path or in another tab's dialog.
             Self::Rejected { pending, .. } => (None, *pending),
-            Self::Asked { .. } => (None, None),
+            Self::Asked { .. } | Self::Fresh => (None, None),
         };
         Self::LoggedOut { directory, fingerprint, why }
     }

@@ -347,12 +347,16 @@ fn again(state: State) -> State {
 fn left(name: &str, why: Why) -> State {
     let own = Some(header("own"));
     let (directory, fingerprint) = match name {
-        "fresh" | "out-blank" => (None, None),
+        "fresh" | "out-blank" | "rejected-here" | "rejected-else" | "asked-here" | "asked-else" => {
+            (None, None)
+        }
         "in" | "in-due" | "out" => (admin(), own),
-        "in-again" | "in-nowhere" | "out-header" => (None, own),
+        "in-again"
+        | "in-nowhere"
+        | "out-header"
+        | "rejected-here-pending"
+        | "rejected-else-pending" => (None, own),
         "out-dir" => (admin(), None),
-        "rejected-here" | "rejected-else" | "asked-here" | "asked-else" => (None, None),
-        "rejected-here-pending" | "rejected-else-pending" => (None, own),
         _ => panic!("no state is called {name}"),
     };
     State::LoggedOut { directory, fingerprint, why }

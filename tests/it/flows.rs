@@ -1,6 +1,6 @@
 //! Logging in and out, as browsers and programs do.
 
-use actix_basic_logout::{LogoutAnswer, LogoutClears};
+use actix_basic_logout::{BasicLoginBuilder, LogoutAnswer, LogoutClears};
 
 use crate::support::{
     browser::{Browser, Engine, Kind},
@@ -43,7 +43,7 @@ async fn a_first_visit_asks_once_and_lets_in() {
     .await;
 }
 
-async fn logged_in(browser: &mut Browser, site: &Site) {
+fn logged_in(browser: &mut Browser, site: &Site) {
     browser.open(site, "/a/");
     assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
     browser.asked = 0;
@@ -76,7 +76,7 @@ async fn after_a_log_out_the_old_credentials_count_no_longer() {
         everywhere(
             |_| {},
             async |browser, site| {
-                logged_in(browser, site).await;
+                logged_in(browser, site);
                 let answer = browser.request(site, Kind::Page, method, path);
                 assert_eq!((answer.status, browser.asked), (401, 1), "{method} {path}");
                 assert!(answer.body.contains("You are logged out"));
@@ -102,7 +102,7 @@ async fn who_types_at_log_outs_own_prompt_lands_logged_in() {
             everywhere(
                 |_| {},
                 async |browser, site| {
-                    logged_in(browser, site).await;
+                    logged_in(browser, site);
                     browser.request(site, Kind::Page, "POST", path);
                     assert_eq!(browser.types(site, user).body, body, "{path}");
                     assert_eq!(browser.asked, 1);
@@ -118,7 +118,7 @@ async fn a_wrong_password_at_log_outs_own_prompt_asks_once_more() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             browser.open(site, "/logout");
             assert_eq!(browser.types(site, WRONG).status, 401);
             assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
@@ -133,7 +133,7 @@ async fn each_of_five_rounds_asks_once() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             for round in 1..=5 {
                 browser.open(site, "/a/logout");
                 assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
@@ -151,7 +151,7 @@ async fn log_out_by_fetch_opens_no_dialog_and_the_next_page_asks_once() {
         everywhere(
             |_| {},
             async |browser, site| {
-                logged_in(browser, site).await;
+                logged_in(browser, site);
                 assert_eq!(browser.fetch(site, path), 204);
                 assert_eq!(browser.fetch(site, "/a/x"), 401);
                 assert_eq!(browser.asked, 0, "no dialog over a background request");
@@ -170,7 +170,7 @@ async fn the_page_answer_logs_out_without_a_dialog() {
         everywhere(
             |setup| setup.answer = LogoutAnswer::Page,
             async |browser, site| {
-                logged_in(browser, site).await;
+                logged_in(browser, site);
                 let answer = browser.request(site, Kind::Page, "POST", path);
                 assert_eq!((answer.status, browser.asked), (200, 0), "{path}");
                 assert!(answer.body.contains("You are logged out"));
@@ -192,7 +192,7 @@ async fn the_page_answer_without_scripts_leaves_the_asking_to_the_next_visit() {
     everywhere(
         |setup| setup.answer = LogoutAnswer::Page,
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             browser.send(Kind::Page, 0, "GET", "/logout");
             browser.progress(site, 0, false);
             browser.deliver(0);
@@ -214,7 +214,7 @@ async fn the_redirect_answer_logs_out_and_the_next_visit_asks_once() {
     everywhere(
         |setup| setup.answer = redirect.clone(),
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             assert_eq!(browser.open(site, "/logout").body, "free");
             assert_eq!(browser.asked, 0);
             assert_eq!(browser.open(site, "/a/").status, 401);
@@ -251,7 +251,7 @@ async fn a_poll_through_log_out_neither_gets_in_nor_asks() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             // Two polls are on their way with the old credentials and the old cookie.
             browser.send(Kind::Fetch, 1, "GET", "/a/poll");
             browser.send(Kind::Fetch, 1, "GET", "/logout");
@@ -283,7 +283,7 @@ async fn a_second_click_on_log_out_does_not_log_in() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             browser.send(Kind::Page, 0, "GET", "/logout");
             browser.progress(site, 0, false); // handled, its answer lost with the page
             browser.send(Kind::Page, 0, "GET", "/logout");
@@ -300,7 +300,7 @@ async fn a_request_in_its_handler_during_a_log_out_cannot_bring_the_login_back()
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             browser.send(Kind::Fetch, 1, "GET", "/a/write");
             browser.progress(site, 0, true);
             let mut slow = browser.exchanges.remove(0);
@@ -347,7 +347,7 @@ fn page(path: &str, cookie: Option<String>) -> Wire {
 
 fn curl(path: &str, credentials: Option<Credentials>, cookie: Option<String>) -> Wire {
     let headers = vec![("user-agent", "curl/8.14.1".to_owned())];
-    Wire { credentials, headers, ..page(path, cookie) }
+    Wire { headers, credentials, ..page(path, cookie) }
 }
 
 #[actix_web::test]
@@ -355,7 +355,7 @@ async fn a_log_out_while_the_authenticator_thinks_keeps_the_request_out() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             // Another user's credentials, so that the authenticator is asked.
             let cookie = browser.cookie.clone();
             let wire = Wire { credentials: Some(BOB), ..page("/a/x", cookie) };
@@ -378,7 +378,7 @@ async fn an_old_cookie_is_refused_after_log_out() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, 200);
             browser.open(site, "/logout");
@@ -393,7 +393,7 @@ async fn the_session_without_the_credentials_passes_nobody() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             let answer = site.answer(&page("/a/", browser.cookie.clone()));
             assert_eq!(answer.status, 401);
             let answer = site.answer(&curl("/a/", None, browser.cookie.clone()));
@@ -408,7 +408,7 @@ async fn a_logged_in_request_writes_no_session_and_checks_no_password() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             let checked = site.seen().checked.len();
             for path in ["/a/", "/a/x", "/a/y/z"] {
                 let wire = Wire { credentials: Some(ALICE), ..page(path, browser.cookie.clone()) };
@@ -426,7 +426,7 @@ async fn the_password_is_checked_again_after_five_minutes() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             site.seen().now += std::time::Duration::from_millis(299_999);
             browser.open(site, "/a/");
             assert_eq!(site.seen().checked.len(), 1);
@@ -446,7 +446,7 @@ async fn a_clock_that_goes_back_checks_the_password() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             site.seen().now -= std::time::Duration::from_millis(1);
             assert_eq!(browser.open(site, "/a/").status, 200);
             assert_eq!(site.seen().checked.len(), 2);
@@ -460,7 +460,7 @@ async fn a_login_ends_when_its_password_is_no_longer_accepted() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             let old = browser.cookie.clone();
             site.seen().revoked.push(ALICE.1);
             site.seen().now += std::time::Duration::from_secs(300);
@@ -485,7 +485,7 @@ async fn another_fingerprint_key_costs_one_more_check_and_no_prompt() {
     for store in STORES {
         let site = Site::new(&Setup::new(store)).await;
         let mut browser = Browser::new(Engine::Firefox);
-        logged_in(&mut browser, &site).await;
+        logged_in(&mut browser, &site);
         let cookie = match store {
             Store::Cookie => browser.cookie.clone(),
             Store::Memory => continue, // the sessions of the other site are not this one's
@@ -520,7 +520,7 @@ async fn an_authenticator_that_fails_is_no_refusal() {
 async fn a_store_that_is_down_is_no_refusal() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let mut browser = Browser::new(Engine::Chromium);
-    logged_in(&mut browser, &site).await;
+    logged_in(&mut browser, &site);
     site.memory.set_broken(true);
     let served = site.seen().served.len();
     assert_eq!(browser.open(&site, "/a/").status, 500);
@@ -575,7 +575,7 @@ async fn another_site_cannot_log_its_visitor_out() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             let mut wire =
                 Wire { credentials: Some(ALICE), ..page("/logout", browser.cookie.clone()) };
             wire.headers.retain(|(name, _)| *name != "sec-fetch-site");
@@ -595,7 +595,7 @@ async fn log_out_clears_the_session_or_this_realms_login_alone() {
             let setup = Setup { clears, ..Setup::new(store) };
             let site = Site::new(&setup).await;
             let mut browser = Browser::new(Engine::Chromium);
-            logged_in(&mut browser, &site).await;
+            logged_in(&mut browser, &site);
             browser.open(&site, "/a/b/");
             assert_eq!(browser.types(&site, CAROL).body, "Signed in as carol");
             let with_both = browser.cookie.clone();
@@ -619,7 +619,7 @@ async fn two_realms_are_logged_in_to_apart() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             assert_eq!(browser.open(site, "/a/b/").status, 401);
             assert_eq!(browser.types(site, CAROL).body, "Signed in as carol");
             assert_eq!(browser.open(site, "/a/").body, "Signed in as alice");
@@ -640,7 +640,7 @@ async fn a_session_that_cannot_be_read_is_logged_out() {
         for wire in [page("/a/", None), curl("/a/", None, None)] {
             let site = Site::new(&Setup::new(Store::Memory)).await;
             let mut browser = Browser::new(Engine::Firefox);
-            logged_in(&mut browser, &site).await;
+            logged_in(&mut browser, &site);
             site.memory.set(&key, broken);
             let cookie = browser.cookie.clone();
             let answer = site.answer(&Wire { credentials: Some(ALICE), cookie, ..wire });
@@ -656,7 +656,7 @@ async fn what_one_origin_has_shown_proves_nothing_about_another() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
             // The cookie is the other port's, too; the credentials are not.
             let other =
@@ -676,7 +676,7 @@ async fn a_web_socket_without_credentials_proves_nothing() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
             let mut socket = page("/a/socket", browser.cookie.clone());
             socket.headers.truncate(1);
@@ -710,7 +710,7 @@ async fn on_plain_http_without_sec_fetch_it_works_as_well() {
         |_| {},
         async |browser, site| {
             browser.is_plain_http = true;
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             assert_eq!(browser.fetch(site, "/a/poll"), 200);
             browser.open(site, "/logout");
             assert_eq!(browser.fetch(site, "/a/poll"), 401);
@@ -725,7 +725,8 @@ async fn on_plain_http_without_sec_fetch_it_works_as_well() {
 async fn subresources_are_challenged_if_the_application_says_so() {
     for store in STORES {
         for engine in ENGINES {
-            let site = Site::with(&Setup::new(store), |it| it.challenge_subresources()).await;
+            let site =
+                Site::with(&Setup::new(store), BasicLoginBuilder::challenge_subresources).await;
             let mut browser = Browser::new(engine);
             assert_eq!(browser.fetch(&site, "/a/data"), 401);
             assert_eq!(browser.asked, 1);
@@ -764,7 +765,7 @@ async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             // Made before the log-out, with its cookie; sent after the next login, with its
             // credentials: Chromium's cache may hold a request back.
             let cookie = browser.cookie.clone();
@@ -787,7 +788,7 @@ async fn a_page_fetched_ahead_logs_nobody_out() {
     everywhere(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site).await;
+            logged_in(browser, site);
             let mut wire =
                 Wire { credentials: Some(ALICE), ..page("/logout", browser.cookie.clone()) };
             wire.headers.push(("sec-purpose", "prefetch;prerender".to_owned()));

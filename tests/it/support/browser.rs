@@ -231,7 +231,7 @@ impl Browser {
     fn put_on_the_wire(&mut self, mut exchange: Exchange) {
         self.now += 1;
         exchange.wire.credentials = exchange.sent.as_ref().map(|it| it.credentials);
-        exchange.wire.cookie = self.cookie.clone();
+        exchange.wire.cookie.clone_from(&self.cookie);
         exchange.stage = Stage::Sent;
         self.exchanges.push(exchange);
     }

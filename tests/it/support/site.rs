@@ -403,7 +403,7 @@ fn read<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
     let realm = challenge.as_deref().and_then(|it| it.strip_prefix("Basic realm=\""));
     let set_cookie = text(header::SET_COOKIE).map(|it| {
         let cookie = Cookie::parse_encoded(it).unwrap();
-        if cookie.max_age().is_some_and(|age| age.is_zero()) {
+        if cookie.max_age().is_some_and(actix_web::cookie::time::SignedDuration::is_zero) {
             return String::new();
         }
         cookie.encoded().stripped().to_string().split_once('=').unwrap().1.to_owned()

@@ -1,0 +1,306 @@
+//! Where a promise is known not to hold, each with the shortest story that shows it.
+
+use actix_basic_logout::LogoutAnswer;
+
+use super::{
+    Step::{self, Fetch, LogOut, LogOutByFetch, Open, Progress, Settle, Type},
+    Who::{Both, First},
+    world::Model,
+};
+use crate::support::{
+    browser::Engine::{self, Chromium, Firefox},
+    site::{
+        Setup,
+        Store::{self, Cookie, Memory},
+    },
+};
+
+/// Where a promise is known not to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Limit {
+    /// Another answer has changed the session between a challenge and what was typed for it: two
+    /// dialogs at once, a log-out elsewhere, a handler's late write.
+    SessionChangedMeanwhile,
+    /// The page lay outside the login's directory and the browser had dropped its credentials, or
+    /// the session was unknown: its challenge was no proof, so there is a second one.
+    NoProof,
+    /// Other credentials than the ended login's were rejected first, so the browser may hold those
+    /// still (it would, had the others been another realm's): typed now, they are asked for again.
+    EndedLoginsTyped,
+    /// A log-out inside the scope was opened while another page had already been challenged. The
+    /// prompt over it was the same question, so what was typed there logs in and out again.
+    LogOutAskedElsewhere,
+    /// The user's name and password are the same in both realms, so what one realm's log-out has
+    /// rejected may have been the other's.
+    SharedCredentials,
+    /// Another realm's credentials came in the place of the realm's own, while the session did not
+    /// know those: they were typed and their request given up, or another answer has replaced the
+    /// session. The browser answers that challenge with its own, which then pass for typed.
+    AnotherRealmsInTheirPlace,
+    /// Credentials that the server has never seen, since their request was given up, were typed
+    /// deeper than where the session had been asked: it takes a page between for a proof that the
+    /// browser holds none.
+    GivenUp,
+    /// In a cookie, what a handler writes late restores the session as it was when its request
+    /// left: the browser was asked again under its login since, and that is no longer known.
+    OlderSessionRestored,
+    /// Two visits at once that begin a session each, because there was none or it was gone: the
+    /// session is the one whose answer came last, and what the other one knew is lost. A log-out
+    /// ends the one it came with.
+    TwoFirstVisits,
+    /// A log-out that left before the answer that renewed the session's key had arrived, as a
+    /// second click on log out does while what was typed at the first one's prompt is on its way.
+    /// In a store on the server's side its key leads nowhere, so it cannot end what it cannot see.
+    KeyRenewedMeanwhile,
+    /// The user typed while a log-out was on its way: two clicks on log out, or a dialog in
+    /// another tab. What was typed then may log in after the log-out's answer.
+    TypedWhileLoggingOut,
+    /// The browser has dropped the credentials of a login that goes on, for a late refusal of the
+    /// same ones or for another realm's.
+    BrowserForgot,
+}
+
+/// Plays a story that is to end at its limit, with every promise kept until then.
+#[track_caller]
+fn shows(limit: Limit, store: Store, answer: LogoutAnswer, engine: Engine, steps: &[Step]) {
+    let system = actix_web::rt::System::new();
+    let setup = Setup { answer, ..Setup::new(store) };
+    let mut model = system.block_on(Model::new(setup, engine));
+    let played = steps.iter().try_for_each(|step| model.step(step));
+    let told = model.story.join("\n");
+    assert_eq!(played, Ok(()), "{told}");
+    assert!(model.limits.contains(&limit), "{:?}\n{told}", model.limits);
+}
+
+#[test]
+fn two_dialogs_at_once_may_ask_twice() {
+    let steps = [
+        LogOut { tab: 0, path: "/a/b/logout" },
+        Settle,
+        LogOut { tab: 1, path: "/a/out-of-b" },
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
+        Settle,
+        Open { tab: 1, path: "/a/" },
+        Type { dialog: 0, who: First },
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
+        Open { tab: 1, path: "/a/" },
+        Settle,
+    ];
+    shows(Limit::SessionChangedMeanwhile, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn a_log_out_while_being_asked_may_ask_twice() {
+    let steps = [
+        Open { tab: 0, path: "/a/b/" },
+        Settle,
+        Open { tab: 0, path: "/a/" },
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
+        LogOut { tab: 1, path: "/logout" },
+        Settle,
+        Open { tab: 0, path: "/a/" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Progress(0),
+        Progress(0),
+    ];
+    shows(Limit::NoProof, Memory, LogoutAnswer::Redirect("/free".to_owned()), Chromium, &steps);
+}
+
+#[test]
+fn the_ended_logins_credentials_after_others_ask_twice() {
+    let steps = [
+        Open { tab: 0, path: "/a/b/" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Settle,
+        Open { tab: 0, path: "/a/write" },
+        Settle,
+        Type { dialog: 0, who: First },
+        LogOut { tab: 1, path: "/a/logout" },
+        Open { tab: 0, path: "/a/" },
+        Settle,
+        LogOut { tab: 0, path: "/a/logout" },
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
+        Open { tab: 0, path: "/a/b/" },
+        Progress(5),
+        Progress(5),
+        Type { dialog: 0, who: First },
+        Settle,
+    ];
+    shows(Limit::EndedLoginsTyped, Cookie, LogoutAnswer::Page, Firefox, &steps);
+}
+
+#[test]
+fn a_log_out_opened_beside_a_prompt_logs_in_and_out() {
+    let steps = [
+        Open { tab: 0, path: "/a/" },
+        Progress(0),
+        Progress(0),
+        LogOut { tab: 0, path: "/a/logout" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Settle,
+    ];
+    shows(Limit::LogOutAskedElsewhere, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn one_password_in_two_realms_may_survive_a_log_out() {
+    let steps = [
+        LogOut { tab: 0, path: "/a/logout" },
+        Settle,
+        Type { dialog: 0, who: Both },
+        LogOut { tab: 0, path: "/a/out-of-b" },
+        Progress(0),
+        LogOut { tab: 1, path: "/logout" },
+        LogOutByFetch { path: "/a/logout" },
+        Progress(3),
+        Type { dialog: 0, who: Both },
+        Settle,
+    ];
+    shows(Limit::SharedCredentials, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn another_realms_credentials_may_hide_what_was_typed() {
+    let steps = [
+        Open { tab: 0, path: "/a/" },
+        Settle,
+        LogOut { tab: 0, path: "/a/b/logout" },
+        LogOut { tab: 1, path: "/a/logout" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Type { dialog: 0, who: First },
+        LogOut { tab: 0, path: "/a/out-of-b" },
+        Settle,
+        Open { tab: 0, path: "/a/b/" },
+        Settle,
+    ];
+    shows(Limit::AnotherRealmsInTheirPlace, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn what_was_typed_for_a_request_given_up_may_survive_a_log_out() {
+    let steps = [
+        Open { tab: 0, path: "/a/" },
+        Progress(0),
+        Progress(0),
+        Type { dialog: 0, who: First },
+        Settle,
+        LogOut { tab: 0, path: "/deep/below/logout" },
+        Open { tab: 1, path: "/a/x/y" },
+        Settle,
+        LogOut { tab: 0, path: "/a/logout" },
+        Type { dialog: 0, who: First },
+        LogOut { tab: 1, path: "/deep/below/logout" },
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
+        Settle,
+    ];
+    shows(Limit::GivenUp, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn a_late_write_may_restore_an_older_session() {
+    let steps = [
+        Open { tab: 0, path: "/a/write" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Fetch { tab: 0, path: "/a/b/poll", is_held_back: false },
+        Settle,
+        Open { tab: 0, path: "/a/x/y" },
+        Fetch { tab: 0, path: "/free/write", is_held_back: false },
+        Progress(0),
+        Progress(0),
+        Type { dialog: 0, who: First },
+        Settle,
+        LogOut { tab: 0, path: "/logout" },
+        Settle,
+        LogOut { tab: 0, path: "/a/logout" },
+        Settle,
+    ];
+    shows(
+        Limit::OlderSessionRestored,
+        Cookie,
+        LogoutAnswer::Redirect("/free".to_owned()),
+        Chromium,
+        &steps,
+    );
+}
+
+#[test]
+fn two_sessions_begun_at_once_may_survive_one_log_out() {
+    let steps = [
+        LogOut { tab: 1, path: "/a/logout" },
+        Progress(0),
+        Progress(0),
+        Type { dialog: 0, who: First },
+        LogOut { tab: 1, path: "/a/out-of-b" },
+        Settle,
+        Type { dialog: 0, who: First },
+        LogOut { tab: 1, path: "/logout" },
+        Open { tab: 0, path: "/a/" },
+        Settle,
+    ];
+    shows(Limit::TwoFirstVisits, Memory, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn a_log_out_with_a_key_just_renewed_ends_nothing() {
+    let steps = [
+        Open { tab: 0, path: "/a/x/y" },
+        Open { tab: 1, path: "/free" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Open { tab: 0, path: "/a/" },
+        LogOut { tab: 0, path: "/logout" },
+        Step::Socket { path: "/free/write" },
+        Settle,
+        LogOut { tab: 0, path: "/a/logout" },
+        LogOutByFetch { path: "/logout" },
+        Settle,
+    ];
+    shows(Limit::KeyRenewedMeanwhile, Memory, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn what_is_typed_while_a_log_out_is_on_its_way_logs_in() {
+    let steps = [
+        Open { tab: 0, path: "/free/write" },
+        Settle,
+        Open { tab: 0, path: "/a/" },
+        Progress(0),
+        Open { tab: 0, path: "/a/" },
+        Open { tab: 0, path: "/a/b/" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Progress(0),
+        LogOut { tab: 1, path: "/a/out-of-b" },
+        Progress(0),
+        Type { dialog: 0, who: First },
+        Settle,
+    ];
+    shows(Limit::TypedWhileLoggingOut, Memory, LogoutAnswer::Challenge, Chromium, &steps);
+}
+
+#[test]
+fn a_browser_that_forgot_is_asked_again_under_a_login() {
+    let steps = [
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
+        Open { tab: 0, path: "/a/" },
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
+        Progress(4),
+        Progress(1),
+        LogOut { tab: 0, path: "/logout" },
+        Settle,
+        LogOut { tab: 1, path: "/a/logout" },
+        Open { tab: 0, path: "/a/b/x/write" },
+        Settle,
+        Type { dialog: 0, who: First },
+        Type { dialog: 0, who: First },
+        Settle,
+        Fetch { tab: 0, path: "/a/b/poll", is_held_back: false },
+        Settle,
+    ];
+    shows(Limit::BrowserForgot, Cookie, LogoutAnswer::Challenge, Firefox, &steps);
+}

@@ -1,0 +1,438 @@
+//! One browser and one site, and what is promised of them after each step.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use actix_basic_logout::LogoutClears;
+
+use super::{LOG_OUTS, Limit, Step, Who};
+use crate::support::{
+    browser::{Browser, Engine, Event, Held, Kind, Stage, realm_of},
+    site::{A, Answer, B, Setup, Site, Wire, is_good},
+};
+
+/// An answer that has changed the session: when it was made, and again when it arrived.
+#[derive(Clone, Debug)]
+struct Change {
+    chain: u32,
+    realm: &'static str,
+    /// The session's state for each realm, once the answer is in.
+    states: [String; 2],
+}
+
+/// A log-out whose answer has reached the browser.
+#[derive(Clone, Debug)]
+struct LogOut {
+    left_at: u32,
+    arrived_at: u32,
+    /// What it found.
+    came: Came,
+}
+
+/// The session of a request when the server got it.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "so many things are looked at")]
+struct Came {
+    state: String,
+    id: Option<String>,
+    /// Its cookie led to no session.
+    led_nowhere: bool,
+    /// It knew no credentials of the realm.
+    knew_no_credentials: bool,
+    /// It was waiting for the ended login's own credentials.
+    is_pending: bool,
+    /// It was a login of the very credentials that the request came with.
+    is_theirs: bool,
+}
+
+/// A request, as it was before the step that is looked at.
+struct Request {
+    number: u32,
+    chain: u32,
+    kind: Kind,
+    path: String,
+    realm: &'static str,
+    cookie: Option<String>,
+    sent: Option<Held>,
+    is_typed: bool,
+    left_at: u32,
+}
+
+pub type Checked = Result<(), String>;
+
+pub struct Model {
+    pub site: Site,
+    pub browser: Browser,
+    pub limits: BTreeSet<Limit>,
+    /// What happened, for whoever has to understand a failure.
+    pub story: Vec<String>,
+    setup: Setup,
+    /// By request.
+    came: HashMap<u32, Came>,
+    /// By realm.
+    logged_out: HashMap<&'static str, Vec<LogOut>>,
+    /// Ids of logins that a log-out has ended, and of those that began without a session.
+    ended: HashSet<String>,
+    first_visits: HashSet<String>,
+    changes: Vec<Change>,
+    /// How many changes there were when a request left.
+    changes_at: HashMap<u32, usize>,
+    /// Of the chain of requests that a dialog is over: how many changes there were when it left,
+    /// and whether its challenge was a proof.
+    asked_over: HashMap<u32, (usize, bool)>,
+    /// Requests on their way with what was just typed, and when; what of it was given up.
+    typed: HashMap<u32, u32>,
+    given_up: HashSet<u32>,
+    /// Realms that were sent another one's credentials while they knew none of their own.
+    crossed: HashSet<&'static str>,
+    /// Realms whose login is no longer known to have been asked again.
+    restored: HashSet<&'static str>,
+}
+
+impl Model {
+    pub async fn new(setup: Setup, engine: Engine) -> Self {
+        Self {
+            site: Site::new(&setup).await,
+            browser: Browser::new(engine),
+            limits: BTreeSet::new(),
+            story: Vec::new(),
+            setup,
+            came: HashMap::new(),
+            logged_out: HashMap::new(),
+            ended: HashSet::new(),
+            first_visits: HashSet::new(),
+            changes: Vec::new(),
+            changes_at: HashMap::new(),
+            asked_over: HashMap::new(),
+            typed: HashMap::new(),
+            given_up: HashSet::new(),
+            crossed: HashSet::new(),
+            restored: HashSet::new(),
+        }
+    }
+
+    /// How many log-outs have reached the browser.
+    pub fn log_outs(&self) -> usize {
+        self.logged_out.values().map(Vec::len).sum()
+    }
+
+    pub fn step(&mut self, step: &Step) -> Checked {
+        self.story.push(format!("{step:?}"));
+        self.take(step)?;
+        self.note_departures();
+        Ok(())
+    }
+
+    fn note_departures(&mut self) {
+        for exchange in &self.browser.exchanges {
+            self.changes_at.entry(exchange.wire.number).or_insert(self.changes.len());
+            if let Some(sent) = exchange.sent.as_ref().filter(|_| exchange.is_typed) {
+                self.typed.insert(exchange.wire.number, sent.typed_at);
+            }
+        }
+        let exchanges = &self.browser.exchanges;
+        let is_gone = |number: u32| exchanges.iter().all(|it| it.wire.number != number);
+        self.given_up.extend(self.typed.extract_if(|it, _| is_gone(*it)).map(|(_, at)| at));
+    }
+
+    fn take(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::Open { tab, path } => self.browser.send(Kind::Page, *tab, "GET", path),
+            Step::Fetch { tab, path, is_held_back } => {
+                self.browser.send(Kind::Fetch, *tab, "GET", path);
+                if let Some(exchange) = self.browser.exchanges.last_mut() {
+                    let is_chromium = self.browser.engine == Engine::Chromium;
+                    exchange.takes_credentials_late = *is_held_back && is_chromium;
+                }
+            }
+            Step::Socket { path } => self.browser.send(Kind::WebSocket, 0, "GET", path),
+            Step::LogOut { tab, path } => self.browser.send(Kind::Page, *tab, "POST", path),
+            Step::LogOutByFetch { path } => self.browser.send(Kind::Fetch, 0, "POST", path),
+            Step::Progress(index) if !self.browser.exchanges.is_empty() => {
+                self.progress(index % self.browser.exchanges.len(), true)?;
+            }
+            Step::Settle => {
+                for _ in 0..500 {
+                    if self.browser.exchanges.is_empty() {
+                        break;
+                    }
+                    self.progress(0, false)?;
+                }
+                if !self.browser.exchanges.is_empty() {
+                    return Err("requests without end".to_owned());
+                }
+            }
+            Step::Type { dialog, who } if !self.browser.dialogs.is_empty() => {
+                let index = dialog % self.browser.dialogs.len();
+                let credentials = who.credentials(&self.browser.dialogs[index].realm);
+                self.browser.type_into(index, credentials);
+            }
+            Step::Cancel { dialog } if !self.browser.dialogs.is_empty() => {
+                self.browser.cancel(dialog % self.browser.dialogs.len());
+            }
+            Step::Abort(index) if !self.browser.exchanges.is_empty() => {
+                let index = index % self.browser.exchanges.len();
+                if let Stage::Sent | Stage::Answered(_) = self.browser.exchanges[index].stage {
+                    self.browser.exchanges.remove(index);
+                }
+            }
+            Step::Program { path } => self.program(path)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn peek(&self, cookie: Option<&str>, realm: &str) -> serde_json::Value {
+        self.site.peek(cookie, realm).unwrap_or_default()
+    }
+
+    /// The state that counts for a realm; a cookie that leads nowhere counts as logged out.
+    fn state(&self, cookie: Option<&str>, realm: &str) -> String {
+        let entry = self.peek(cookie, realm);
+        let is_ended = entry["id"].as_str().is_some_and(|id| self.ended.contains(id));
+        match entry["is"].as_str() {
+            Some(_) if is_ended => "logged_out".to_owned(),
+            Some(state) => state.to_owned(),
+            None if cookie.is_some_and(|it| self.site.leads_nowhere(it)) => "logged_out".to_owned(),
+            None if self.site.peek(cookie, "").is_some() => "logged_out".to_owned(),
+            None => "fresh".to_owned(),
+        }
+    }
+
+    fn changed(&mut self, chain: u32, realm: &'static str, cookie: Option<&str>) {
+        let states = [self.state(cookie, A), self.state(cookie, B)];
+        self.changes.push(Change { chain, realm, states });
+    }
+
+    fn progress(&mut self, index: usize, is_held: bool) -> Checked {
+        self.browser.take_credentials(index);
+        let exchange = &self.browser.exchanges[index];
+        let path = exchange.wire.path.clone();
+        let request = Request {
+            number: exchange.wire.number,
+            chain: exchange.chain,
+            kind: exchange.kind,
+            realm: realm_of(&path),
+            path,
+            cookie: exchange.wire.cookie.clone(),
+            sent: exchange.sent.clone(),
+            is_typed: exchange.is_typed,
+            left_at: exchange.left_at,
+        };
+        match &exchange.stage {
+            Stage::Answered(answer) => {
+                let answer = answer.clone();
+                self.arrive(&request, &answer, index)
+            }
+            Stage::Sent => {
+                self.come(&request);
+                self.serve(&request, index, is_held)
+            }
+            Stage::Running(_) | Stage::Gone => self.serve(&request, index, is_held),
+        }
+    }
+
+    /// Looks at a request's session before the server does.
+    fn come(&mut self, request: &Request) {
+        let cookie = request.cookie.as_deref();
+        let entry = self.peek(cookie, request.realm);
+        let sent = request.sent.as_ref();
+        let came = Came {
+            state: self.state(cookie, request.realm),
+            id: entry["id"].as_str().map(str::to_owned),
+            led_nowhere: cookie.is_some_and(|it| self.site.leads_nowhere(it)),
+            knew_no_credentials: entry["fingerprint"].is_null() && entry["pending"].is_null(),
+            is_pending: entry["is"] == "rejected" && !entry["pending"].is_null(),
+            is_theirs: entry["is"] == "logged_in"
+                && sent.is_some_and(|it| it.realm == request.realm)
+                && sent.is_some_and(|it| entry["user"] == it.credentials.0)
+                && sent.is_some_and(|it| is_good(request.realm, it.credentials)),
+        };
+        self.came.insert(request.number, came);
+    }
+
+    /// The server works on a request, and may answer it.
+    fn serve(&mut self, request: &Request, index: usize, is_held: bool) -> Checked {
+        let Request { number, realm, ref path, .. } = *request;
+        let cookie = request.cookie.as_deref();
+        let came = self.came[&number].clone();
+        let ids = [A, B].map(|it| (it, self.peek(cookie, it)["id"].as_str().map(str::to_owned)));
+        let before = self.site.seen().served.len();
+        self.browser.progress(&self.site, index, is_held);
+        if self.site.seen().served.len() > before {
+            self.served(request, &came)?;
+        }
+        let Stage::Answered(answer) = &self.browser.exchanges[index].stage else { return Ok(()) };
+        let answer: Answer = answer.clone();
+        self.story.push(format!(
+            "    {number} {:?} {path} as {}, {}/{}: {} {:?}, now {}/{}",
+            request.kind,
+            request.sent.as_ref().map_or("nobody", |it| it.credentials.0),
+            self.state(cookie, A),
+            self.state(cookie, B),
+            answer.status,
+            answer.challenge,
+            self.state(answer.set_cookie.as_deref(), A),
+            self.state(answer.set_cookie.as_deref(), B),
+        ));
+        if request.sent.as_ref().is_some_and(|it| it.realm != realm) && came.knew_no_credentials {
+            self.crossed.insert(realm);
+        }
+        if answer.logged_out {
+            let all = self.setup.clears == LogoutClears::Session;
+            let ended = ids.into_iter().filter(|(it, _)| all || *it == realm);
+            self.ended.extend(ended.filter_map(|(_, id)| id));
+        }
+        if let Some(cookie) = &answer.set_cookie {
+            self.changed(request.chain, realm, Some(cookie));
+            let entry = self.peek(Some(cookie), realm);
+            if let Some(id) = entry["id"].as_str().filter(|_| came.begins_a_session()) {
+                self.first_visits.insert(id.to_owned());
+            }
+        }
+        let is_login = came.is_theirs && came.id.is_none_or(|id| !self.ended.contains(&id));
+        if is_login && !LOG_OUTS.contains(&path.as_str()) {
+            self.keeps_its_login(request, &answer)?;
+        }
+        Ok(())
+    }
+
+    /// Promises 1 and 6, of a request that has reached a protected handler.
+    fn served(&mut self, request: &Request, came: &Came) -> Checked {
+        let Request { realm, ref path, .. } = *request;
+        let Some(sent) = &request.sent else {
+            return Err(format!("6: {path} was served without credentials"));
+        };
+        let began_apart = |log_out: &LogOut| {
+            came.id != log_out.came.id
+                && came.id.as_ref().is_some_and(|it| self.first_visits.contains(it))
+        };
+        for log_out in self.logged_out.get(realm).into_iter().flatten() {
+            let limit = match log_out {
+                it if sent.typed_at >= it.arrived_at => continue,
+                _ if sent.credentials.0 == "both" => Limit::SharedCredentials,
+                it if sent.typed_at >= it.left_at => Limit::TypedWhileLoggingOut,
+                it if it.came.state == "fresh" => Limit::TwoFirstVisits,
+                it if it.came.led_nowhere => Limit::KeyRenewedMeanwhile,
+                it if began_apart(it) => Limit::TwoFirstVisits,
+                _ if self.crossed.contains(realm) => Limit::AnotherRealmsInTheirPlace,
+                _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
+                _ if self.given_up.contains(&sent.typed_at) => Limit::GivenUp,
+                _ => return Err(format!("1: {path}: served as typed before a log-out")),
+            };
+            self.limits.insert(limit);
+        }
+        Ok(())
+    }
+
+    /// Promises 3 and 5, of a request with its login's credentials.
+    fn keeps_its_login(&self, request: &Request, answer: &Answer) -> Checked {
+        let path = &request.path;
+        if answer.status == 401 {
+            return Err(format!("3: {path} of a login was refused"));
+        }
+        if self.site.seen().checked.contains(&request.number) {
+            return Err(format!("5: {path} of a login had its password checked"));
+        }
+        if answer.set_cookie.is_some() && !path.ends_with("/write") {
+            return Err(format!("5: {path} of a login wrote the session"));
+        }
+        Ok(())
+    }
+
+    /// An answer reaches the browser.
+    fn arrive(&mut self, request: &Request, answer: &Answer, index: usize) -> Checked {
+        let Request { number, realm, ref path, .. } = *request;
+        self.story.push(format!("    {number} {path} arrives: {}", answer.status));
+        if let Some(cookie) = &answer.set_cookie {
+            self.changed(request.chain, realm, Some(cookie));
+        }
+        self.typed.remove(&number);
+        let asked_again = |model: &Self, realm: &&str| {
+            model.peek(model.browser.cookie.as_deref(), realm)["asked_again"] == true
+        };
+        let before: Vec<_> = [A, B].into_iter().filter(|it| asked_again(self, it)).collect();
+        let event = self.browser.deliver(index);
+        if path.ends_with("/write") {
+            let lost: Vec<_> = before.into_iter().filter(|it| !asked_again(self, it)).collect();
+            self.restored.extend(lost);
+        }
+        self.note_departures();
+        if answer.logged_out {
+            let came = self.came[&number].clone();
+            let log_out = LogOut { left_at: request.left_at, arrived_at: self.browser.now, came };
+            self.logged_out.entry(realm).or_default().push(log_out);
+        }
+        match &answer.challenge {
+            Some(realm) if event == Event::Asked => self.asked(request, answer, realm),
+            _ => Ok(()),
+        }
+    }
+
+    /// Promises 2 and 3, of a dialog that has opened: was it the fewest possible?
+    fn asked(&mut self, request: &Request, answer: &Answer, realm: &str) -> Checked {
+        let Request { number, chain, ref path, .. } = *request;
+        let is_proof = self.state(self.browser.cookie.as_deref(), realm) != "logged_out";
+        let left_at = self.changes_at[&number];
+        let asked_before = self.asked_over.insert(chain, (left_at, is_proof));
+        let typed = request.sent.as_ref().filter(|_| request.is_typed).map(|it| it.credentials);
+        if let (Some(credentials), Some((asked_at, was_proof))) = (typed, asked_before)
+            && is_good(realm, credentials)
+        {
+            let index = usize::from(realm == B);
+            // A login keeps the session's key, so it disturbs nothing in its own realm.
+            let is_login = |it: &Change| it.realm == realm && it.states[index] == "logged_in";
+            let mut since = self.changes[asked_at..].iter();
+            let is_inside = path.starts_with("/a/") && path != "/a/out-of-b";
+            let limit = if since.any(|it| it.chain != chain && !is_login(it)) {
+                Limit::SessionChangedMeanwhile
+            } else if !was_proof {
+                Limit::NoProof
+            } else if self.came[&number].is_pending {
+                Limit::EndedLoginsTyped
+            } else if answer.logged_out && is_inside {
+                Limit::LogOutAskedElsewhere
+            } else {
+                return Err(format!("2: good credentials typed for {realm}, and asked again"));
+            };
+            self.limits.insert(limit);
+        }
+        if request.kind == Kind::Fetch {
+            if self.came[&number].state != "logged_in" {
+                return Err("3: a background request has opened a dialog".to_owned());
+            }
+            self.limits.insert(Limit::BrowserForgot);
+        }
+        Ok(())
+    }
+
+    /// Promise 4.
+    fn program(&self, path: &str) -> Checked {
+        let credentials = Who::First.credentials(realm_of(path));
+        let wire = Wire {
+            number: 1_000_000,
+            method: "GET",
+            path: path.to_owned(),
+            origin: "http://localhost:8080",
+            headers: vec![("user-agent", "curl/8.14.1".to_owned())],
+            credentials: Some(credentials),
+            cookie: None,
+        };
+        let before = self.site.memory.len();
+        let answer = self.site.answer(&wire);
+        let wrote = answer.set_cookie.is_some() || self.site.memory.len() != before;
+        if answer.status != 200 {
+            return Err(format!("4: a program with good credentials got {}", answer.status));
+        }
+        if wrote && !path.ends_with("/write") {
+            return Err("4: a program has left a session".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl Came {
+    /// Its answer cannot but begin another session, if it writes one.
+    fn begins_a_session(&self) -> bool {
+        self.state == "fresh" || self.led_nowhere
+    }
+}
