@@ -91,7 +91,8 @@
 //! # Choosing a session store
 //!
 //! Any [`SessionStore`](actix_session::storage::SessionStore) will do.
-//! [`CookieSessionStore`](actix_session::storage::CookieSessionStore) needs nothing on the server.
+//! [`CookieSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.CookieSessionStore.html)
+//! needs nothing on the server.
 //! A store on the server's side deletes a session when it ends; a cookie stays readable, and is
 //! refused because this process remembers the logins that were ended, for 24 hours and up to 100,000
 //! of them. After that, or in another process, an old cookie is worth as much as the password that
