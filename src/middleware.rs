@@ -103,42 +103,43 @@ impl BasicLogin {
             let response = logout::replace(self, req.request(), &mut visit);
             return Err(req.into_response(response));
         }
-        match (decide(&visit.ask(config, req.path())), visit.authorization.clone()) {
-            (Decision::Pass, _) => {
+        let (good, bad) = match decide(&visit.ask(config, req.path())) {
+            Decision::Pass => {
                 Self::pass(&req, User::of(config, &visit.state));
-                Ok(req)
+                return Ok(req);
             }
-            (Decision::Refuse(refuse), _) => Err(self.refuse(req, visit, refuse)),
-            (Decision::Check { good, bad }, Authorization::Basic(credentials)) => {
-                let (req, verdict) = config.checker.check(req, credentials).await;
-                let verdict = match verdict {
-                    Ok(verdict) => verdict,
-                    Err(error) => {
-                        let mut response = req.error_response(error);
-                        challenge::no_store(response.headers_mut());
-                        return Err(response);
-                    }
-                };
-                // Somebody may have logged out while the authenticator was thinking.
-                if visit.notice_log_out() {
-                    let decision = decide(&visit.ask(config, req.path()));
-                    let refuse = if let Decision::Refuse(refuse) = decision { refuse } else { bad };
-                    return Err(self.refuse(req, visit, refuse));
-                }
-                if !verdict {
-                    if good == Good::Confirm {
-                        visit.end();
-                        let user = visit.user_id();
-                        tracing::info!(realm = %config.realm, user, "login no longer accepted");
-                    }
-                    return Err(self.refuse(req, visit, bad));
-                }
-                self.let_in(&req, visit, good);
-                Ok(req)
+            Decision::Refuse(refuse) => return Err(self.refuse(req, visit, refuse)),
+            Decision::Check { good, bad } => (good, bad),
+        };
+        // Only credentials that could be read are ever checked.
+        let Authorization::Basic(credentials) = visit.authorization.clone() else {
+            return Err(self.refuse(req, visit, bad));
+        };
+        let (req, verdict) = config.checker.check(req, credentials).await;
+        let verdict = match verdict {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                let mut response = req.error_response(error);
+                challenge::no_store(response.headers_mut());
+                return Err(response);
             }
-            // Only credentials that could be read are ever checked.
-            (Decision::Check { bad, .. }, _) => Err(self.refuse(req, visit, bad)),
+        };
+        // Somebody may have logged out while the authenticator was thinking.
+        if visit.notice_log_out() {
+            let decision = decide(&visit.ask(config, req.path()));
+            let refuse = if let Decision::Refuse(refuse) = decision { refuse } else { bad };
+            return Err(self.refuse(req, visit, refuse));
         }
+        if !verdict {
+            if good == Good::Confirm {
+                visit.end();
+                let user = visit.user_id();
+                tracing::info!(realm = %config.realm, user, "login no longer accepted");
+            }
+            return Err(self.refuse(req, visit, bad));
+        }
+        self.let_in(&req, visit, good);
+        Ok(req)
     }
 
     fn pass(req: &ServiceRequest, user: Option<User>) {
