@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// What the answer depends on, and so (RFC 9110, section 12.5.5) what `Vary` names.
-const DEPENDS_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, User-Agent";
+const DEPENDS_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, Sec-Fetch-Site, \
+                          Sec-Purpose, User-Agent";
 
 /// The two challenges of a realm, ready to be sent.
 #[derive(Clone, Debug)]

@@ -304,10 +304,15 @@ impl BasicLoginBuilder {
 
     /// Renews the session's key once more at the login itself. Default: off.
     ///
-    /// The key that a login lives under was issued with its challenge, after the last log-out, so
-    /// nobody can have planted it. The price of one more renewal: of two requests that leave
-    /// together with freshly typed credentials, such as a page and its poll, the second is refused
-    /// with the key that the first has just replaced, and may cost the user a second prompt.
+    /// The key that a login lives under was issued with its challenge, after the last log-out. So
+    /// it is new, unless somebody who can set cookies for this site (a sibling subdomain, another
+    /// port, a network without TLS) has planted one of their own: they would share the session,
+    /// though no request passes without the credentials. A cookie name that begins with `__Host-`
+    /// keeps most of them out; this renewal keeps out all.
+    ///
+    /// The price: of two requests that leave together with freshly typed credentials, such as a
+    /// page and its poll, the second comes with the key that the first has just replaced, is
+    /// refused, and may cost the user a second prompt.
     pub fn renew_key_at_login(mut self) -> Self {
         self.renew_key_at_login = true;
         self

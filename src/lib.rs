@@ -75,9 +75,10 @@
 //! too. Missing or inside, what is written to the session is lost and browsers are asked for ever;
 //! the log says so, at level `error`.
 //!
-//! `actix-cors` goes outside [`BasicLogin`], so that preflights never reach it. `NormalizePath` must
-//! not trim slashes in front of it (`MergeOnly` and `Always` are fine): where a login happened, up
-//! to the last slash, is what the browser sends its credentials to unasked. A middleware *inside*
+//! `actix-cors` goes outside [`BasicLogin`], so that preflights never reach it. `NormalizePath` does not
+//! belong in front of it: where a login happened, up to the last slash, is what the browser sends
+//! its credentials to unasked, so the path has to be the one that the browser knows (with
+//! `NormalizePath::trim` a log-out by `fetch` or redirect can be undone). A middleware *inside*
 //! that answers with `Err` keeps the session middleware from saving a login made on that very
 //! request; have it answer with a response.
 //!

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     challenge,
-    client::is_prefetch,
+    client::{Client, is_prefetch},
     config::{BasicLogin, Config, LogoutAnswer},
     decision::{self, How, LoggingOut, Replacing, Reply, Style, log_out},
     login::State,
@@ -92,7 +92,7 @@ impl Logout {
             tracing::warn!(realm = %config.realm, path = req.path(), "unsolicited log-out refused");
             return challenge::refuse(config, req, visit.client, How::Forbid, Reason::Unsolicited);
         }
-        if typed_here(config, req) {
+        if visit.client != Client::Subresource && typed_here(config, req) {
             return challenge::see_other(&config.landing_header);
         }
         let style = match config.answer {

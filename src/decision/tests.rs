@@ -109,8 +109,11 @@ const MIDDLEWARE: &str = "
     # Asked, some: check
     asked-*               own/other               nav/prog     *       -> login   challenge wrong     same
     asked-*               own/other               sub          *       -> login   quiet     wrong     same
-    asked-*               unusable/reserved       nav/prog     *       -> -       challenge wrong     same
-    asked-*               unusable/reserved       sub          *       -> -       quiet     wrong     same
+    asked-*               unusable                nav/prog     *       -> -       challenge wrong     same
+    asked-*               unusable                sub          *       -> -       quiet     wrong     same
+    # ... but the page answer's stand-in was typed by nobody
+    asked-*               reserved                nav/prog     *       -> -       challenge why       same
+    asked-*               reserved                sub          *       -> -       quiet     why       same
     # Asked, none: refuse
     asked-*               nothing                 nav/prog     *       -> -       challenge why       same
     asked-*               nothing                 sub          *       -> -       quiet     why       same
@@ -155,7 +158,8 @@ const SUBRESOURCES_CHALLENGED: &str = "
     rejected-*-pending    nothing                 sub * -> -       challenge why       same
 
     asked-*               own/other               sub * -> login   challenge wrong     same
-    asked-*               unusable/reserved       sub * -> -       challenge wrong     same
+    asked-*               unusable                sub * -> -       challenge wrong     same
+    asked-*               reserved                sub * -> -       challenge why       same
     asked-*               nothing                 sub * -> -       challenge why       same
 
     fresh                 some                    sub * -> -       challenge required  rejected

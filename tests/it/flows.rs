@@ -799,3 +799,25 @@ async fn a_page_fetched_ahead_logs_nobody_out() {
     )
     .await;
 }
+
+#[actix_web::test]
+async fn no_password_is_kept_in_a_session() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            browser.open(site, "/a/");
+            let mut sessions = vec![site.dump(browser.cookie.as_deref())];
+            browser.types(site, WRONG);
+            sessions.push(site.dump(browser.cookie.as_deref()));
+            browser.types(site, ALICE);
+            sessions.push(site.dump(browser.cookie.as_deref()));
+            browser.open(site, "/logout");
+            sessions.push(site.dump(browser.cookie.as_deref()));
+            assert!(sessions[2].contains("alice"), "{}", sessions[2]);
+            for secret in ["wrong", "\"one\"", "alice:one", "YWxpY2U6b25l", "YWxpY2U6d3Jvbmc"] {
+                assert!(!sessions.concat().contains(secret), "{secret} in {sessions:?}");
+            }
+        },
+    )
+    .await;
+}

@@ -12,7 +12,7 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse},
     error::ErrorImATeapot,
     http::StatusCode,
-    middleware::{Next, from_fn},
+    middleware::{Next, NormalizePath, from_fn},
     test::{self, TestRequest},
     web,
 };
@@ -268,4 +268,15 @@ fn the_challenge_of_httpauth_escapes_no_backslash_and_names_no_charset() {
     // The quote that ends the realm is no longer one.
     assert_eq!(challenge(r"end\"), r#"Basic realm="end\""#);
     assert_eq!(challenge(r#"a "quote""#), r#"Basic realm="a \"quote\"""#);
+}
+
+/// Why `NormalizePath` does not belong in front of `BasicLogin`: the browser's directory here is
+/// `/admin/`, but that of the path that is left would be `/`.
+#[actix_web::test]
+async fn a_trimmed_path_no_longer_tells_its_directory() {
+    let path = async |req: HttpRequest| req.path().to_owned();
+    let app = App::new().default_service(web::to(path)).wrap(NormalizePath::trim());
+    let app = test::init_service(app).await;
+    let req = TestRequest::with_uri("/admin/").to_request();
+    assert_eq!(test::call_and_read_body(&app, req).await, "/admin");
 }

@@ -225,6 +225,11 @@ impl Site {
         self.memory.get(content).or_else(|| serde_json::from_str(content).ok())
     }
 
+    /// All that a session holds.
+    pub fn dump(&self, cookie: Option<&str>) -> String {
+        format!("{:?}", cookie.and_then(|it| self.session(it))).replace('\\', "")
+    }
+
     pub fn leads_nowhere(&self, cookie: &str) -> bool {
         self.session(cookie).is_none()
     }
