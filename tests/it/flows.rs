@@ -1,5 +1,7 @@
 //! Logging in and out, as browsers and programs do.
 
+use std::time::Duration;
+
 use actix_basic_logout::{BasicLoginBuilder, LogoutAnswer, LogoutClears};
 
 use crate::support::{
@@ -427,10 +429,10 @@ async fn the_password_is_checked_again_after_five_minutes() {
         |_| {},
         async |browser, site| {
             logged_in(browser, site);
-            site.seen().now += std::time::Duration::from_millis(299_999);
+            site.seen().now += Duration::from_millis(299_999);
             browser.open(site, "/a/");
             assert_eq!(site.seen().checked.len(), 1);
-            site.seen().now += std::time::Duration::from_millis(1);
+            site.seen().now += Duration::from_millis(1);
             browser.open(site, "/a/");
             assert_eq!(site.seen().checked.len(), 2);
             browser.open(site, "/a/");
@@ -447,7 +449,7 @@ async fn a_clock_that_goes_back_checks_the_password() {
         |_| {},
         async |browser, site| {
             logged_in(browser, site);
-            site.seen().now -= std::time::Duration::from_millis(1);
+            site.seen().now -= Duration::from_millis(1);
             assert_eq!(browser.open(site, "/a/").status, 200);
             assert_eq!(site.seen().checked.len(), 2);
         },
@@ -463,7 +465,7 @@ async fn a_login_ends_when_its_password_is_no_longer_accepted() {
             logged_in(browser, site);
             let old = browser.cookie.clone();
             site.seen().revoked.push(ALICE.1);
-            site.seen().now += std::time::Duration::from_secs(300);
+            site.seen().now += Duration::from_secs(300);
             assert_eq!(browser.fetch(site, "/a/poll"), 401, "quietly");
             assert_eq!(browser.asked, 0);
             let answer = browser.open(site, "/a/");
@@ -820,4 +822,38 @@ async fn no_password_is_kept_in_a_session() {
         },
     )
     .await;
+}
+
+#[actix_web::test]
+async fn with_no_time_to_remember_the_password_is_checked_each_time_and_nothing_written() {
+    for store in STORES {
+        let always = |it: BasicLoginBuilder| it.reverify_after(Duration::ZERO);
+        let site = Site::with(&Setup::new(store), always).await;
+        let mut browser = Browser::new(Engine::Firefox);
+        logged_in(&mut browser, &site);
+        let checked = site.seen().checked.len();
+        for _ in 0..2 {
+            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            let answer = site.answer(&wire);
+            assert_eq!((answer.status, answer.set_cookie), (200, None));
+        }
+        assert_eq!(site.seen().checked.len(), checked + 2);
+    }
+}
+
+#[actix_web::test]
+async fn a_planted_session_is_shared_unless_its_key_is_renewed_at_login() {
+    for renews in [false, true] {
+        let more = |it: BasicLoginBuilder| if renews { it.renew_key_at_login() } else { it };
+        let site = Site::with(&Setup::new(Store::Memory), more).await;
+        let planted = site.answer(&page("/a/", None)).set_cookie;
+        let mut browser = Browser::new(Engine::Chromium);
+        browser.cookie.clone_from(&planted);
+        logged_in(&mut browser, &site);
+        assert_eq!(browser.cookie != planted, renews);
+        assert_eq!(site.leads_nowhere(planted.as_deref().unwrap()), renews);
+        // Either way it passes nobody who has no credentials.
+        assert_eq!(site.answer(&page("/a/", planted)).status, 401);
+        assert_eq!(browser.open(&site, "/a/x").status, 200);
+    }
 }

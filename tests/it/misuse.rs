@@ -183,3 +183,23 @@ async fn a_cookie_of_another_name_is_told_once() {
     }
     assert_eq!(log.count(OTHER_NAME), 1, "{}", log.text());
 }
+
+#[actix_web::test]
+async fn a_stale_cookie_is_known_by_the_name_that_was_told() {
+    for (told, is_known) in [("sid", true), ("id", false)] {
+        let anybody = async |_: &HttpRequest, _: &BasicAuth| Ok::<_, Error>(true);
+        let login =
+            BasicLogin::builder("Admin area", anybody).session_cookie(told).build().unwrap();
+        let session =
+            SessionMiddleware::builder(CookieSessionStore::default(), Key::from(&[1; 64]))
+                .cookie_name("sid".to_owned())
+                .build();
+        let app = App::new().wrap(login).wrap(session).default_service(web::to(HttpResponse::Ok));
+        let app = test::init_service(app).await;
+        let stale = page().cookie(Cookie::new("sid", "of a key that is gone"));
+        let answer = app.call(stale.to_request()).await.unwrap();
+        // Logged out, silence is no proof and nothing is noted; new, it would be.
+        let noted = answer.response().cookies().next().is_some();
+        assert_eq!(noted, !is_known, "{told}");
+    }
+}
