@@ -124,6 +124,20 @@ impl BasicLogin {
 }
 
 /// How log-out answers a navigation. Background requests always get 204.
+///
+/// ```
+/// use actix_basic_logout::LogoutAnswer;
+/// # use actix_basic_logout::BasicLogin;
+/// # use actix_web::HttpRequest;
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+/// let login = BasicLogin::builder("Admin area", users);
+/// assert_eq!(LogoutAnswer::default(), LogoutAnswer::Challenge);
+/// assert!(login.clone().logout_answer(LogoutAnswer::Page).build().is_ok());
+/// // Only to a path of this site.
+/// let elsewhere = LogoutAnswer::Redirect("//other.example/".to_owned());
+/// assert!(login.logout_answer(elsewhere).build().is_err());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogoutAnswer {
@@ -286,6 +300,16 @@ impl BasicLoginBuilder {
     ///
     /// Machines that share sessions share this key. A login whose fingerprint was made with
     /// another key is not refused: the authenticator is asked once more.
+    ///
+    /// ```
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// let login = BasicLogin::builder("Admin area", users);
+    /// assert!(login.clone().fingerprint_key([7; 32]).build().is_ok()); // yours is random
+    /// assert!(login.fingerprint_key(*b"too short").build().is_err());
+    /// ```
     pub fn fingerprint_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.key = Some(key.into());
         self
@@ -322,6 +346,22 @@ impl BasicLoginBuilder {
     ///
     /// What you call a [`Program`](Client::Program) is served without a session; a browser must
     /// never be, or its log-out does nothing.
+    ///
+    /// ```
+    /// use actix_basic_logout::Client;
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// // A monitor that calls itself a browser.
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .classify_with(|req| match req.headers().contains_key("X-Monitor") {
+    ///         true => Client::Program,
+    ///         false => Client::of(req),
+    ///     })
+    ///     .build();
+    /// assert!(login.is_ok());
+    /// ```
     pub fn classify_with(
         mut self,
         classify: impl Fn(&HttpRequest) -> Client + Send + Sync + 'static,
@@ -363,6 +403,17 @@ impl BasicLoginBuilder {
     }
 
     /// The clock. Default: [`SystemTime::now`]. For tests.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(12 * 60 * 60);
+    /// let login = BasicLogin::builder("Admin area", users).clock(move || noon).build();
+    /// assert!(login.is_ok());
+    /// ```
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self

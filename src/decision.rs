@@ -151,9 +151,8 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
                 asks_again.then(|| State::LoggedIn(Login { asked_again: true, ..login.clone() }));
             Decision::Refuse(Refuse { how, reason: Reason::LoginRequired, next })
         }
-        (State::Asked { why, .. }, Nothing) => refuse(*why, None),
-        // The page answer has put them there; nobody has typed anything yet.
-        (State::Asked { why, .. }, Presented::Reserved) => refuse(*why, None),
+        // What the page answer has put into the browser was typed by nobody.
+        (State::Asked { why, .. }, Nothing | Presented::Reserved) => refuse(*why, None),
         (State::LoggedIn(_) | State::Asked { .. }, _) => {
             ask.check(Good::LogIn, ask.refuse(Reason::WrongCredentials, None))
         }

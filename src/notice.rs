@@ -12,6 +12,21 @@ use actix_web::{
 use crate::{client::Client, login::Why};
 
 /// Why a request was refused, or what has just happened to the login.
+///
+/// More reasons may come, so a `match` on it needs an arm for the others.
+///
+/// ```
+/// use actix_basic_logout::Reason;
+///
+/// fn greeting(reason: Reason) -> &'static str {
+///     match reason {
+///         Reason::LoggedOut => "Bye!",
+///         Reason::WrongCredentials => "Try again.",
+///         _ => "Please log in.",
+///     }
+/// }
+/// assert_eq!(greeting(Reason::LoggedOut), "Bye!");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
