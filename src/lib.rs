@@ -116,6 +116,7 @@
 //! `DESIGN.md` lists what else is known to remain.
 
 mod authenticator;
+mod builder;
 mod challenge;
 mod client;
 mod config;
@@ -136,8 +137,9 @@ mod visit;
 pub use crate::middleware::BasicLoginService;
 pub use crate::{
     authenticator::Authenticator,
+    builder::{BasicLoginBuilder, ConfigError},
     client::Client,
-    config::{BasicLogin, BasicLoginBuilder, ConfigError, LogoutAnswer, LogoutClears},
+    config::{BasicLogin, LogoutAnswer, LogoutClears},
     logout::{LOGOUT_SCRIPT_HASH, Logout},
     notice::{Notice, Reason},
     user::User,

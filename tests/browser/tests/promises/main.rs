@@ -22,6 +22,7 @@ macro_rules! promises {
 promises! { chromium, Engine::Chromium;
     the_first_visit_asks_once_and_lets_in
     a_wrong_password_asks_again_and_the_right_one_lets_in
+    whoever_gives_up_is_told_that_the_password_was_wrong
     whoever_is_logged_in_walks_about_without_being_asked
     log_out_inside_the_scope_by_link
     log_out_inside_the_scope_by_form

@@ -77,6 +77,21 @@ pub(crate) async fn a_wrong_password_asks_again_and_the_right_one_lets_in(engine
     assert_eq!(stage.dialogs(), 3);
 }
 
+pub(crate) async fn whoever_gives_up_is_told_that_the_password_was_wrong(engine: Engine) {
+    let stage = Stage::open(engine, &[]).await;
+    let tab = stage.tab().await;
+    tab.visit("/admin/").await;
+    type_in(&tab, ("alice", "Wonderland")).await;
+    tab.dialog().await.cancel().await;
+    let page = tab.page().await;
+    assert!(page.contains("The user name or the password is wrong."), "{page}");
+    assert_navigations(
+        &stage,
+        &[&["GET /admin/ as nobody: 401 asks", "GET /admin/ as alice, session: 401 asks"]],
+    );
+    assert_eq!(stage.dialogs(), 2);
+}
+
 pub(crate) async fn whoever_is_logged_in_walks_about_without_being_asked(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
