@@ -255,7 +255,7 @@ impl Model {
         let Request { number, realm, ref path, .. } = *request;
         let cookie = request.cookie.as_deref();
         let came = self.came[&number].clone();
-        let ids = [A, B].map(|it| (it, self.peek(cookie, it)["id"].as_str().map(str::to_owned)));
+        let entries = [A, B].map(|it| (it, self.peek(cookie, it)));
         let before = self.site.seen().served.len();
         self.browser.progress(&self.site, index, is_held);
         if self.site.seen().served.len() > before {
@@ -277,10 +277,16 @@ impl Model {
         if request.sent.as_ref().is_some_and(|it| it.realm != realm) && came.knew_no_credentials {
             self.crossed.insert(realm);
         }
-        if answer.logged_out {
+        // Where there was nothing to forget, nothing was written and nobody's login has ended.
+        if answer.logged_out && answer.set_cookie.is_some() {
+            // Of another realm, a login ends; its other states stay.
             let all = self.setup.clears == LogoutClears::Session;
-            let ended = ids.into_iter().filter(|(it, _)| all || *it == realm);
-            self.ended.extend(ended.filter_map(|(_, id)| id));
+            let ends = |it: &str, entry: &serde_json::Value| {
+                it == realm || all && entry["is"] == "logged_in"
+            };
+            let ended = entries.iter().filter(|(it, entry)| ends(it, entry));
+            let ids = ended.filter_map(|(_, entry)| entry["id"].as_str().map(str::to_owned));
+            self.ended.extend(ids);
         }
         if let Some(cookie) = &answer.set_cookie {
             self.changed(request.chain, realm, Some(cookie));
