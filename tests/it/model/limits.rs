@@ -50,7 +50,8 @@ pub enum Limit {
     TwoFirstVisits,
     /// A log-out that left before the answer that renewed the session's key had arrived, as a
     /// second click on log out does while what was typed at the first one's prompt is on its way.
-    /// In a store on the server's side its key leads nowhere, so it cannot end what it cannot see.
+    /// In a store on the server's side its key leads nowhere, so it cannot end what it cannot see;
+    /// nor can the next one, under the session that it began.
     KeyRenewedMeanwhile,
     /// The user typed while a log-out was on its way: two clicks on log out, or a dialog in
     /// another tab. What was typed then may log in after the log-out's answer.

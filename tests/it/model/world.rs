@@ -36,6 +36,8 @@ struct Came {
     id: Option<String>,
     /// Its cookie led to no session.
     led_nowhere: bool,
+    /// It had begun in the place of one that was gone.
+    was_lost: bool,
     /// It knew no credentials of the realm.
     knew_no_credentials: bool,
     /// It was waiting for the ended login's own credentials.
@@ -240,6 +242,7 @@ impl Model {
             state: self.state(cookie, request.realm),
             id: entry["id"].as_str().map(str::to_owned),
             led_nowhere: cookie.is_some_and(|it| self.site.leads_nowhere(it)),
+            was_lost: self.site.peek(cookie, "").is_some(),
             knew_no_credentials: entry["fingerprint"].is_null() && entry["pending"].is_null(),
             is_pending: entry["is"] == "rejected" && !entry["pending"].is_null(),
             is_theirs: entry["is"] == "logged_in"
@@ -318,7 +321,7 @@ impl Model {
                 _ if sent.credentials.0 == "both" => Limit::SharedCredentials,
                 it if sent.typed_at >= it.left_at => Limit::TypedWhileLoggingOut,
                 it if it.came.state == "fresh" => Limit::TwoFirstVisits,
-                it if it.came.led_nowhere => Limit::KeyRenewedMeanwhile,
+                it if it.came.led_nowhere || it.came.was_lost => Limit::KeyRenewedMeanwhile,
                 it if began_apart(it) => Limit::TwoFirstVisits,
                 _ if self.crossed.contains(realm) => Limit::AnotherRealmsInTheirPlace,
                 _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
