@@ -61,7 +61,8 @@ pub(crate) struct Login {
 
 impl Login {
     pub(crate) fn since(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.since)
+        // A session holds whatever it holds; no clock reaches as far as a `u64` may.
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.since)).unwrap_or(UNIX_EPOCH)
     }
 
     /// Whether the authenticator has to be asked again. A time in the future is no answer.
