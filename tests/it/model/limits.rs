@@ -41,8 +41,9 @@ pub enum Limit {
     /// deeper than where the session had been asked: it takes a page between for a proof that the
     /// browser holds none.
     GivenUp,
-    /// In a cookie, what a handler writes late restores the session as it was when its request
-    /// left: the browser was asked again under its login since, and that is no longer known.
+    /// In a cookie, what a handler or another realm writes late restores the session as it was when
+    /// its request left: the browser was asked again under its login since, and that is no longer
+    /// known.
     OlderSessionRestored,
     /// Two visits at once that begin a session each, because there was none or it was gone: the
     /// session is the one whose answer came last, and what the other one knew is lost. A log-out

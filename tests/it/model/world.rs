@@ -361,10 +361,10 @@ impl Model {
         };
         let before: Vec<_> = [A, B].into_iter().filter(|it| asked_again(self, it)).collect();
         let event = self.browser.deliver(index);
-        if path.ends_with("/write") {
-            let lost: Vec<_> = before.into_iter().filter(|it| !asked_again(self, it)).collect();
-            self.restored.extend(lost);
-        }
+        let is_restored = |it: &&'static str| *it != realm || path.ends_with("/write");
+        let lost: Vec<_> =
+            before.into_iter().filter(is_restored).filter(|it| !asked_again(self, it)).collect();
+        self.restored.extend(lost);
         self.note_departures();
         if answer.logged_out {
             let came = self.came[&number].clone();
