@@ -40,7 +40,9 @@ pub(crate) const RESERVED_USER: &str = "logged-out";
 /// The password that the script of a realm uses: another realm's script has replaced another
 /// realm's credentials.
 pub(crate) fn reserved_password(realm: &str) -> String {
-    Sha256::digest(realm)[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+    let mut hex = format!("{:x}", Sha256::digest(realm));
+    hex.truncate(16);
+    hex
 }
 
 fn script(config: &Config, req: &HttpRequest) -> String {

@@ -15,8 +15,7 @@ impl Place {
         if path.len() <= MAX {
             return Self(path.to_owned());
         }
-        let hash = Sha256::digest(path);
-        Self(hash.iter().fold(String::from("sha256:"), |hex, byte| format!("{hex}{byte:02x}")))
+        Self(format!("sha256:{:x}", Sha256::digest(path)))
     }
 
     /// The directory of this path: what a browser that logged in here sends its credentials to

@@ -25,7 +25,8 @@ use crate::{
 ///
 /// Elsewhere it is there if the browser is logged in and has sent its credentials along; register
 /// the realm with `.app_data(login.clone())`, or it never is (nor with
-/// [validators](BasicLogin::with_validator), which need the middleware's request). Where it is demanded and missing,
+/// [validators](BasicLogin::with_validator), which need the middleware's request).
+/// Where it is demanded and missing,
 /// the answer is 401. Its challenge opens no dialog, because nobody could log in there, but for a
 /// browser that is logged in and has only not sent its credentials to this path: it repeats the
 /// request by itself. Programs get the plain challenge.
