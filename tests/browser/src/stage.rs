@@ -39,9 +39,14 @@ impl Stage {
     }
 
     /// How often the browser wanted a password so far.
-    #[must_use]
-    pub fn dialogs(&self) -> usize {
+    pub async fn dialogs(&self) -> usize {
         self.browser.dialogs()
+    }
+
+    /// The end of a scenario: what its tab shows, and how many dialogs there were in all.
+    pub async fn ends(&self, tab: &Tab, dialogs: usize) {
+        let _ = tab;
+        assert_eq!(self.dialogs().await, dialogs, "dialogs");
     }
 
     /// What the server saw so far.
@@ -80,7 +85,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("{} dialogs; arrived, answered, request:\n{}", self.dialogs(), self.log());
+            eprintln!("arrived, answered, request:\n{}", self.log());
         }
     }
 }

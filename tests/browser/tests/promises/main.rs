@@ -1,6 +1,7 @@
 //! What the crate promises, seen by a real browser and by the server that it talks to.
 
 mod scenarios;
+mod steps;
 
 use browser_suite::Engine;
 

@@ -1,60 +1,13 @@
 use browser_suite::{Engine, Stage, Tab, until};
 
-const ALICE: (&str, &str) = ("alice", "wonderland");
-const BOB: (&str, &str) = ("bob", "builder");
-
-/// The log-out button of the demo's pages.
-const BUTTON: &str = "form[action='/admin/logout'] button";
-
-/// Types a user's name and password into the dialog that opens.
-async fn type_in(tab: &Tab, (user, password): (&str, &str)) {
-    tab.dialog().await.answer(user, password).await;
-}
-
-/// Visits the admin area as somebody whom it asks, and types.
-async fn log_in(tab: &Tab, user: (&str, &str)) {
-    tab.visit("/admin/").await;
-    type_in(tab, user).await;
-    signed_in(tab, user).await;
-}
-
-async fn signed_in(tab: &Tab, (user, _): (&str, &str)) {
-    let page = tab.page().await;
-    assert!(page.contains(&format!("Signed in as {user}")), "{page}");
-}
-
-async fn logged_out(tab: &Tab) {
-    let page = tab.page().await;
-    assert!(page.contains("You are logged out"), "{page}");
-    assert!(!page.contains("Signed in"), "{page}");
-}
-
-/// What a login at `/admin/` looks like to the server.
-const LOGIN: [&str; 2] = ["GET /admin/ as nobody: 401 asks", "GET /admin/ as alice, session: 200"];
-
-/// A public document, for a tab that is only there to send requests of its own.
-const ASIDE: &str = "/style.css";
-
-async fn aside(stage: &Stage) -> Tab {
-    let tab = stage.tab().await;
-    tab.visit(ASIDE).await;
-    tab.page().await;
-    tab
-}
-
-/// All that the server saw of pages being opened, but for those aside.
-#[track_caller]
-fn assert_navigations(stage: &Stage, parts: &[&[&str]]) {
-    let navigations = stage.log().lines(|it| it.navigation && it.path != ASIDE);
-    assert_eq!(navigations, parts.concat());
-}
+use crate::steps::*;
 
 pub(crate) async fn the_first_visit_asks_once_and_lets_in(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
     assert_navigations(&stage, &[&LOGIN]);
-    assert_eq!(stage.dialogs(), 1);
+    stage.ends(&tab, 1).await;
 }
 
 pub(crate) async fn a_wrong_password_asks_again_and_the_right_one_lets_in(engine: Engine) {
@@ -74,7 +27,7 @@ pub(crate) async fn a_wrong_password_asks_again_and_the_right_one_lets_in(engine
             "GET /admin/ as alice, session: 200",
         ]],
     );
-    assert_eq!(stage.dialogs(), 3);
+    stage.ends(&tab, 3).await;
 }
 
 pub(crate) async fn whoever_gives_up_is_told_that_the_password_was_wrong(engine: Engine) {
@@ -89,7 +42,7 @@ pub(crate) async fn whoever_gives_up_is_told_that_the_password_was_wrong(engine:
         &stage,
         &[&["GET /admin/ as nobody: 401 asks", "GET /admin/ as alice, session: 401 asks"]],
     );
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn whoever_is_logged_in_walks_about_without_being_asked(engine: Engine) {
@@ -127,7 +80,7 @@ pub(crate) async fn whoever_is_logged_in_walks_about_without_being_asked(engine:
         let expected = format!("GET {path} as alice, session: 200");
         assert!(lines.iter().all(|it| *it == expected), "{lines:?}");
     }
-    assert_eq!(stage.dialogs(), 1);
+    stage.ends(&tab, 1).await;
 }
 
 pub(crate) async fn log_out_inside_the_scope_by_link(engine: Engine) {
@@ -195,7 +148,7 @@ async fn log_out_and_retype(engine: Engine, selector: &str, log_out: &[&str]) {
     signed_in(&tab, ALICE).await;
     assert_eq!(tab.evaluate("location.pathname").await, "/admin/");
     assert_navigations(&stage, &[&LOGIN, log_out, &["GET /admin/ as alice, session: 200"]]);
-    assert_eq!(stage.dialogs(), 2, "one to log in, one after the log-out");
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn the_old_credentials_never_get_in_after_log_out(engine: Engine) {
@@ -222,7 +175,7 @@ pub(crate) async fn the_old_credentials_never_get_in_after_log_out(engine: Engin
             ],
         ],
     );
-    assert_eq!(stage.dialogs(), 4);
+    stage.ends(&tab, 4).await;
 }
 
 pub(crate) async fn another_user_may_type_at_the_prompt_of_log_out(engine: Engine) {
@@ -244,7 +197,7 @@ pub(crate) async fn another_user_may_type_at_the_prompt_of_log_out(engine: Engin
             ],
         ],
     );
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn whoever_cancels_may_log_in_later(engine: Engine) {
@@ -268,7 +221,7 @@ pub(crate) async fn whoever_cancels_may_log_in_later(engine: Engine) {
             ],
         ],
     );
-    assert_eq!(stage.dialogs(), 3);
+    stage.ends(&tab, 3).await;
 }
 
 pub(crate) async fn five_rounds_take_one_prompt_each(engine: Engine) {
@@ -280,7 +233,7 @@ pub(crate) async fn five_rounds_take_one_prompt_each(engine: Engine) {
         type_in(&tab, ALICE).await;
         signed_in(&tab, ALICE).await;
         tab.shows("alice, at ").await;
-        assert_eq!(stage.dialogs(), 1 + round);
+        assert_eq!(stage.dialogs().await, 1 + round);
     }
     let round = [
         "POST /admin/logout as alice, session: 401 asks",
@@ -325,7 +278,7 @@ pub(crate) async fn a_second_click_on_log_out_asks_once(engine: Engine) {
             ],
         ],
     );
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn requests_overtaken_by_the_log_out_bring_nobody_back(engine: Engine) {
@@ -368,7 +321,7 @@ async fn overtaken(engine: Engine, next: (&str, &str)) {
             format!("GET /admin/api/slow as {}, session: 403", next.0),
         ]
     );
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn log_out_by_fetch_opens_no_dialog(engine: Engine) {
@@ -382,7 +335,7 @@ pub(crate) async fn log_out_by_fetch_opens_no_dialog(engine: Engine) {
         log_in(&tab, ALICE).await;
         let fetch = format!("fetch('{path}', {{ method: 'POST' }}).then(it => it.status)");
         assert_eq!(tab.evaluate(&fetch).await, 204);
-        assert_eq!(stage.dialogs(), 1, "none at the log-out");
+        assert_eq!(stage.dialogs().await, 1, "none at the log-out");
         log_in(&tab, ALICE).await;
         assert_eq!(stage.log().lines(|it| it.path == path), [log_out]);
         assert_navigations(
@@ -392,7 +345,7 @@ pub(crate) async fn log_out_by_fetch_opens_no_dialog(engine: Engine) {
                 &["GET /admin/ as alice, session: 401 asks", "GET /admin/ as alice, session: 200"],
             ],
         );
-        assert_eq!(stage.dialogs(), 2);
+        assert_eq!(stage.dialogs().await, 2);
     }
 }
 
@@ -417,7 +370,7 @@ async fn log_out_by_page(engine: Engine, path: &str, log_out: &str) {
             it.path == path && it.user.as_deref() == Some("logged-out") && it.status() == Some(204)
         })
         .await;
-    assert_eq!(stage.dialogs(), 1, "none at the log-out");
+    assert_eq!(stage.dialogs().await, 1, "none at the log-out");
     log_in(&tab, ALICE).await;
     tab.shows("alice, at ").await;
     assert_navigations(
@@ -431,7 +384,7 @@ async fn log_out_by_page(engine: Engine, path: &str, log_out: &str) {
             ],
         ],
     );
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn log_out_by_redirect_ends_on_the_public_page(engine: Engine) {
@@ -441,7 +394,7 @@ pub(crate) async fn log_out_by_redirect_ends_on_the_public_page(engine: Engine) 
     tab.click(BUTTON).await;
     assert!(tab.page().await.contains("Anybody may read this"));
     assert_eq!(tab.evaluate("location.pathname").await, "/");
-    assert_eq!(stage.dialogs(), 1, "none at the log-out");
+    assert_eq!(stage.dialogs().await, 1, "none at the log-out");
     log_in(&tab, ALICE).await;
     assert_navigations(
         &stage,
@@ -455,7 +408,7 @@ pub(crate) async fn log_out_by_redirect_ends_on_the_public_page(engine: Engine) 
             ],
         ],
     );
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 /// Asks for itself every 20 ms, as an impatient page does.
@@ -492,7 +445,7 @@ pub(crate) async fn a_poll_never_gets_in_between_log_out_and_login(engine: Engin
         let between = log.since(logged_out);
         let mut between = between.0.iter().take_while(|it| it.arrived <= typing);
         assert!(between.all(|it| !it.let_in()), "{log}");
-        assert_eq!(stage.dialogs(), 1 + round, "{log}");
+        assert_eq!(stage.dialogs().await, 1 + round, "{log}");
     }
     let round = [
         "POST /admin/logout as alice, session: 401 asks",
@@ -513,7 +466,7 @@ pub(crate) async fn a_tab_that_polls_learns_of_the_log_out_in_another(engine: En
     tab.dialog().await.cancel().await;
     logged_out(&tab).await;
     other.shows("nobody (401)").await;
-    assert_eq!(stage.dialogs(), 2, "none in the tab that polls");
+    assert_eq!(stage.dialogs().await, 2, "none in the tab that polls");
     other.click("a[href='/admin/reports/2026/11']").await;
     type_in(&other, ALICE).await;
     signed_in(&other, ALICE).await;
@@ -533,7 +486,7 @@ pub(crate) async fn a_tab_that_polls_learns_of_the_log_out_in_another(engine: En
             ],
         ],
     );
-    assert_eq!(stage.dialogs(), 3);
+    stage.ends(&tab, 3).await;
 }
 
 pub(crate) async fn another_site_cannot_log_anybody_out(engine: Engine) {
@@ -556,7 +509,7 @@ pub(crate) async fn another_site_cannot_log_anybody_out(engine: Engine) {
             &["GET /admin/logout as alice, session: 403", "GET /admin/ as alice, session: 200"],
         ],
     );
-    assert_eq!(stage.dialogs(), 1);
+    stage.ends(&tab, 1).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out(engine: Engine) {
@@ -567,7 +520,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out(engine: Engine) {
     tab.dialog().await.cancel().await;
     logged_out(&tab).await;
     back_is_asked(&stage, &tab, "nobody").await;
-    assert_eq!(stage.dialogs(), 3);
+    stage.ends(&tab, 3).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out_by_page(engine: Engine) {
@@ -578,7 +531,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_page(engine: E
     logged_out(&tab).await;
     stage.served("the page's script", |it| it.status() == Some(204)).await;
     back_is_asked(&stage, &tab, "logged-out").await;
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out_by_redirect(engine: Engine) {
@@ -588,7 +541,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_redirect(engin
     tab.click(BUTTON).await;
     assert!(tab.page().await.contains("Anybody may read this"));
     back_is_asked(&stage, &tab, "alice").await;
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out_by_fetch(engine: Engine) {
@@ -599,7 +552,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_fetch(engine: 
     tab.page().await;
     other.evaluate("fetch('/admin/logout', { method: 'POST' })").await;
     back_is_asked(&stage, &tab, "alice").await;
-    assert_eq!(stage.dialogs(), 2);
+    stage.ends(&tab, 2).await;
 }
 
 /// Logs in, goes on to the public page and back, which shows that the browser would bring a

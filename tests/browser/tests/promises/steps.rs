@@ -1,0 +1,53 @@
+//! What people do again and again, and what they and the server see then.
+
+use browser_suite::{Stage, Tab};
+
+pub(crate) const ALICE: (&str, &str) = ("alice", "wonderland");
+pub(crate) const BOB: (&str, &str) = ("bob", "builder");
+
+/// The log-out button of the demo's pages.
+pub(crate) const BUTTON: &str = "form[action='/admin/logout'] button";
+
+/// Types a user's name and password into the dialog that opens.
+pub(crate) async fn type_in(tab: &Tab, (user, password): (&str, &str)) {
+    tab.dialog().await.answer(user, password).await;
+}
+
+/// Visits the admin area as somebody whom it asks, and types.
+pub(crate) async fn log_in(tab: &Tab, user: (&str, &str)) {
+    tab.visit("/admin/").await;
+    type_in(tab, user).await;
+    signed_in(tab, user).await;
+}
+
+pub(crate) async fn signed_in(tab: &Tab, (user, _): (&str, &str)) {
+    let page = tab.page().await;
+    assert!(page.contains(&format!("Signed in as {user}")), "{page}");
+}
+
+pub(crate) async fn logged_out(tab: &Tab) {
+    let page = tab.page().await;
+    assert!(page.contains("You are logged out"), "{page}");
+    assert!(!page.contains("Signed in"), "{page}");
+}
+
+/// What a login at `/admin/` looks like to the server.
+pub(crate) const LOGIN: [&str; 2] =
+    ["GET /admin/ as nobody: 401 asks", "GET /admin/ as alice, session: 200"];
+
+/// A public document, for a tab that is only there to send requests of its own.
+pub(crate) const ASIDE: &str = "/style.css";
+
+pub(crate) async fn aside(stage: &Stage) -> Tab {
+    let tab = stage.tab().await;
+    tab.visit(ASIDE).await;
+    tab.page().await;
+    tab
+}
+
+/// All that the server saw of pages being opened, but for those aside.
+#[track_caller]
+pub(crate) fn assert_navigations(stage: &Stage, parts: &[&[&str]]) {
+    let navigations = stage.log().lines(|it| it.navigation && it.path != ASIDE);
+    assert_eq!(navigations, parts.concat());
+}
