@@ -23,7 +23,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 use crate::wait::LIMIT;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-type Answer = Result<Value, String>;
+pub(crate) type Answer = Result<Value, String>;
 
 pub(crate) struct Bidi {
     sink: AsyncMutex<SplitSink<Socket, Message>>,
@@ -66,6 +66,22 @@ impl Bidi {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err("the browser has hung up".to_owned()),
             Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+        }
+    }
+
+    /// The value of an expression there, or of the promise that it makes.
+    pub(crate) async fn evaluate(&self, context: &str, expression: &str) -> Answer {
+        let params = json!({
+            "expression": expression,
+            "target": { "context": context },
+            "awaitPromise": true,
+            "userActivation": true,
+        });
+        let evaluated = self.try_call("script.evaluate", params).await?;
+        if evaluated["type"] == "success" {
+            Ok(evaluated["result"]["value"].clone())
+        } else {
+            Err(evaluated["exceptionDetails"]["text"].to_string())
         }
     }
 

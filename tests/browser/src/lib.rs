@@ -6,14 +6,22 @@
 mod bidi;
 mod browser;
 mod demo;
+mod dialogs;
+mod engine;
 mod http;
 mod log;
+mod processes;
 mod proxy;
+mod screen;
 mod stage;
+mod tab;
 mod wait;
+mod webdriver;
+mod window;
 
-pub use browser::{Dialog, Engine, Tab};
+pub use engine::Engine;
 pub use log::{Exchange, Log};
 pub use proxy::Hold;
 pub use stage::Stage;
+pub use tab::{Dialog, Tab};
 pub use wait::until;

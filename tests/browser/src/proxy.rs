@@ -25,7 +25,7 @@ use crate::{
 pub(crate) struct Proxy {
     /// Host and port, as the browser is to use them.
     pub(crate) address: String,
-    record: Arc<Record>,
+    pub(crate) record: Arc<Record>,
     accepting: JoinHandle<()>,
 }
 
@@ -44,18 +44,12 @@ impl Proxy {
 
     /// From now on requests for that path wait here.
     pub(crate) fn hold_requests(&self, path: &str) -> Hold {
-        self.hold(path, Side::Request)
+        self.record.hold(Some(path), Side::Request)
     }
 
     /// From now on the answers to requests for that path wait here.
     pub(crate) fn hold_answers(&self, path: &str) -> Hold {
-        self.hold(path, Side::Answer)
-    }
-
-    fn hold(&self, path: &str, side: Side) -> Hold {
-        let (sender, receiver) = watch::channel(());
-        self.record.book().gates.push(Gate { path: path.to_owned(), side, open: receiver });
-        Hold(sender)
+        self.record.hold(Some(path), Side::Answer)
     }
 
     /// Where the clock of the log stands.
@@ -75,7 +69,8 @@ impl Drop for Proxy {
 pub struct Hold(#[expect(dead_code, reason = "those who wait see its end")] watch::Sender<()>);
 
 struct Gate {
-    path: String,
+    /// Of those that it is closed to; all, if there is none.
+    path: Option<String>,
     side: Side,
     open: watch::Receiver<()>,
 }
@@ -133,7 +128,7 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
 }
 
 #[derive(Default)]
-struct Record(Mutex<Book>);
+pub(crate) struct Record(Mutex<Book>);
 
 #[derive(Default)]
 struct Book {
@@ -147,10 +142,25 @@ impl Record {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// From now on nothing reaches the server.
+    pub(crate) fn hold_all(&self) -> Hold {
+        self.hold(None, Side::Request)
+    }
+
+    fn hold(&self, path: Option<&str>, side: Side) -> Hold {
+        let (sender, receiver) = watch::channel(());
+        let path = path.map(ToOwned::to_owned);
+        self.book().gates.push(Gate { path, side, open: receiver });
+        Hold(sender)
+    }
+
     async fn wait(&self, path: &str, side: Side) {
         let gates: Vec<_> = {
             let book = self.book();
-            let closed = book.gates.iter().filter(|it| it.path == path && it.side == side);
+            let stops = |it: &&Gate| {
+                it.side == side && it.path.as_ref().is_none_or(|closed| closed == path)
+            };
+            let closed = book.gates.iter().filter(stops);
             closed.map(|it| it.open.clone()).collect()
         };
         for mut gate in gates {

@@ -5,10 +5,12 @@ use std::thread;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
-    browser::{Browser, Engine, Tab},
+    browser::Browser,
     demo::Demo,
+    engine::Engine,
     log::{Exchange, Log},
     proxy::{Hold, Proxy},
+    tab::Tab,
     wait::until,
 };
 
@@ -30,17 +32,17 @@ impl Stage {
         let seat = SEATS.acquire().await.expect("nobody closes it");
         let demo = Demo::start(variables);
         let proxy = Proxy::start(&demo.address).await;
-        let browser = Browser::start(engine).await;
+        let browser = Browser::start(engine, &proxy.record).await;
         Self { browser, proxy, _demo: demo, _seat: seat }
     }
 
     pub async fn tab(&self) -> Tab {
-        self.browser.open(&self.proxy.address).await
+        self.browser.open(&format!("http://{}", self.proxy.address)).await
     }
 
     /// How often the browser wanted a password so far.
     pub async fn dialogs(&self) -> usize {
-        self.browser.dialogs()
+        self.browser.dialogs().await
     }
 
     /// The end of a scenario: what its tab shows, and how many dialogs there were in all.

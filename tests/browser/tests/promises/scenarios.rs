@@ -253,7 +253,7 @@ pub(crate) async fn a_second_click_on_log_out_asks_once(engine: Engine) {
                   () => document.querySelector('form').requestSubmit())";
     tab.evaluate(listen).await;
     let held = stage.hold_answers("/admin/logout");
-    tab.act();
+    tab.act().await;
     for clicks in 1..=2 {
         clicker.evaluate("new BroadcastChannel('click').postMessage('')").await;
         until("the click has reached the server", async || {

@@ -1,0 +1,165 @@
+//! Programs that end when nobody needs them any more.
+
+use std::{
+    fs,
+    io::{ErrorKind, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::Path,
+    process::Stdio,
+    thread,
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::mpsc,
+    time::timeout,
+};
+
+use crate::{
+    engine::Engine,
+    screen::Screen,
+    wait::{LIMIT, until},
+};
+
+/// Starts a program that ends when what is returned is dropped.
+pub(crate) fn spawn(command: &mut Command, cure: &str) -> Child {
+    try_spawn(command, cure).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn try_spawn(command: &mut Command, cure: &str) -> Result<Child, String> {
+    command.kill_on_drop(true).process_group(0).spawn().map_err(|error| {
+        let program = command.as_std().get_program().display();
+        match error.kind() {
+            ErrorKind::NotFound => format!("{program} is not installed: {cure}"),
+            _ => format!("{program} does not start: {error}"),
+        }
+    })
+}
+
+/// An empty directory that goes with its owner.
+pub(crate) fn directory() -> TempDir {
+    let made = tempfile::Builder::new().prefix("browser-suite-").tempdir();
+    made.expect("a directory of our own")
+}
+
+/// What a browser is spoken to through: its driver, or the browser itself.
+pub(crate) struct Speaker {
+    child: Child,
+    /// Host and port.
+    pub(crate) address: String,
+    profile: Option<TempDir>,
+    /// The path of the session that the driver has to end.
+    pub(crate) session: Option<String>,
+    /// The browser, if the driver has told.
+    pub(crate) browser: Option<Pid>,
+}
+
+impl Speaker {
+    pub(crate) async fn start(engine: Engine, screen: Option<&Screen>) -> Self {
+        let profile = directory();
+        engine.prepare(profile.path());
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+        let free = free.expect("a free port").port();
+        let start = |program: &&str| {
+            let mut command = Command::new(program);
+            command
+                .args(engine.arguments(free, profile.path()))
+                .env("HOME", profile.path())
+                .env("NO_AT_BRIDGE", "1")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            if let Some(screen) = screen {
+                command.env("DISPLAY", &screen.name);
+            }
+            try_spawn(&mut command, engine.cure())
+        };
+        let mut tried = engine.programs().iter().map(start);
+        let mut child = tried.find(|it| it.is_ok()).or_else(|| tried.next()).map_or_else(
+            || panic!("none of {:?} starts: {}", engine.programs(), engine.cure()),
+            |it| it.unwrap_or_else(|error| panic!("{error}")),
+        );
+        let (sender, mut lines) = mpsc::unbounded_channel();
+        read(child.stdout.take().expect("its output is piped"), sender.clone());
+        read(child.stderr.take().expect("its output is piped"), sender);
+        let address = if engine == Engine::WebKit {
+            let address = format!("127.0.0.1:{free}");
+            until("the driver listens", async || TcpStream::connect(&address).ok()).await;
+            address
+        } else {
+            let told = timeout(LIMIT, async {
+                let mut all = String::new();
+                while let Some(line) = lines.recv().await {
+                    if let Some(address) = engine.address(&line) {
+                        return Ok(address);
+                    }
+                    all = all + &line + "\n";
+                }
+                Err(all)
+            });
+            let told = told.await.expect("it says in time where it listens");
+            told.unwrap_or_else(|output| panic!("{engine:?} ends at once:\n{output}"))
+        };
+        Self { child, address, profile: Some(profile), session: None, browser: None }
+    }
+
+    pub(crate) fn profile(&self) -> &Path {
+        self.profile.as_ref().expect("it is there until the end").path()
+    }
+
+    /// By hand, because a destructor cannot wait for a future.
+    fn delete(&self, session: &str) -> std::io::Result<()> {
+        let address = &self.address;
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(
+            stream,
+            "DELETE {session} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+        )?;
+        stream.read(&mut [0; 512]).map(drop)
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        // A driver ends its browser when asked to; whatever hangs is killed.
+        if let Some(session) = &self.session {
+            let _ = self.delete(session);
+        }
+        if let Some(pid) = self.browser {
+            for _ in 0..100 {
+                if test_kill_process(pid).is_err() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        let group = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        // The browser's last children may still be writing to it.
+        if let Some(profile) = self.profile.take().map(TempDir::keep) {
+            for _ in 0..100 {
+                if fs::remove_dir_all(&profile).is_ok() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+/// Reads to the end, so that the program does not fill the pipe; hands on what somebody wants.
+fn read(output: impl AsyncRead + Unpin + Send + 'static, wanted: mpsc::UnboundedSender<String>) {
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(output).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let _ = wanted.send(line);
+        }
+    });
+}

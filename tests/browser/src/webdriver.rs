@@ -1,0 +1,40 @@
+//! A classic WebDriver session, for the browser that knows no BiDi.
+
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::{http, wait::LIMIT};
+
+pub(crate) struct WebDriver {
+    /// Host and port of the driver.
+    pub(crate) address: String,
+    /// The session's path.
+    pub(crate) session: String,
+}
+
+impl WebDriver {
+    pub(crate) async fn post(&self, command: &str, body: Value) -> Result<Value, String> {
+        let path = format!("{}/{command}", self.session);
+        let answer = timeout(LIMIT, http::post(&self.address, &path, &body)).await;
+        let answer = answer.map_err(|_| format!("{command}: no answer in time"))?;
+        let value = answer.map_err(|error| error.to_string())?["value"].take();
+        match value["error"].as_str() {
+            Some(error) => Err(format!("{command}: {error}: {}", value["message"])),
+            None => Ok(value),
+        }
+    }
+
+    pub(crate) async fn evaluate(&self, expression: &str) -> Result<Value, String> {
+        let script = format!(
+            "const done = arguments[arguments.length - 1];
+             Promise.resolve().then(() => ({expression}))
+                 .then(value => done({{ value }}), error => done({{ error: String(error) }}));"
+        );
+        let mut answer =
+            self.post("execute/async", json!({ "script": script, "args": [] })).await?;
+        match answer["error"].as_str() {
+            Some(error) => Err(error.to_owned()),
+            None => Ok(answer["value"].take()),
+        }
+    }
+}

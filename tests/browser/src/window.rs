@@ -1,0 +1,142 @@
+//! A window of a browser, as the protocols know it.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::{bidi::Bidi, webdriver::WebDriver};
+
+pub(crate) enum Window {
+    Bidi { bidi: Arc<Bidi>, context: String },
+    WebDriver(Arc<WebDriver>),
+}
+
+/// A point in time, to tell the pages after it from those before.
+pub(crate) type Mark = usize;
+
+impl Window {
+    /// What dialogs are told apart by.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Bidi { context, .. } => context,
+            Self::WebDriver(_) => "",
+        }
+    }
+
+    /// Goes on at once.
+    pub(crate) async fn navigate(&self, url: &str) {
+        match self {
+            Self::Bidi { bidi, context } => {
+                let params = json!({ "context": context, "url": url, "wait": "none" });
+                // It is answered when the server's answer is there, perhaps after a dialog.
+                let bidi = Arc::clone(bidi);
+                tokio::spawn(
+                    async move { bidi.try_call("browsingContext.navigate", params).await },
+                );
+            }
+            Self::WebDriver(it) => {
+                it.post("url", json!({ "url": url })).await.expect("an address");
+            }
+        }
+    }
+
+    pub(crate) async fn reload(&self) {
+        match self {
+            Self::Bidi { bidi, context } => {
+                let params = json!({ "context": context, "wait": "none" });
+                let bidi = Arc::clone(bidi);
+                tokio::spawn(async move { bidi.try_call("browsingContext.reload", params).await });
+            }
+            Self::WebDriver(it) => {
+                it.post("refresh", json!({})).await.expect("a page");
+            }
+        }
+    }
+
+    pub(crate) async fn back(&self) {
+        match self {
+            Self::Bidi { bidi, context } => {
+                let params = json!({ "context": context, "delta": -1 });
+                bidi.call("browsingContext.traverseHistory", params).await;
+            }
+            Self::WebDriver(it) => {
+                it.post("back", json!({})).await.expect("a page before this one");
+            }
+        }
+    }
+
+    /// Moves the mouse over what the selector finds and clicks; nothing of that waits for a page.
+    pub(crate) async fn click(&self, selector: &str) {
+        let locator = json!({ "type": "css", "value": selector });
+        let (element, key) = match self {
+            Self::Bidi { bidi, context } => {
+                let params = json!({ "context": context, "locator": locator });
+                let found = bidi.call("browsingContext.locateNodes", params).await;
+                (found["nodes"][0]["sharedId"].clone(), "sharedId")
+            }
+            Self::WebDriver(it) => {
+                let wanted = json!({ "using": "css selector", "value": selector });
+                let found = it.post("element", wanted).await.unwrap_or_default();
+                (found[ELEMENT].clone(), ELEMENT)
+            }
+        };
+        assert!(element.is_string(), "there is no {selector} on the page");
+        let element = json!({ key: element });
+        match self {
+            Self::Bidi { bidi, context } => {
+                let origin = json!({ "type": "element", "element": element });
+                let params = json!({ "context": context, "actions": press(&origin) });
+                bidi.call("input.performActions", params).await;
+            }
+            Self::WebDriver(it) => {
+                let actions = json!({ "actions": press(&element) });
+                it.post("actions", actions).await.expect("something to click on");
+            }
+        }
+    }
+
+    pub(crate) async fn evaluate(&self, expression: &str) -> Result<Value, String> {
+        match self {
+            Self::Bidi { bidi, context } => bidi.evaluate(context, expression).await,
+            Self::WebDriver(it) => it.evaluate(expression).await,
+        }
+    }
+
+    /// Says that what comes now leads to another page.
+    pub(crate) async fn mark(&self) -> Mark {
+        match self {
+            Self::Bidi { bidi, .. } => bidi.events().len(),
+            Self::WebDriver(it) => {
+                it.evaluate("void (window.left = true)").await.expect("a page");
+                0
+            }
+        }
+    }
+
+    /// Whether a page has loaded since.
+    pub(crate) async fn has_loaded(&self, since: Mark) -> bool {
+        match self {
+            Self::Bidi { bidi, context } => {
+                let events = bidi.events();
+                let mut loaded = events.named("browsingContext.load", since);
+                loaded.any(|(_, it)| it["context"] == *context)
+            }
+            Self::WebDriver(it) => {
+                let loaded = "!window.left && document.readyState === 'complete'";
+                it.evaluate(loaded).await == Ok(Value::Bool(true))
+            }
+        }
+    }
+}
+
+/// What WebDriver calls an element.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+fn press(origin: &Value) -> Value {
+    let actions = json!([
+        { "type": "pointerMove", "x": 0, "y": 0, "duration": 0, "origin": origin },
+        { "type": "pointerDown", "button": 0 },
+        { "type": "pointerUp", "button": 0 },
+    ]);
+    json!([{ "type": "pointer", "id": "mouse", "actions": actions }])
+}
