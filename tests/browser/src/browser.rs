@@ -50,7 +50,7 @@ impl Browser {
             bidi.call("session.subscribe", json!({ "events": ["browsingContext.load"] })).await;
         }
         let dialogs = match (&protocol, screen) {
-            (_, Some(screen)) => Dialogs::on_screen(screen, Arc::clone(record)),
+            (_, Some(screen)) => Dialogs::on_screen(engine, screen, Arc::clone(record)),
             (Protocol::Bidi(bidi), None) if engine == Engine::FirefoxDialog => {
                 Dialogs::firefox(Arc::clone(bidi)).await
             }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     bidi::Bidi,
+    engine::Engine,
     proxy::Record,
     screen::{ESCAPE, RETURN, Screen, TAB},
     wait::until,
@@ -20,7 +21,13 @@ pub(crate) enum Dialogs {
     /// Firefox opens its dialog, which is reached from the scope of its own window.
     Firefox { bidi: Arc<Bidi>, chrome: String },
     /// The browser opens its dialog on a screen, and dims the page below it.
-    OnScreen { screen: Screen, record: Arc<Record>, seen: AtomicUsize, open: AtomicBool },
+    OnScreen {
+        screen: Box<Screen>,
+        cancels_by_button: bool,
+        record: Arc<Record>,
+        seen: AtomicUsize,
+        open: AtomicBool,
+    },
 }
 
 /// A dialog that is open.
@@ -39,9 +46,10 @@ impl Dialogs {
         Self::Reported(bidi)
     }
 
-    pub(crate) fn on_screen(screen: Screen, record: Arc<Record>) -> Self {
+    pub(crate) fn on_screen(engine: Engine, screen: Screen, record: Arc<Record>) -> Self {
         let (seen, open) = Default::default();
-        Self::OnScreen { screen, record, seen, open }
+        let cancels_by_button = engine == Engine::WebKit;
+        Self::OnScreen { screen: Box::new(screen), cancels_by_button, record, seen, open }
     }
 
     pub(crate) fn screen(&self) -> Option<&Screen> {
@@ -103,6 +111,22 @@ impl Dialogs {
         }
     }
 
+    /// Types the address where a person would, if that can be told from a navigation.
+    pub(crate) async fn visit(&self, context: &str, url: &str) -> bool {
+        let Self::Firefox { bidi, chrome } = self else { return false };
+        let visit = format!("suite.visit({}, {})", json!(context), json!(url));
+        bidi.evaluate(chrome, &visit).await.expect("an address bar");
+        true
+    }
+
+    /// Presses the reload button, likewise.
+    pub(crate) async fn reload(&self, context: &str) -> bool {
+        let Self::Firefox { bidi, chrome } = self else { return false };
+        let reload = format!("suite.reload({})", json!(context));
+        bidi.evaluate(chrome, &reload).await.expect("a reload button");
+        true
+    }
+
     /// Closes it with a user name and a password, or without.
     pub(crate) async fn close(&self, dialog: &Open, credentials: Option<(&str, &str)>) {
         match (self, dialog) {
@@ -121,7 +145,7 @@ impl Dialogs {
                 let close = format!("suite.close({number}, {credentials})");
                 bidi.evaluate(chrome, &close).await.expect("a dialog that is open");
             }
-            (Self::OnScreen { screen, record, open, .. }, Open::OnScreen) => {
+            (Self::OnScreen { screen, record, open, cancels_by_button, .. }, Open::OnScreen) => {
                 // What comes of it may open the next one, which looks the same.
                 let held = record.hold_all();
                 match credentials {
@@ -129,6 +153,12 @@ impl Dialogs {
                         screen.type_text(user);
                         screen.press(TAB);
                         screen.type_text(password);
+                        screen.press(RETURN);
+                    }
+                    // Escape would stop the loading in WebKit, which then shows nothing at all.
+                    None if *cancels_by_button => {
+                        screen.press(TAB);
+                        screen.press(TAB);
                         screen.press(RETURN);
                     }
                     None => screen.press(ESCAPE),
@@ -142,13 +172,23 @@ impl Dialogs {
     }
 }
 
-/// Keeps Firefox's dialogs for passwords in the order in which they have opened.
+/// Keeps Firefox's dialogs for passwords in the order in which they have opened. It stops opening
+/// them in a tab where a few were cancelled, until somebody types an address there or reloads.
 const FIREFOX: &str = r#"void (() => {
     const { NavigableManager } = ChromeUtils.importESModule(
         "chrome://remote/content/shared/NavigableManager.sys.mjs");
     const dialogs = [];
+    const window = context => NavigableManager.getBrowsingContextById(context).topChromeWindow;
     globalThis.suite = {
         dialogs,
+        visit(context, url) {
+            const { gURLBar } = window(context);
+            gURLBar.value = url;
+            gURLBar.handleCommand();
+        },
+        reload(context) {
+            window(context).BrowserCommands.reload();
+        },
         next(context, from) {
             const number = dialogs.findIndex((it, number) => number >= from && it.context === context);
             return number < 0 ? null : number;

@@ -1,6 +1,6 @@
 //! Which browser, and what it takes to start it.
 
-use std::{fs, path::Path};
+use std::{fmt, fs, path::Path};
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,22 @@ pub enum Engine {
     WebKit,
 }
 
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Chromium => "Chromium, by protocol",
+            Self::ChromiumOnScreen => "Chromium, its dialog",
+            Self::Firefox => "Firefox, by protocol",
+            Self::FirefoxDialog => "Firefox, its dialog",
+            Self::WebKit => "WebKitGTK, its dialog",
+        })
+    }
+}
+
 impl Engine {
+    pub const ALL: [Self; 5] =
+        [Self::Chromium, Self::ChromiumOnScreen, Self::Firefox, Self::FirefoxDialog, Self::WebKit];
+
     #[must_use]
     pub fn is_chromium(self) -> bool {
         matches!(self, Self::Chromium | Self::ChromiumOnScreen)

@@ -10,6 +10,7 @@ mod dialogs;
 mod engine;
 mod http;
 mod log;
+pub mod observations;
 mod processes;
 mod proxy;
 mod screen;

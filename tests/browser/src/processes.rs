@@ -27,17 +27,18 @@ use crate::{
 
 /// Starts a program that ends when what is returned is dropped.
 pub(crate) fn spawn(command: &mut Command, cure: &str) -> Child {
-    try_spawn(command, cure).unwrap_or_else(|error| panic!("{error}"))
+    try_spawn(command).unwrap_or_else(|| {
+        panic!("{} is not installed: {cure}", command.as_std().get_program().display())
+    })
 }
 
-fn try_spawn(command: &mut Command, cure: &str) -> Result<Child, String> {
-    command.kill_on_drop(true).process_group(0).spawn().map_err(|error| {
-        let program = command.as_std().get_program().display();
-        match error.kind() {
-            ErrorKind::NotFound => format!("{program} is not installed: {cure}"),
-            _ => format!("{program} does not start: {error}"),
-        }
-    })
+/// Nothing if there is no such program.
+fn try_spawn(command: &mut Command) -> Option<Child> {
+    match command.kill_on_drop(true).process_group(0).spawn() {
+        Ok(child) => Some(child),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => panic!("{command:?} does not start: {error}"),
+    }
 }
 
 /// An empty directory that goes with its owner.
@@ -75,13 +76,11 @@ impl Speaker {
             if let Some(screen) = screen {
                 command.env("DISPLAY", &screen.name);
             }
-            try_spawn(&mut command, engine.cure())
+            try_spawn(&mut command)
         };
-        let mut tried = engine.programs().iter().map(start);
-        let mut child = tried.find(|it| it.is_ok()).or_else(|| tried.next()).map_or_else(
-            || panic!("none of {:?} starts: {}", engine.programs(), engine.cure()),
-            |it| it.unwrap_or_else(|error| panic!("{error}")),
-        );
+        let mut child = engine.programs().iter().find_map(start).unwrap_or_else(|| {
+            panic!("{} is not installed: {}", engine.programs()[0], engine.cure())
+        });
         let (sender, mut lines) = mpsc::unbounded_channel();
         read(child.stdout.take().expect("its output is piped"), sender.clone());
         read(child.stderr.take().expect("its output is piped"), sender);

@@ -9,6 +9,7 @@ use crate::{
     demo::Demo,
     engine::Engine,
     log::{Exchange, Log},
+    observations::{self, Observation},
     proxy::{Hold, Proxy},
     tab::Tab,
     wait::until,
@@ -21,6 +22,7 @@ static SEATS: Semaphore = Semaphore::const_new(2);
 pub struct Stage {
     // The order matters: they are dropped in it.
     browser: Browser,
+    engine: Engine,
     proxy: Proxy,
     _demo: Demo,
     _seat: SemaphorePermit<'static>,
@@ -33,7 +35,7 @@ impl Stage {
         let demo = Demo::start(variables);
         let proxy = Proxy::start(&demo.address).await;
         let browser = Browser::start(engine, &proxy.record).await;
-        Self { browser, proxy, _demo: demo, _seat: seat }
+        Self { browser, engine, proxy, _demo: demo, _seat: seat }
     }
 
     pub async fn tab(&self) -> Tab {
@@ -45,10 +47,18 @@ impl Stage {
         self.browser.dialogs().await
     }
 
-    /// The end of a scenario: what its tab shows, and how many dialogs there were in all.
+    /// The end of a scenario: so many dialogs have opened in all, and this is what the user sees.
+    /// Both are written down for the table of all browsers.
     pub async fn ends(&self, tab: &Tab, dialogs: usize) {
-        let _ = tab;
-        assert_eq!(self.dialogs().await, dialogs, "dialogs");
+        assert_eq!(self.dialogs().await, dialogs, "dialogs; the scenario ends");
+        let sees = until("the last page has a headline", async || tab.headline().await).await;
+        observations::write(&Observation {
+            engine: self.engine.to_string(),
+            version: self.browser.version.clone(),
+            scenario: scenario(),
+            dialogs,
+            sees,
+        });
     }
 
     /// What the server saw so far.
@@ -87,7 +97,19 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if thread::panicking() {
+            if let Some(screen) = self.browser.screen() {
+                let file = observations::directory().join(format!("failed/{}.png", scenario()));
+                screen.picture(&file);
+                eprintln!("{} shows the screen", file.display());
+            }
             eprintln!("arrived, answered, request:\n{}", self.log());
         }
     }
+}
+
+/// The test's name, which is its thread's.
+fn scenario() -> String {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("example");
+    name.rsplit("::").next().unwrap_or(name).to_owned()
 }

@@ -44,13 +44,17 @@ impl Tab {
     /// Types a whole address into the address bar.
     pub async fn visit_elsewhere(&self, url: &str) {
         self.act().await;
-        self.window.navigate(url).await;
+        if !self.dialogs.visit(self.window.name(), url).await {
+            self.window.navigate(url).await;
+        }
     }
 
     /// The reload button.
     pub async fn reload(&self) {
         self.act().await;
-        self.window.reload().await;
+        if !self.dialogs.reload(self.window.name()).await {
+            self.window.reload().await;
+        }
     }
 
     /// Clicks what the selector finds.
@@ -95,6 +99,13 @@ impl Tab {
     pub async fn text(&self) -> Option<String> {
         let text = self.window.evaluate("document.body.innerText").await.ok()?;
         text.as_str().map(ToOwned::to_owned)
+    }
+
+    /// What the page says first of all: who is signed in, or else its headline.
+    pub(crate) async fn headline(&self) -> Option<String> {
+        let headline = "/Signed in as \\w+/.exec(document.body.innerText)?.[0] \
+                        ?? document.querySelector('h1').innerText";
+        self.window.evaluate(headline).await.ok()?.as_str().map(ToOwned::to_owned)
     }
 
     /// Waits until the tab shows these words.

@@ -23,7 +23,7 @@ macro_rules! promises {
 promises! { chromium, Engine::Chromium;
     the_first_visit_asks_once_and_lets_in
     a_wrong_password_asks_again_and_the_right_one_lets_in
-    whoever_gives_up_is_told_that_the_password_was_wrong
+    whoever_gives_up_sees_a_page_that_leads_on
     whoever_is_logged_in_walks_about_without_being_asked
     log_out_inside_the_scope_by_link
     log_out_inside_the_scope_by_form
@@ -32,11 +32,13 @@ promises! { chromium, Engine::Chromium;
     the_old_credentials_never_get_in_after_log_out
     another_user_may_type_at_the_prompt_of_log_out
     whoever_cancels_may_log_in_later
+    whoever_cancels_again_and_again_can_still_log_in
     five_rounds_take_one_prompt_each
     a_second_click_on_log_out_asks_once
     requests_overtaken_by_the_log_out_bring_nobody_back
     requests_overtaken_by_the_log_out_throw_nobody_out
-    log_out_by_fetch_opens_no_dialog
+    log_out_by_fetch_inside_the_scope_opens_no_dialog
+    log_out_by_fetch_outside_the_scope_opens_no_dialog
     log_out_by_page_inside_the_scope_opens_no_dialog
     log_out_by_page_outside_the_scope_opens_no_dialog
     log_out_by_redirect_ends_on_the_public_page
@@ -52,7 +54,7 @@ promises! { chromium, Engine::Chromium;
 promises! { firefox, Engine::Firefox;
     the_first_visit_asks_once_and_lets_in
     a_wrong_password_asks_again_and_the_right_one_lets_in
-    whoever_gives_up_is_told_that_the_password_was_wrong
+    whoever_gives_up_sees_a_page_that_leads_on
     whoever_is_logged_in_walks_about_without_being_asked
     log_out_inside_the_scope_by_link
     log_out_inside_the_scope_by_form
@@ -61,11 +63,13 @@ promises! { firefox, Engine::Firefox;
     the_old_credentials_never_get_in_after_log_out
     another_user_may_type_at_the_prompt_of_log_out
     whoever_cancels_may_log_in_later
+    whoever_cancels_again_and_again_can_still_log_in
     five_rounds_take_one_prompt_each
     a_second_click_on_log_out_asks_once
     requests_overtaken_by_the_log_out_bring_nobody_back
     requests_overtaken_by_the_log_out_throw_nobody_out
-    log_out_by_fetch_opens_no_dialog
+    log_out_by_fetch_inside_the_scope_opens_no_dialog
+    log_out_by_fetch_outside_the_scope_opens_no_dialog
     log_out_by_page_inside_the_scope_opens_no_dialog
     log_out_by_page_outside_the_scope_opens_no_dialog
     log_out_by_redirect_ends_on_the_public_page
@@ -81,7 +85,7 @@ promises! { firefox, Engine::Firefox;
 promises! { firefox_dialog, Engine::FirefoxDialog;
     the_first_visit_asks_once_and_lets_in
     a_wrong_password_asks_again_and_the_right_one_lets_in
-    whoever_gives_up_is_told_that_the_password_was_wrong
+    whoever_gives_up_sees_a_page_that_leads_on
     whoever_is_logged_in_walks_about_without_being_asked
     log_out_inside_the_scope_by_link
     log_out_inside_the_scope_by_form
@@ -90,11 +94,13 @@ promises! { firefox_dialog, Engine::FirefoxDialog;
     the_old_credentials_never_get_in_after_log_out
     another_user_may_type_at_the_prompt_of_log_out
     whoever_cancels_may_log_in_later
+    whoever_cancels_again_and_again_can_still_log_in
     five_rounds_take_one_prompt_each
     a_second_click_on_log_out_asks_once
     requests_overtaken_by_the_log_out_bring_nobody_back
     requests_overtaken_by_the_log_out_throw_nobody_out
-    log_out_by_fetch_opens_no_dialog
+    log_out_by_fetch_inside_the_scope_opens_no_dialog
+    log_out_by_fetch_outside_the_scope_opens_no_dialog
     log_out_by_page_inside_the_scope_opens_no_dialog
     log_out_by_page_outside_the_scope_opens_no_dialog
     log_out_by_redirect_ends_on_the_public_page
@@ -110,13 +116,46 @@ promises! { firefox_dialog, Engine::FirefoxDialog;
 promises! { chromium_on_screen, Engine::ChromiumOnScreen;
     the_first_visit_asks_once_and_lets_in
     a_wrong_password_asks_again_and_the_right_one_lets_in
+    whoever_gives_up_sees_a_page_that_leads_on
+    whoever_is_logged_in_walks_about_without_being_asked
+    log_out_inside_the_scope_by_link
     log_out_inside_the_scope_by_form
+    log_out_outside_the_scope_by_link
+    log_out_outside_the_scope_by_form
+    the_old_credentials_never_get_in_after_log_out
+    another_user_may_type_at_the_prompt_of_log_out
+    whoever_cancels_may_log_in_later
+    whoever_cancels_again_and_again_can_still_log_in
+    five_rounds_take_one_prompt_each
+    log_out_by_fetch_inside_the_scope_opens_no_dialog
+    log_out_by_fetch_outside_the_scope_opens_no_dialog
+    log_out_by_page_inside_the_scope_opens_no_dialog
+    log_out_by_page_outside_the_scope_opens_no_dialog
     log_out_by_redirect_ends_on_the_public_page
+    another_site_cannot_log_anybody_out
+    back_shows_no_protected_page_after_log_out
+    back_shows_no_protected_page_after_log_out_by_page
+    back_shows_no_protected_page_after_log_out_by_redirect
 }
 
 promises! { webkit, Engine::WebKit;
     the_first_visit_asks_once_and_lets_in
     a_wrong_password_asks_again_and_the_right_one_lets_in
+    whoever_gives_up_sees_a_page_that_leads_on
+    whoever_is_logged_in_walks_about_without_being_asked
+    log_out_inside_the_scope_by_link
     log_out_inside_the_scope_by_form
+    log_out_outside_the_scope_by_link
+    log_out_outside_the_scope_by_form
+    the_old_credentials_never_get_in_after_log_out
+    another_user_may_type_at_the_prompt_of_log_out
+    whoever_cancels_may_log_in_later
+    whoever_cancels_again_and_again_can_still_log_in
+    five_rounds_take_one_prompt_each
+    log_out_by_fetch_inside_the_scope_opens_no_dialog
+    log_out_by_fetch_outside_the_scope_opens_no_dialog
+    log_out_by_page_inside_the_scope_opens_no_dialog
+    log_out_by_page_outside_the_scope_opens_no_dialog
     log_out_by_redirect_ends_on_the_public_page
+    another_site_cannot_log_anybody_out
 }

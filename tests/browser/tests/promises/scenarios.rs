@@ -30,17 +30,24 @@ pub(crate) async fn a_wrong_password_asks_again_and_the_right_one_lets_in(engine
     stage.ends(&tab, 3).await;
 }
 
-pub(crate) async fn whoever_gives_up_is_told_that_the_password_was_wrong(engine: Engine) {
+pub(crate) async fn whoever_gives_up_sees_a_page_that_leads_on(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     tab.visit("/admin/").await;
     type_in(&tab, ("alice", "Wonderland")).await;
     tab.dialog().await.cancel().await;
     let page = tab.page().await;
-    assert!(page.contains("The user name or the password is wrong."), "{page}");
+    let again = sent_again(engine, &["GET /admin/ as nobody, session: 401 asks"]);
+    let words = if again.is_empty() {
+        "The user name or the password is wrong."
+    } else {
+        "This page is for users who have logged in."
+    };
+    assert!(page.contains(words), "{page}");
+    assert!(page.contains("Log in"), "{page}");
     assert_navigations(
         &stage,
-        &[&["GET /admin/ as nobody: 401 asks", "GET /admin/ as alice, session: 401 asks"]],
+        &[&["GET /admin/ as nobody: 401 asks", "GET /admin/ as alice, session: 401 asks"], again],
     );
     stage.ends(&tab, 2).await;
 }
@@ -167,12 +174,11 @@ pub(crate) async fn the_old_credentials_never_get_in_after_log_out(engine: Engin
         &stage,
         &[
             &LOGIN,
-            &[
-                "POST /admin/logout as alice, session: 401 asks",
-                "GET /admin/ as nobody, session: 401 asks",
-                "GET /admin/ as nobody, session: 401 asks",
-                "GET /admin/ as bob, session: 200",
-            ],
+            &["POST /admin/logout as alice, session: 401 asks"],
+            sent_again(engine, &["POST /admin/logout as nobody, session: 401 asks"]),
+            &["GET /admin/ as nobody, session: 401 asks"],
+            sent_again(engine, &["GET /admin/ as nobody, session: 401 asks"]),
+            &["GET /admin/ as nobody, session: 401 asks", "GET /admin/ as bob, session: 200"],
         ],
     );
     stage.ends(&tab, 4).await;
@@ -214,14 +220,33 @@ pub(crate) async fn whoever_cancels_may_log_in_later(engine: Engine) {
         &stage,
         &[
             &LOGIN,
-            &[
-                "POST /admin/logout as alice, session: 401 asks",
-                "GET /admin/ as nobody, session: 401 asks",
-                "GET /admin/ as alice, session: 200",
-            ],
+            &["POST /admin/logout as alice, session: 401 asks"],
+            sent_again(engine, &["POST /admin/logout as nobody, session: 401 asks"]),
+            &["GET /admin/ as nobody, session: 401 asks", "GET /admin/ as alice, session: 200"],
         ],
     );
     stage.ends(&tab, 3).await;
+}
+
+pub(crate) async fn whoever_cancels_again_and_again_can_still_log_in(engine: Engine) {
+    let stage = Stage::open(engine, &[]).await;
+    let tab = stage.tab().await;
+    tab.visit("/admin/").await;
+    for _ in 0..3 {
+        tab.dialog().await.cancel().await;
+        let page = tab.page().await;
+        assert!(page.contains("Login required"), "{page}");
+        tab.click("a[href='/admin/']").await;
+    }
+    if engine == Engine::FirefoxDialog {
+        // It opens no fourth one, until somebody asks it to.
+        let page = tab.page().await;
+        assert!(page.contains("reload the page"), "{page}");
+        tab.reload().await;
+    }
+    type_in(&tab, ALICE).await;
+    signed_in(&tab, ALICE).await;
+    stage.ends(&tab, 4).await;
 }
 
 pub(crate) async fn five_rounds_take_one_prompt_each(engine: Engine) {
@@ -314,39 +339,44 @@ async fn overtaken(engine: Engine, next: (&str, &str)) {
     tab.click("a[href='/admin/users']").await;
     signed_in(&tab, next).await;
     assert_eq!(statuses, "403,403");
+    // Firefox has given both their credentials by the time that the first was sent.
+    let second = if engine.is_firefox() { ALICE.0 } else { next.0 };
     assert_eq!(
         stage.log().lines(|it| it.path == slow),
         [
             "GET /admin/api/slow as alice, session: 403".to_owned(),
-            format!("GET /admin/api/slow as {}, session: 403", next.0),
+            format!("GET /admin/api/slow as {second}, session: 403"),
         ]
     );
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn log_out_by_fetch_opens_no_dialog(engine: Engine) {
-    for (path, log_out) in [
-        ("/admin/logout", "POST /admin/logout as alice, session: 204"),
-        // Outside the scope the browser sends no credentials unasked; the session is enough.
-        ("/logout", "POST /logout as nobody, session: 204"),
-    ] {
-        let stage = Stage::open(engine, &[]).await;
-        let tab = stage.tab().await;
-        log_in(&tab, ALICE).await;
-        let fetch = format!("fetch('{path}', {{ method: 'POST' }}).then(it => it.status)");
-        assert_eq!(tab.evaluate(&fetch).await, 204);
-        assert_eq!(stage.dialogs().await, 1, "none at the log-out");
-        log_in(&tab, ALICE).await;
-        assert_eq!(stage.log().lines(|it| it.path == path), [log_out]);
-        assert_navigations(
-            &stage,
-            &[
-                &LOGIN,
-                &["GET /admin/ as alice, session: 401 asks", "GET /admin/ as alice, session: 200"],
-            ],
-        );
-        assert_eq!(stage.dialogs().await, 2);
-    }
+pub(crate) async fn log_out_by_fetch_inside_the_scope_opens_no_dialog(engine: Engine) {
+    log_out_by_fetch(engine, "/admin/logout", "POST /admin/logout as alice, session: 204").await;
+}
+
+pub(crate) async fn log_out_by_fetch_outside_the_scope_opens_no_dialog(engine: Engine) {
+    // There the browser sends no credentials unasked; the session is enough.
+    log_out_by_fetch(engine, "/logout", "POST /logout as nobody, session: 204").await;
+}
+
+async fn log_out_by_fetch(engine: Engine, path: &str, log_out: &str) {
+    let stage = Stage::open(engine, &[]).await;
+    let tab = stage.tab().await;
+    log_in(&tab, ALICE).await;
+    let fetch = format!("fetch('{path}', {{ method: 'POST' }}).then(it => it.status)");
+    assert_eq!(tab.evaluate(&fetch).await, 204);
+    assert_eq!(stage.dialogs().await, 1, "none at the log-out");
+    log_in(&tab, ALICE).await;
+    assert_eq!(stage.log().lines(|it| it.path == path), [log_out]);
+    assert_navigations(
+        &stage,
+        &[
+            &LOGIN,
+            &["GET /admin/ as alice, session: 401 asks", "GET /admin/ as alice, session: 200"],
+        ],
+    );
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn log_out_by_page_inside_the_scope_opens_no_dialog(engine: Engine) {
@@ -515,49 +545,49 @@ pub(crate) async fn another_site_cannot_log_anybody_out(engine: Engine) {
 pub(crate) async fn back_shows_no_protected_page_after_log_out(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
-    walk(&stage, &tab).await;
+    walk(&stage, &tab, engine).await;
     tab.click(BUTTON).await;
     tab.dialog().await.cancel().await;
     logged_out(&tab).await;
-    back_is_asked(&stage, &tab, "nobody").await;
+    back_is_asked(&stage, &tab, engine, "nobody").await;
     stage.ends(&tab, 3).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out_by_page(engine: Engine) {
     let stage = Stage::open(engine, &[("LOGOUT", "page")]).await;
     let tab = stage.tab().await;
-    walk(&stage, &tab).await;
+    walk(&stage, &tab, engine).await;
     tab.click(BUTTON).await;
     logged_out(&tab).await;
     stage.served("the page's script", |it| it.status() == Some(204)).await;
-    back_is_asked(&stage, &tab, "logged-out").await;
+    back_is_asked(&stage, &tab, engine, "logged-out").await;
     stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out_by_redirect(engine: Engine) {
     let stage = Stage::open(engine, &[("LOGOUT", "redirect")]).await;
     let tab = stage.tab().await;
-    walk(&stage, &tab).await;
+    walk(&stage, &tab, engine).await;
     tab.click(BUTTON).await;
     assert!(tab.page().await.contains("Anybody may read this"));
-    back_is_asked(&stage, &tab, "alice").await;
+    back_is_asked(&stage, &tab, engine, "alice").await;
     stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out_by_fetch(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let (tab, other) = (stage.tab().await, aside(&stage).await);
-    walk(&stage, &tab).await;
+    walk(&stage, &tab, engine).await;
     tab.visit("/").await;
     tab.page().await;
     other.evaluate("fetch('/admin/logout', { method: 'POST' })").await;
-    back_is_asked(&stage, &tab, "alice").await;
+    back_is_asked(&stage, &tab, engine, "alice").await;
     stage.ends(&tab, 2).await;
 }
 
-/// Logs in, goes on to the public page and back, which shows that the browser would bring a
-/// protected page back without asking the server, if it were let; ends on such a page.
-async fn walk(stage: &Stage, tab: &Tab) {
+/// Logs in, goes on to the public page and back, which shows what the browser would bring back
+/// without asking the server, if it were let; ends on such a page.
+async fn walk(stage: &Stage, tab: &Tab, engine: Engine) {
     // A page that has fetched something that is not to be stored is never kept.
     tab.run_first("window.fetch = () => Promise.reject()").await;
     log_in(tab, ALICE).await;
@@ -568,16 +598,23 @@ async fn walk(stage: &Stage, tab: &Tab) {
     tab.visit("/").await;
     assert!(tab.page().await.contains("Anybody may read this"));
     tab.back().await;
-    tab.shows("Signed in as alice").await;
-    assert_eq!(tab.evaluate("window.kept").await, true, "the page was kept");
+    if engine.is_chromium() {
+        tab.shows("Signed in as alice").await; // nothing loads
+    } else {
+        signed_in(tab, ALICE).await;
+    }
+    // Firefox keeps no page that says `no-store`; Chromium does.
+    let kept = tab.evaluate("window.kept === true").await == true;
+    assert_eq!(kept, engine.is_chromium());
+    let asked: &[&str] = if kept { &[] } else { &["GET /admin/ as alice, session: 200"] };
     assert_navigations(
         stage,
-        &[&LOGIN, &["GET /admin/ as alice, session: 200", "GET / as nobody, session: 200"]],
+        &[&LOGIN, &["GET /admin/ as alice, session: 200", "GET / as nobody, session: 200"], asked],
     );
 }
 
 /// The back button leads to a request, and that to a dialog and no page.
-async fn back_is_asked(stage: &Stage, tab: &Tab, user: &str) {
+async fn back_is_asked(stage: &Stage, tab: &Tab, engine: Engine, user: &str) {
     let before = stage.now();
     tab.back().await;
     tab.dialog().await.cancel().await;
@@ -585,5 +622,9 @@ async fn back_is_asked(stage: &Stage, tab: &Tab, user: &str) {
     assert!(!page.contains("Signed in"), "{page}");
     assert_eq!(tab.evaluate("typeof window.kept").await, "undefined");
     let asked = format!("GET /admin/ as {user}, session: 401 asks");
-    assert_eq!(stage.log().since(before).lines(|it| it.navigation), [asked]);
+    let again = sent_again(engine, &["GET /admin/ as nobody, session: 401 asks"]);
+    assert_eq!(
+        stage.log().since(before).lines(|it| it.navigation),
+        [&[asked.as_str()], again].concat()
+    );
 }
