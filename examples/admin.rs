@@ -2,13 +2,16 @@
 //!
 //! `cargo run --example admin`, then open the address that it prints. `ADDR` says where to listen
 //! (default `127.0.0.1:8080`), `LOGOUT` how log-out answers (`challenge`, `page` or `redirect`),
-//! `RUST_LOG` what is logged (try `actix_basic_logout=debug`).
+//! `LOGIN_SECONDS` and `IDLE_SECONDS` when a login ends by itself (default: never), `SECRET` the key
+//! of sessions and fingerprints (64 bytes or more, hex; default: drawn at the start), `RUST_LOG` what
+//! is logged (try `actix_basic_logout=debug`).
 
 use std::{
     env,
     io::{self, Write},
     net::SocketAddr,
     process::ExitCode,
+    time::Duration,
 };
 
 use actix_basic_logout::{BasicLogin, LogoutAnswer, User};
@@ -35,21 +38,34 @@ async fn main() -> ExitCode {
 
 #[expect(clippy::print_stdout, reason = "the line that says where it listens")]
 async fn serve() -> Result<(), String> {
-    let address: SocketAddr = variable("ADDR", "127.0.0.1:8080", |value| {
-        value.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080")
-    })?;
-    let answer = variable("LOGOUT", "challenge", |value| match value {
+    let address: SocketAddr =
+        variable("ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)), |value| {
+            value.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080")
+        })?;
+    let answer = variable("LOGOUT", LogoutAnswer::Challenge, |value| match value {
         "challenge" => Ok(LogoutAnswer::Challenge),
         "page" => Ok(LogoutAnswer::Page),
         "redirect" => Ok(LogoutAnswer::Redirect("/".to_owned())),
         _ => Err("challenge, page or redirect"),
     })?;
-    let login = BasicLogin::builder("Admin area", is_user)
-        .landing("/admin/")
-        .logout_answer(answer)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let key = Key::generate();
+    let (login_seconds, idle_seconds) = (seconds("LOGIN_SECONDS")?, seconds("IDLE_SECONDS")?);
+    let secret = variable("SECRET", None, |value| {
+        bytes(value).filter(|it| it.len() >= 64).map(Some).ok_or("64 bytes or more, in hex")
+    })?;
+    let mut login =
+        BasicLogin::builder("Admin area", is_user).landing("/admin/").logout_answer(answer);
+    if let Some(after) = login_seconds {
+        login = login.login_deadline(after);
+    }
+    if let Some(after) = idle_seconds {
+        login = login.visit_deadline(after);
+    }
+    let mut key = Key::generate();
+    if let Some(secret) = secret {
+        key = Key::from(&secret);
+        login = login.fingerprint_key(secret);
+    }
+    let login = login.build().map_err(|error| error.to_string())?;
 
     let server = HttpServer::new(move || {
         let admin = web::scope("/admin")
@@ -87,16 +103,32 @@ async fn serve() -> Result<(), String> {
 /// An environment variable, or an error that says which and why.
 fn variable<T>(
     name: &str,
-    default: &str,
+    default: T,
     parse: impl FnOnce(&str) -> Result<T, &'static str>,
 ) -> Result<T, String> {
-    let value = match env::var(name) {
-        Ok(value) => value,
-        Err(env::VarError::NotPresent) => default.to_owned(),
-        Err(env::VarError::NotUnicode(_)) => return Err(format!("{name} is not UTF-8")),
-    };
-    parse(&value)
-        .map_err(|expected| format!("{name}={value:?} makes no sense: it takes {expected}"))
+    match env::var(name) {
+        Ok(value) => parse(&value).map_err(|expected| {
+            // What was meant for a secret stays one.
+            let value = if name == "SECRET" { "...".to_owned() } else { format!("{value:?}") };
+            format!("{name}={value} makes no sense: it takes {expected}")
+        }),
+        Err(env::VarError::NotPresent) => Ok(default),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
+    }
+}
+
+fn seconds(name: &str) -> Result<Option<Duration>, String> {
+    variable(name, None, |value| {
+        let seconds = value.parse().ok().filter(|it| *it > 0);
+        seconds.map(|it| Some(Duration::from_secs(it))).ok_or("a number of seconds, 1 or more")
+    })
+}
+
+/// What hexadecimal digits stand for.
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<_>> = hex.chars().map(|it| it.to_digit(16)).collect();
+    let (pairs, []) = digits.as_deref()?.as_chunks() else { return None };
+    pairs.iter().map(|[high, low]| u8::try_from(high * 16 + low).ok()).collect()
 }
 
 /// The authenticator. A real one would compare hashes.

@@ -14,6 +14,7 @@ use crate::{
     challenge::Challenges,
     client::Client,
     config::{BasicLogin, Config, LogoutAnswer, LogoutClears, Respond},
+    deadline::Deadlines,
     fingerprint::FingerprintKey,
     logout::reserved_password,
     misuse::Misuse,
@@ -33,6 +34,7 @@ pub struct BasicLoginBuilder {
     clears: LogoutClears,
     session_cookie: String,
     reverify_after: Duration,
+    deadlines: Deadlines,
     key: Option<Vec<u8>>,
     challenge_subresources: bool,
     renew_key_at_login: bool,
@@ -57,6 +59,7 @@ impl BasicLoginBuilder {
             clears: LogoutClears::default(),
             session_cookie: "id".to_owned(),
             reverify_after: Duration::from_secs(5 * 60),
+            deadlines: Deadlines::default(),
             key: None,
             challenge_subresources: false,
             renew_key_at_login: false,
@@ -102,6 +105,43 @@ impl BasicLoginBuilder {
     /// A password that was changed, or a user who was removed, ends the login at that moment.
     pub fn reverify_after(mut self, after: Duration) -> Self {
         self.reverify_after = after;
+        self
+    }
+
+    /// For how long after it began a login counts, whatever its user does. Default: as long as the
+    /// session.
+    ///
+    /// A login past it is as good as logged out: the credentials in the browser's cache no longer
+    /// count, its user is asked, and the page says
+    /// [that it has expired](crate::Reason::LoginExpired). So is a login whose time cannot be read
+    /// or is more than a minute in the future. Programs without a session have no login to expire.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// // A working day at most, and half an hour of doing nothing.
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .login_deadline(Duration::from_secs(8 * 60 * 60))
+    ///     .visit_deadline(Duration::from_secs(30 * 60));
+    /// assert!(login.clone().build().is_ok());
+    /// assert!(login.login_deadline(Duration::ZERO).build().is_err());
+    /// ```
+    pub fn login_deadline(mut self, after: Duration) -> Self {
+        self.deadlines.login = Some(after);
+        self
+    }
+
+    /// For how long after its last request a login counts. Default: as long as the session.
+    ///
+    /// Any request that is let in is a visit, so a page that polls keeps its user logged in. A visit
+    /// is written to the session when a tenth of this time has passed since the one written before;
+    /// so a login may end by that much too early, and requests in between write nothing. Otherwise
+    /// as [`login_deadline`](Self::login_deadline).
+    pub fn visit_deadline(mut self, after: Duration) -> Self {
+        self.deadlines.visit = Some(after);
         self
     }
 
@@ -252,6 +292,9 @@ impl BasicLoginBuilder {
         let Ok(challenges) = Challenges::of(&self.realm) else {
             return Err(ConfigError::ControlCharacterInRealm { realm: self.realm });
         };
+        if [self.deadlines.login, self.deadlines.visit].contains(&Some(Duration::ZERO)) {
+            return Err(ConfigError::DeadlineOfZero);
+        }
         let key = match self.key {
             None => FingerprintKey::random(),
             Some(key) if key.len() >= FingerprintKey::MIN => FingerprintKey::new(&key),
@@ -273,6 +316,7 @@ impl BasicLoginBuilder {
             clears: self.clears,
             session_cookie: self.session_cookie,
             reverify_after: self.reverify_after,
+            deadlines: self.deadlines,
             key,
             challenge_subresources: self.challenge_subresources,
             renew_key_at_login: self.renew_key_at_login,
@@ -324,6 +368,8 @@ pub enum ConfigError {
     },
     /// The name of the session's cookie is empty.
     EmptySessionCookie,
+    /// A deadline is zero, with which nobody could log in.
+    DeadlineOfZero,
     /// The fingerprint key is shorter than 32 bytes.
     #[non_exhaustive]
     KeyTooShort {
@@ -349,6 +395,9 @@ impl fmt::Display for ConfigError {
                 write!(f, "the realm is {length} bytes long, {MAX_REALM} are allowed")
             }
             Self::EmptySessionCookie => f.write_str("the name of the session cookie is empty"),
+            Self::DeadlineOfZero => {
+                f.write_str("with a login or visit deadline of zero nobody could log in")
+            }
             Self::KeyTooShort { length } => write!(
                 f,
                 "the fingerprint key is {length} bytes long, it takes {} or more",

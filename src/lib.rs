@@ -121,6 +121,7 @@ mod challenge;
 mod client;
 mod config;
 mod credentials;
+mod deadline;
 mod decision;
 mod ended;
 mod fingerprint;

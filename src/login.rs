@@ -43,15 +43,19 @@ pub(crate) enum Why {
     NeverLoggedIn,
     LoggedOut,
     NoLongerAccepted,
+    Expired,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Login {
     pub(crate) user: String,
     pub(crate) fingerprint: Fingerprint,
-    /// When the login happened and when the authenticator last agreed, in milliseconds.
+    /// When the login happened and when the authenticator last agreed, in milliseconds since 1970.
     pub(crate) since: u64,
     pub(crate) verified: u64,
+    /// When the login was used last, to within a tenth of the deadline that this is for.
+    #[serde(default)]
+    pub(crate) visited: u64,
     pub(crate) directory: Option<Directory>,
     /// The browser has been challenged in that directory since: it had dropped the credentials,
     /// and may have got them again for a part of the directory only.

@@ -105,6 +105,7 @@ impl BasicLogin {
         }
         let (good, bad) = match decide(&visit.ask(config, req.path())) {
             Decision::Pass => {
+                visit.keep(config, req.request(), false);
                 Self::pass(&req, User::of(config, &visit.state));
                 return Ok(req);
             }
@@ -164,7 +165,7 @@ impl BasicLogin {
                 visit.log_in(config, req.request());
                 tracing::info!(realm = %config.realm, user = visit.user_id(), "logged in");
             }
-            Good::Confirm => visit.confirm(config, req.request()),
+            Good::Confirm => visit.keep(config, req.request(), true),
             Good::Stateless => {
                 tracing::debug!(realm = %config.realm, user = visit.user_id(), "let in once");
             }

@@ -34,6 +34,10 @@ pub enum Reason {
     LoginRequired,
     /// The user has logged out.
     LoggedOut,
+    /// The login has outlived its
+    /// [deadline](crate::BasicLoginBuilder::login_deadline), or nobody has used it for
+    /// [so long](crate::BasicLoginBuilder::visit_deadline).
+    LoginExpired,
     /// The authenticator no longer agrees with the credentials of the login.
     NoLongerAccepted,
     /// The credentials are wrong.
@@ -49,6 +53,7 @@ impl From<Why> for Reason {
             Why::NeverLoggedIn => Self::LoginRequired,
             Why::LoggedOut => Self::LoggedOut,
             Why::NoLongerAccepted => Self::NoLongerAccepted,
+            Why::Expired => Self::LoginExpired,
         }
     }
 }
@@ -58,6 +63,7 @@ impl Reason {
         match self {
             Self::LoginRequired => "Login required",
             Self::LoggedOut => "You are logged out",
+            Self::LoginExpired => "Your login has expired",
             Self::NoLongerAccepted => "Your login has ended",
             Self::WrongCredentials => "That did not match",
             Self::Unsolicited => "You are not logged out",
@@ -68,6 +74,7 @@ impl Reason {
         match self {
             Self::LoginRequired => "This page is for users who have logged in.",
             Self::LoggedOut => "Whoever wants in now has to type a user name and a password.",
+            Self::LoginExpired => "Please log in again.",
             Self::NoLongerAccepted => "Your user name and password are no longer accepted.",
             Self::WrongCredentials => "The user name or the password is wrong.",
             Self::Unsolicited => "To log out, use this site's own button or link.",

@@ -114,12 +114,15 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
     let mut visit = Visit::read(config, req);
     let decision = decide(&visit.ask(config, req.path()));
     let is_in = match (&decision, &visit.authorization) {
-        (Decision::Pass, _) => true,
+        (Decision::Pass, _) => {
+            visit.keep(config, req, false);
+            true
+        }
         (Decision::Check { good: Good::Confirm, .. }, Authorization::Basic(credentials)) => {
             let agreed = config.checker.ask(req, credentials).await?;
             let is_in = agreed && !visit.notice_log_out();
             if is_in {
-                visit.confirm(config, req);
+                visit.keep(config, req, true);
             }
             is_in
         }

@@ -39,13 +39,19 @@ impl Visit {
             Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
             Authorization::Missing | Authorization::Unusable => None,
         };
+        let now = millis((config.clock)());
         let (mut is_lost, mut is_overtaken) = (false, false);
         let (id, state) = match login::find(&session, &config.realm) {
             Found::Entry(entry) => {
                 let ended = entry.id.is_some_and(|id| ENDED.contains(id));
                 let id = entry.id.filter(|_| !ended);
                 is_overtaken = ended;
-                (id, entry.into_state(&config.key, || origin(req), ended))
+                match entry.into_state(&config.key, || origin(req), ended) {
+                    State::LoggedIn(login) if config.deadlines.have_passed(&login, now) => {
+                        (id, State::LoggedIn(login).logged_out(Why::Expired))
+                    }
+                    state => (id, state),
+                }
             }
             Found::Unreadable => (None, State::Fresh.ended()),
             Found::Nothing => {
@@ -54,7 +60,6 @@ impl Visit {
                 (None, if is_lost { State::Fresh.ended() } else { State::Fresh })
             }
         };
-        let now = millis((config.clock)());
         Self { session, client, authorization, state, now, id, fingerprint, is_lost, is_overtaken }
     }
 
@@ -122,6 +127,7 @@ impl Visit {
                 fingerprint,
                 since: self.now,
                 verified: self.now,
+                visited: self.now,
                 directory: Place::of(req.path()).directory(),
                 asked_again: false,
             };
@@ -129,12 +135,16 @@ impl Visit {
         }
     }
 
-    /// Writes down that the login's credentials were found to be good still.
-    pub(crate) fn confirm(&mut self, config: &Config, req: &HttpRequest) {
-        if let State::LoggedIn(login) = &self.state
-            && config.remembers_verification()
-        {
-            let login = Login { verified: self.now, ..login.clone() };
+    /// Writes down that the login was used, if that matters by now, and that its credentials were
+    /// found to be good still.
+    pub(crate) fn keep(&mut self, config: &Config, req: &HttpRequest, is_confirmed: bool) {
+        let State::LoggedIn(login) = &self.state else { return };
+        let is_confirmed = is_confirmed && config.remembers_verification();
+        if is_confirmed || config.deadlines.want_visit(login, self.now) {
+            let mut login = Login { visited: self.now, ..login.clone() };
+            if is_confirmed {
+                login.verified = self.now;
+            }
             self.write(config, req, State::LoggedIn(login));
         }
     }
@@ -143,6 +153,10 @@ impl Visit {
     /// request on its way carries the old one and can never pass for an answer to the new
     /// challenge.
     pub(crate) fn write(&mut self, config: &Config, req: &HttpRequest, state: State) {
+        // A login that has expired: it ends with the first answer that says so.
+        if matches!(self.state, State::LoggedOut { .. }) {
+            self.end();
+        }
         let is_login = matches!(state, State::LoggedIn(_));
         if !is_login || (config.renew_key_at_login && !matches!(self.state, State::LoggedIn(_))) {
             self.session.renew();

@@ -313,6 +313,7 @@ fn state(name: &str, path: &str, why: Why) -> State {
             fingerprint,
             since: 1,
             verified: 1,
+            visited: 1,
             directory,
             asked_again: false,
         })
@@ -439,6 +440,7 @@ fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Why)
         Why::NeverLoggedIn => Reason::LoginRequired,
         Why::LoggedOut => Reason::LoggedOut,
         Why::NoLongerAccepted => Reason::NoLongerAccepted,
+        Why::Expired => Reason::LoginExpired,
     };
     let (reason, why) = match *says {
         "required" => (Reason::LoginRequired, Why::NeverLoggedIn),

@@ -68,6 +68,8 @@ enum Step {
     Program {
         path: &'static str,
     },
+    /// So many seconds go by.
+    Wait(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +108,7 @@ fn steps(who: Vec<Who>) -> impl Strategy<Value = Vec<Step>> {
         2 => (0..8_usize).prop_map(|dialog| Step::Cancel { dialog }),
         1 => (0..8_usize).prop_map(Step::Abort),
         1 => select(&PAGES).prop_map(|path| Step::Program { path }),
+        1 => select(&[3, 15, 45]).prop_map(Step::Wait),
     ];
     proptest::collection::vec(step, 10..70)
 }
@@ -123,9 +126,10 @@ fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
         select(answers),
         select(vec![LogoutClears::Session, LogoutClears::Realm]),
         select(engines.to_vec()),
+        any::<bool>(),
     )
-        .prop_map(move |(store, answer, clears, engine)| {
-            (Setup { answer, clears, hole, ..Setup::new(store) }, engine)
+        .prop_map(move |(store, answer, clears, engine, deadlines)| {
+            (Setup { answer, clears, hole, deadlines, ..Setup::new(store) }, engine)
         })
 }
 
@@ -217,6 +221,11 @@ fn it_finds_that_a_challenge_is_no_question() {
 #[test]
 fn it_finds_that_programs_never_get_in() {
     finds(Hole::ProgramsNeedASession, "4:");
+}
+
+#[test]
+fn it_finds_that_a_login_goes_on_past_its_deadline() {
+    finds(Hole::DeadlinesAreForgotten, "1:");
 }
 
 #[test]

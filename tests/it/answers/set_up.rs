@@ -1,6 +1,6 @@
 //! How a realm is built and where it can be put.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use actix_basic_logout::{
     BasicLoginBuilder, Client, ConfigError, Logout, LogoutAnswer, LogoutClears, Notice, Reason,
@@ -30,6 +30,9 @@ fn what_cannot_work_is_an_error_that_says_why() {
     fails(of_realm(&"x".repeat(257)), "the realm is 257 bytes long, 256 are allowed");
     fails(of_realm(&"ü".repeat(129)), "the realm is 258 bytes long, 256 are allowed");
     fails(realm().session_cookie(""), "the name of the session cookie is empty");
+    let zero = "with a login or visit deadline of zero nobody could log in";
+    fails(realm().login_deadline(Duration::ZERO), zero);
+    fails(realm().visit_deadline(Duration::ZERO), zero);
     fails(
         realm().fingerprint_key([7; 31]),
         "the fingerprint key is 31 bytes long, it takes 32 or more",
@@ -59,6 +62,7 @@ fn the_errors_can_be_told_apart() {
     let error = |builder: BasicLoginBuilder| builder.build().expect_err("an error");
     assert_eq!(error(of_realm("")), ConfigError::EmptyRealm);
     assert_eq!(error(realm().session_cookie("")), ConfigError::EmptySessionCookie);
+    assert_eq!(error(realm().login_deadline(Duration::ZERO)), ConfigError::DeadlineOfZero);
     assert!(matches!(
         error(of_realm("\n")),
         ConfigError::ControlCharacterInRealm { realm, .. } if realm == "\n"

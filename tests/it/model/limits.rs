@@ -3,7 +3,7 @@
 use actix_basic_logout::LogoutAnswer;
 
 use super::{
-    Step::{self, Fetch, LogOut, LogOutByFetch, Open, Progress, Settle, Type},
+    Step::{self, Fetch, LogOut, LogOutByFetch, Open, Progress, Settle, Type, Wait},
     Who::{Both, First},
     world::Model,
 };
@@ -27,6 +27,9 @@ pub enum Limit {
     /// Other credentials than the ended login's were rejected first, so the browser may hold those
     /// still (it would, had the others been another realm's): typed now, they are asked for again.
     EndedLoginsTyped,
+    /// The browser had dropped the credentials of a login, and the login expired while its dialog was
+    /// open: what is typed there looks like what was typed before, and is asked for again.
+    ExpiredMeanwhile,
     /// A log-out inside the scope was opened while another page had already been challenged. The
     /// prompt over it was the same question, so what was typed there logs in and out again.
     LogOutAskedElsewhere,
@@ -66,7 +69,7 @@ pub enum Limit {
 #[track_caller]
 fn shows(limit: Limit, store: Store, answer: LogoutAnswer, engine: Engine, steps: &[Step]) {
     let system = actix_web::rt::System::new();
-    let setup = Setup { answer, ..Setup::new(store) };
+    let setup = Setup { answer, deadlines: true, ..Setup::new(store) };
     let mut model = system.block_on(Model::new(setup, engine));
     let played = steps.iter().try_for_each(|step| model.step(step));
     let told = model.story.join("\n");
@@ -131,6 +134,21 @@ fn the_ended_logins_credentials_after_others_ask_twice() {
         Settle,
     ];
     shows(Limit::EndedLoginsTyped, Cookie, LogoutAnswer::Page, Firefox, &steps);
+}
+
+#[test]
+fn a_login_that_expires_under_its_dialog_asks_twice() {
+    let steps = [
+        LogOut { tab: 0, path: "/a/logout" },
+        Settle,
+        Fetch { tab: 0, path: "/a/b/poll", is_held_back: true },
+        Type { dialog: 0, who: First },
+        Settle,
+        Wait(45),
+        Type { dialog: 0, who: First },
+        Settle,
+    ];
+    shows(Limit::ExpiredMeanwhile, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! One browser and one site, and what is promised of them after each step.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
 
 use actix_basic_logout::LogoutClears;
 
 use super::{LOG_OUTS, Limit, Step, Who};
 use crate::support::{
     browser::{Browser, Engine, Event, Held, Kind, Stage, realm_of},
-    site::{A, Answer, B, Setup, Site, Wire, is_good},
+    site::{A, Answer, B, LOGIN_DEADLINE, Setup, Site, VISIT_DEADLINE, Wire, is_good},
 };
 
 /// An answer that has changed the session: when it was made, and again when it arrived.
@@ -44,6 +47,10 @@ struct Came {
     is_pending: bool,
     /// It was a login of the very credentials that the request came with.
     is_theirs: bool,
+    /// It had not been visited for long enough to write down that it is now.
+    is_visit_due: bool,
+    /// It was a login that has ended by itself.
+    has_expired: bool,
 }
 
 /// A request, as it was before the step that is looked at.
@@ -178,6 +185,7 @@ impl Model {
                 }
             }
             Step::Program { path } => self.program(path)?,
+            Step::Wait(seconds) => self.site.seen().now += Duration::from_secs(*seconds),
             _ => {}
         }
         Ok(())
@@ -193,11 +201,24 @@ impl Model {
         let is_ended = entry["id"].as_str().is_some_and(|id| self.ended.contains(id));
         match entry["is"].as_str() {
             Some(_) if is_ended => "logged_out".to_owned(),
+            Some("logged_in") if self.has_expired(&entry) => "logged_out".to_owned(),
             Some(state) => state.to_owned(),
             None if cookie.is_some_and(|it| self.site.leads_nowhere(it)) => "logged_out".to_owned(),
             None if self.site.peek(cookie, "").is_some() => "logged_out".to_owned(),
             None => "fresh".to_owned(),
         }
+    }
+
+    /// How long ago that was.
+    fn age(&self, time: &serde_json::Value) -> Duration {
+        let time = Duration::from_millis(time.as_u64().unwrap_or_default());
+        self.site.seen().now.saturating_sub(time)
+    }
+
+    fn has_expired(&self, entry: &serde_json::Value) -> bool {
+        self.setup.deadlines
+            && (self.age(&entry["since"]) >= LOGIN_DEADLINE
+                || self.age(&entry["visited"]) >= VISIT_DEADLINE)
     }
 
     fn changed(&mut self, chain: u32, realm: &'static str, cookie: Option<&str>) {
@@ -248,7 +269,11 @@ impl Model {
             is_theirs: entry["is"] == "logged_in"
                 && sent.is_some_and(|it| it.realm == request.realm)
                 && sent.is_some_and(|it| entry["user"] == it.credentials.0)
-                && sent.is_some_and(|it| is_good(request.realm, it.credentials)),
+                && sent.is_some_and(|it| is_good(request.realm, it.credentials))
+                && !self.has_expired(&entry),
+            is_visit_due: self.setup.deadlines
+                && self.age(&entry["visited"]) >= VISIT_DEADLINE / 10,
+            has_expired: entry["is"] == "logged_in" && self.has_expired(&entry),
         };
         self.came.insert(request.number, came);
     }
@@ -298,9 +323,9 @@ impl Model {
                 self.first_visits.insert(id.to_owned());
             }
         }
-        let is_login = came.is_theirs && came.id.is_none_or(|id| !self.ended.contains(&id));
+        let is_login = came.is_theirs && came.id.as_ref().is_none_or(|id| !self.ended.contains(id));
         if is_login && !LOG_OUTS.contains(&path.as_str()) {
-            self.keeps_its_login(request, &answer)?;
+            self.keeps_its_login(request, &came, &answer)?;
         }
         Ok(())
     }
@@ -315,6 +340,9 @@ impl Model {
             came.id != log_out.came.id
                 && came.id.as_ref().is_some_and(|it| self.first_visits.contains(it))
         };
+        if came.state == "logged_out" {
+            return Err(format!("1: {path}: served after the login had ended"));
+        }
         for log_out in self.logged_out.get(realm).into_iter().flatten() {
             let limit = match log_out {
                 it if sent.typed_at >= it.arrived_at => continue,
@@ -334,7 +362,7 @@ impl Model {
     }
 
     /// Promises 3 and 5, of a request with its login's credentials.
-    fn keeps_its_login(&self, request: &Request, answer: &Answer) -> Checked {
+    fn keeps_its_login(&self, request: &Request, came: &Came, answer: &Answer) -> Checked {
         let path = &request.path;
         if answer.status == 401 {
             return Err(format!("3: {path} of a login was refused"));
@@ -342,7 +370,7 @@ impl Model {
         if self.site.seen().checked.contains(&request.number) {
             return Err(format!("5: {path} of a login had its password checked"));
         }
-        if answer.set_cookie.is_some() && !path.ends_with("/write") {
+        if answer.set_cookie.is_some() && !path.ends_with("/write") && !came.is_visit_due {
             return Err(format!("5: {path} of a login wrote the session"));
         }
         Ok(())
@@ -398,6 +426,8 @@ impl Model {
                 Limit::NoProof
             } else if self.came[&number].is_pending {
                 Limit::EndedLoginsTyped
+            } else if self.came[&number].has_expired {
+                Limit::ExpiredMeanwhile
             } else if answer.logged_out && is_inside {
                 Limit::LogOutAskedElsewhere
             } else {

@@ -39,6 +39,9 @@ pub const B: &str = "Back office";
 
 pub const LANDING: &str = "/a/";
 
+pub const LOGIN_DEADLINE: Duration = Duration::from_secs(100);
+pub const VISIT_DEADLINE: Duration = Duration::from_secs(40);
+
 /// Who may enter where.
 pub fn is_good(realm: &str, (user, password): Credentials) -> bool {
     match realm {
@@ -60,6 +63,8 @@ pub enum Hole {
     ProgramsNeedASession,
     /// Log-out challenges whoever comes.
     LogoutAlwaysChallenges,
+    /// A login goes on past its deadline.
+    DeadlinesAreForgotten,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +79,19 @@ pub struct Setup {
     pub answer: LogoutAnswer,
     pub clears: LogoutClears,
     pub hole: Option<Hole>,
+    /// Whether logins end by themselves: [`LOGIN_DEADLINE`], [`VISIT_DEADLINE`].
+    pub deadlines: bool,
 }
 
 impl Setup {
     pub fn new(store: Store) -> Self {
-        Self { store, answer: LogoutAnswer::default(), clears: LogoutClears::default(), hole: None }
+        Self {
+            store,
+            answer: LogoutAnswer::default(),
+            clears: LogoutClears::default(),
+            hole: None,
+            deadlines: false,
+        }
     }
 }
 
@@ -169,6 +182,12 @@ impl Site {
                 .logout_clears(setup.clears)
                 .fingerprint_key([7; 32])
                 .clock(move || -> SystemTime { UNIX_EPOCH + for_clock.lock().unwrap().now });
+            if setup.deadlines {
+                builder = builder.login_deadline(LOGIN_DEADLINE).visit_deadline(VISIT_DEADLINE);
+            }
+            if setup.hole == Some(Hole::DeadlinesAreForgotten) {
+                builder = builder.login_deadline(Duration::MAX);
+            }
             if setup.hole == Some(Hole::ProgramsNeedASession) {
                 builder = builder.classify_with(|req| match Client::of(req) {
                     Client::Program => Client::Navigation,

@@ -45,6 +45,8 @@ promises! { chromium, Engine::Chromium;
     a_poll_never_gets_in_between_log_out_and_login
     a_tab_that_polls_learns_of_the_log_out_in_another
     another_site_cannot_log_anybody_out
+    a_login_that_expires_under_an_open_page_asks_once
+    a_page_says_that_the_login_has_expired
     back_shows_no_protected_page_after_log_out
     back_shows_no_protected_page_after_log_out_by_page
     back_shows_no_protected_page_after_log_out_by_redirect
@@ -76,6 +78,8 @@ promises! { firefox, Engine::Firefox;
     a_poll_never_gets_in_between_log_out_and_login
     a_tab_that_polls_learns_of_the_log_out_in_another
     another_site_cannot_log_anybody_out
+    a_login_that_expires_under_an_open_page_asks_once
+    a_page_says_that_the_login_has_expired
     back_shows_no_protected_page_after_log_out
     back_shows_no_protected_page_after_log_out_by_page
     back_shows_no_protected_page_after_log_out_by_redirect
@@ -107,6 +111,8 @@ promises! { firefox_dialog, Engine::FirefoxDialog;
     a_poll_never_gets_in_between_log_out_and_login
     a_tab_that_polls_learns_of_the_log_out_in_another
     another_site_cannot_log_anybody_out
+    a_login_that_expires_under_an_open_page_asks_once
+    a_page_says_that_the_login_has_expired
     back_shows_no_protected_page_after_log_out
     back_shows_no_protected_page_after_log_out_by_page
     back_shows_no_protected_page_after_log_out_by_redirect
@@ -133,6 +139,8 @@ promises! { chromium_on_screen, Engine::ChromiumOnScreen;
     log_out_by_page_outside_the_scope_opens_no_dialog
     log_out_by_redirect_ends_on_the_public_page
     another_site_cannot_log_anybody_out
+    a_login_that_expires_under_an_open_page_asks_once
+    a_page_says_that_the_login_has_expired
     back_shows_no_protected_page_after_log_out
     back_shows_no_protected_page_after_log_out_by_page
     back_shows_no_protected_page_after_log_out_by_redirect
@@ -157,5 +165,7 @@ promises! { webkit, Engine::WebKit;
     log_out_by_page_inside_the_scope_opens_no_dialog
     log_out_by_page_outside_the_scope_opens_no_dialog
     log_out_by_redirect_ends_on_the_public_page
+    a_login_that_expires_under_an_open_page_asks_once
+    a_page_says_that_the_login_has_expired
     another_site_cannot_log_anybody_out
 }

@@ -628,3 +628,45 @@ async fn back_is_asked(stage: &Stage, tab: &Tab, engine: Engine, user: &str) {
         [&[asked.as_str()], again].concat()
     );
 }
+
+/// Logs in, and waits at the page until its poll is refused.
+async fn expire(engine: Engine) -> (Stage, Tab) {
+    let stage = Stage::open(engine, &[("LOGIN_SECONDS", "3")]).await;
+    let tab = stage.tab().await;
+    log_in(&tab, ALICE).await;
+    tab.evaluate("void setInterval(ask, 50)").await;
+    tab.shows("nobody (401)").await;
+    assert_eq!(stage.dialogs().await, 1, "none over a poll");
+    (stage, tab)
+}
+
+/// What the next page then looks like to the server.
+fn expired(engine: Engine) -> &'static str {
+    if engine.is_firefox() {
+        "GET /admin/users as alice, session: 401 asks"
+    } else {
+        // A challenge that they do not know has made the others forget.
+        "GET /admin/users as nobody, session: 401 asks"
+    }
+}
+
+pub(crate) async fn a_login_that_expires_under_an_open_page_asks_once(engine: Engine) {
+    let (stage, tab) = expire(engine).await;
+    tab.click("a[href='/admin/users']").await;
+    type_in(&tab, ALICE).await;
+    signed_in(&tab, ALICE).await;
+    let typed = "GET /admin/users as alice, session: 200";
+    assert_navigations(&stage, &[&LOGIN, &[expired(engine), typed]]);
+    stage.ends(&tab, 2).await;
+}
+
+pub(crate) async fn a_page_says_that_the_login_has_expired(engine: Engine) {
+    let (stage, tab) = expire(engine).await;
+    tab.click("a[href='/admin/users']").await;
+    tab.dialog().await.cancel().await;
+    let page = tab.page().await;
+    assert!(page.contains("Your login has expired"), "{page}");
+    let again = sent_again(engine, &["GET /admin/users as nobody, session: 401 asks"]);
+    assert_navigations(&stage, &[&LOGIN, &[expired(engine)], again]);
+    stage.ends(&tab, 2).await;
+}

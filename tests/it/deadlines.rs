@@ -1,0 +1,227 @@
+//! Logins that end by themselves, in each engine and with each kind of session.
+
+use std::time::Duration;
+
+use actix_basic_logout::BasicLoginBuilder;
+
+use crate::support::{
+    browser::{Browser, Engine, Kind},
+    site::{A, Credentials, Setup, Site, Store, Wire},
+};
+
+const ALICE: Credentials = ("alice", "one");
+const BOB: Credentials = ("bob", "two");
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Alice has logged in to a site with such deadlines, and has not been asked since.
+async fn everywhere(
+    deadlines: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
+    flow: impl AsyncFn(&mut Browser, &Site),
+) {
+    for store in [Store::Cookie, Store::Memory] {
+        for engine in [Engine::Chromium, Engine::Firefox, Engine::WebKit] {
+            let site = Site::with(&Setup::new(store), &deadlines).await;
+            let mut browser = Browser::new(engine);
+            browser.open(&site, "/a/");
+            assert_eq!(browser.types(&site, ALICE).body, "Signed in as alice");
+            browser.asked = 0;
+            flow(&mut browser, &site).await;
+        }
+    }
+}
+
+fn an_hour_at_most(builder: BasicLoginBuilder) -> BasicLoginBuilder {
+    builder.login_deadline(60 * MINUTE)
+}
+
+fn ten_idle_minutes(builder: BasicLoginBuilder) -> BasicLoginBuilder {
+    builder.visit_deadline(10 * MINUTE)
+}
+
+fn wait(site: &Site, time: Duration) {
+    site.seen().now += time;
+}
+
+/// The browser's credentials are refused with a page that says why, and its user is asked once.
+fn is_expired(browser: &mut Browser, site: &Site) {
+    assert_eq!(browser.fetch(site, "/a/poll"), 401);
+    assert_eq!(browser.asked, 0, "not by a poll");
+    let answer = browser.open(site, "/a/x/");
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains("Your login has expired"), "{}", answer.body);
+    assert_eq!(browser.asked, 1);
+}
+
+#[actix_web::test]
+async fn a_login_ends_with_its_deadline_however_busy_its_user_is() {
+    everywhere(an_hour_at_most, async |browser, site| {
+        for _ in 0..59 {
+            wait(site, MINUTE);
+            assert_eq!(browser.open(site, "/a/").status, 200);
+        }
+        wait(site, MINUTE);
+        is_expired(browser, site);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_login_ends_when_nobody_has_used_it_for_so_long() {
+    everywhere(ten_idle_minutes, async |browser, site| {
+        wait(site, 10 * MINUTE);
+        is_expired(browser, site);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn whoever_goes_on_stays_logged_in_and_a_poll_is_a_visit() {
+    everywhere(ten_idle_minutes, async |browser, site| {
+        for _ in 0..5 {
+            wait(site, 9 * MINUTE);
+            assert_eq!(browser.open(site, "/a/").status, 200);
+            wait(site, 9 * MINUTE);
+            assert_eq!(browser.fetch(site, "/a/poll"), 200);
+        }
+        assert_eq!(browser.asked, 0);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn the_same_user_has_to_type_again_and_is_in() {
+    everywhere(an_hour_at_most, async |browser, site| {
+        wait(site, 60 * MINUTE);
+        browser.open(site, "/a/");
+        assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+        wait(site, 59 * MINUTE);
+        assert_eq!(browser.open(site, "/a/").status, 200, "the deadline has begun anew");
+        assert_eq!(browser.asked, 1);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn another_user_may_type_after_the_deadline() {
+    everywhere(ten_idle_minutes, async |browser, site| {
+        wait(site, 10 * MINUTE);
+        browser.open(site, "/a/");
+        assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+        assert_eq!(browser.asked, 1);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn parallel_requests_do_not_bring_an_expired_login_back() {
+    everywhere(an_hour_at_most, async |browser, site| {
+        let (old, served) = (browser.cookie.clone(), site.seen().served.len());
+        wait(site, 60 * MINUTE);
+        browser.open(site, "/a/");
+        for cookie in [old, browser.cookie.clone()] {
+            for path in ["/a/poll", "/a/x/", "/a/write"] {
+                let wire = Wire {
+                    number: 9_000,
+                    method: "GET",
+                    path: path.to_owned(),
+                    origin: browser.origin,
+                    headers: vec![
+                        ("user-agent", "Mozilla/5.0".to_owned()),
+                        ("sec-fetch-site", "same-origin".to_owned()),
+                        ("sec-fetch-mode", "cors".to_owned()),
+                    ],
+                    credentials: Some(ALICE),
+                    cookie: cookie.clone(),
+                };
+                assert_ne!(site.answer(&wire).status, 200, "{path}");
+            }
+        }
+        assert_eq!(site.seen().served.len(), served);
+        assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_visit_is_written_at_most_once_in_a_tenth_of_its_deadline() {
+    everywhere(ten_idle_minutes, async |browser, site| {
+        let mut writes = 0;
+        // Six requests in each minute, for half an hour.
+        for _ in 0..180 {
+            wait(site, MINUTE / 6);
+            let answer = browser.open(site, "/a/");
+            assert_eq!(answer.status, 200);
+            writes += usize::from(answer.set_cookie.is_some());
+        }
+        // The password is checked again every five minutes, which is written at the same time.
+        assert_eq!(writes, 30);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn without_a_visit_deadline_no_visit_is_written() {
+    everywhere(an_hour_at_most, async |browser, site| {
+        for _ in 0..4 {
+            wait(site, MINUTE);
+            assert_eq!(browser.open(site, "/a/").set_cookie, None);
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_login_without_readable_times_is_past_its_deadlines() {
+    type Break = fn(&mut serde_json::Value);
+    let breaks: [(Break, bool); 5] = [
+        (|entry| entry["visited"] = serde_json::Value::Null, false),
+        (|entry| drop(entry.as_object_mut().unwrap().remove("since")), false),
+        (|entry| entry["since"] = "yesterday".into(), false),
+        (|entry| drop(entry.as_object_mut().unwrap().remove("visited")), true),
+        (|entry| entry["since"] = u64::MAX.into(), true),
+    ];
+    for (broken, is_readable) in breaks {
+        let setup = Setup::new(Store::Memory);
+        let both = |builder| ten_idle_minutes(an_hour_at_most(builder));
+        let site = Site::with(&setup, both).await;
+        wait(&site, 60 * MINUTE);
+        let mut browser = Browser::new(Engine::Chromium);
+        browser.open(&site, "/a/");
+        browser.types(&site, ALICE);
+        let mut entry = site.peek(browser.cookie.as_deref(), A).unwrap();
+        broken(&mut entry);
+        site.memory.set(&format!("actix-basic-logout:{A}"), &entry.to_string());
+        let answer = browser.open(&site, "/a/");
+        assert_eq!(answer.status, 401, "{entry}");
+        assert_eq!(answer.body.contains("expired"), is_readable, "{entry}");
+        assert_eq!(browser.types(&site, ALICE).body, "Signed in as alice");
+    }
+}
+
+#[actix_web::test]
+async fn a_clock_that_goes_back_by_more_than_a_minute_ends_the_login() {
+    everywhere(ten_idle_minutes, async |browser, site| {
+        wait(site, 5 * MINUTE);
+        browser.open(site, "/a/");
+        site.seen().now -= MINUTE;
+        assert_eq!(browser.open(site, "/a/").status, 200, "clocks of two machines may differ");
+        wait(site, MINUTE);
+        browser.open(site, "/a/");
+        site.seen().now -= MINUTE + Duration::from_millis(1);
+        is_expired(browser, site);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_log_out_after_the_deadline_still_makes_the_browser_forget() {
+    everywhere(an_hour_at_most, async |browser, site| {
+        wait(site, 60 * MINUTE);
+        let answer = browser.request(site, Kind::Page, "POST", "/logout");
+        assert!(answer.body.contains("You are logged out"), "{}", answer.body);
+        assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+        assert_eq!(browser.asked, 1);
+    })
+    .await;
+}
