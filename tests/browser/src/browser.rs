@@ -36,6 +36,15 @@ pub enum Engine {
     Chromium,
 }
 
+/// How a browser is set, other than it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    #[default]
+    None,
+    /// It takes no cookies.
+    NoCookies,
+}
+
 impl Engine {
     /// The driver, and where it comes from.
     fn driver(self) -> (&'static str, &'static [&'static str], &'static str) {
@@ -54,7 +63,7 @@ impl Engine {
         port.trim_end_matches('.').parse().ok()
     }
 
-    fn capabilities(self, profile: &Path) -> Value {
+    fn capabilities(self, profile: &Path, wish: Wish) -> Value {
         let own = match self {
             Self::Chromium => json!({
                 "browserName": "chrome",
@@ -71,13 +80,19 @@ impl Engine {
                     "--disable-background-timer-throttling",
                     "--disable-backgrounding-occluded-windows",
                     "--disable-renderer-backgrounding",
-                    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+                    "--host-resolver-rules=MAP admin.test 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
                     format!("--user-data-dir={}", profile.display()),
-                ] },
+                ], "prefs": match wish {
+                    Wish::None => json!({}),
+                    Wish::NoCookies => {
+                        json!({ "profile.default_content_setting_values.cookies": 2 })
+                    }
+                } },
             }),
         };
         let mut all = json!({
             "webSocketUrl": true,
+            "acceptInsecureCerts": true,
             "unhandledPromptBehavior": "ignore",
             "pageLoadStrategy": "none",
         });
@@ -95,11 +110,11 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    pub(crate) async fn start(engine: Engine) -> Self {
+    pub(crate) async fn start(engine: Engine, wish: Wish) -> Self {
         let driver = Driver::start(engine).await;
         let profile = tempfile::Builder::new().prefix("browser-suite-").tempdir();
         let profile = profile.expect("a directory for the profile");
-        let wanted = engine.capabilities(profile.path());
+        let wanted = engine.capabilities(profile.path(), wish);
         let answer = timeout(LIMIT, http::post(&driver.address, "/session", &wanted)).await;
         let answer = answer.expect("the driver answers in time").expect("the driver answers");
         let value = &answer["value"];
@@ -195,6 +210,14 @@ impl Tab {
         let function = format!("() => {{ {script} }}");
         let params = json!({ "functionDeclaration": function, "contexts": [self.context] });
         self.bidi.call("script.addPreloadScript", params).await;
+    }
+
+    /// The reload button.
+    pub async fn reload(&self) {
+        self.act();
+        let params = json!({ "context": self.context, "wait": "none" });
+        let bidi = Arc::clone(&self.bidi);
+        tokio::spawn(async move { bidi.try_call("browsingContext.reload", params).await });
     }
 
     /// The back button.
