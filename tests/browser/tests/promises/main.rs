@@ -1,6 +1,12 @@
 //! What the crate promises, seen by a real browser and by the server that it talks to.
 
+mod log_outs;
+mod network;
+mod pages;
+mod realms;
 mod scenarios;
+mod sessions;
+mod sites;
 mod steps;
 
 use browser_suite::Engine;
@@ -8,19 +14,20 @@ use browser_suite::Engine;
 /// Each scenario as a test of its own. One that is left out here is never called, which the
 /// compiler notices.
 macro_rules! promises {
-    ($browser:ident, $engine:expr; $($scenario:ident)*) => {
+    ($browser:ident, $engine:expr; $($module:ident: $($scenario:ident)*;)*) => {
         mod $browser {
             use super::*;
 
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $scenario() {
-                scenarios::$scenario($engine).await;
-            })*
+                $module::$scenario($engine).await;
+            })*)*
         }
     };
 }
 
 promises! { chromium, Engine::Chromium;
+    scenarios:
     the_first_visit_asks_once_and_lets_in
     a_wrong_password_asks_again_and_the_right_one_lets_in
     whoever_gives_up_is_told_that_the_password_was_wrong
@@ -46,5 +53,42 @@ promises! { chromium, Engine::Chromium;
     back_shows_no_protected_page_after_log_out
     back_shows_no_protected_page_after_log_out_by_page
     back_shows_no_protected_page_after_log_out_by_redirect
-    back_shows_no_protected_page_after_log_out_by_fetch
+    back_shows_no_protected_page_after_log_out_by_fetch;
+
+    log_outs:
+    log_out_by_xhr_opens_no_dialog
+    whoever_reloads_the_log_out_may_log_in
+    log_out_below_the_logins_directory_asks_once
+    log_out_outside_the_logins_directory_asks_once
+    log_out_by_page_without_its_script_asks_at_the_next_visit
+    back_shows_no_protected_page_after_log_out_by_link
+    back_shows_no_page_of_the_one_before;
+
+    pages:
+    a_public_page_never_asks_after_log_out
+    a_protected_page_asks_once_for_all_its_parts
+    a_favicon_neither_asks_nor_costs_a_prompt
+    an_event_stream_is_refused_quietly_after_log_out
+    a_web_socket_is_refused_quietly_after_log_out;
+
+    network:
+    a_user_in_the_address_logs_in_and_out
+    a_wrong_user_in_the_address_is_asked
+    plain_http_without_fetch_metadata_keeps_the_promises
+    https_with_a_host_cookie_keeps_the_promises
+    two_ports_share_a_session_and_no_credentials
+    without_cookies_nobody_is_asked_for_ever;
+
+    realms:
+    log_out_of_the_inner_realm_leaves_the_outer
+    log_out_of_the_outer_realm_leaves_the_inner;
+
+    sessions:
+    an_expired_session_asks_at_the_next_page_alone
+    a_restart_with_another_key_asks_once;
+
+    sites:
+    a_form_of_another_site_cannot_log_anybody_out
+    a_picture_on_another_site_costs_no_prompt
+    a_frame_on_another_site_costs_no_prompt;
 }

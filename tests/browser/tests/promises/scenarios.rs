@@ -557,7 +557,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_fetch(engine: 
 
 /// Logs in, goes on to the public page and back, which shows that the browser would bring a
 /// protected page back without asking the server, if it were let; ends on such a page.
-async fn walk(stage: &Stage, tab: &Tab) {
+pub(crate) async fn walk(stage: &Stage, tab: &Tab) {
     // A page that has fetched something that is not to be stored is never kept.
     tab.run_first("window.fetch = () => Promise.reject()").await;
     log_in(tab, ALICE).await;
@@ -577,7 +577,7 @@ async fn walk(stage: &Stage, tab: &Tab) {
 }
 
 /// The back button leads to a request, and that to a dialog and no page.
-async fn back_is_asked(stage: &Stage, tab: &Tab, user: &str) {
+pub(crate) async fn back_is_asked(stage: &Stage, tab: &Tab, user: &str) {
     let before = stage.now();
     tab.back().await;
     tab.dialog().await.cancel().await;
