@@ -7,8 +7,17 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    bidi::Bidi, dialogs::Dialogs, engine::Engine, http, processes::Speaker, proxy::Record,
-    screen::Screen, tab::Tab, wait::LIMIT, webdriver::WebDriver, window::Window,
+    bidi::Bidi,
+    dialogs::Dialogs,
+    engine::{Engine, Wish},
+    http,
+    processes::Speaker,
+    proxy::Record,
+    screen::Screen,
+    tab::Tab,
+    wait::LIMIT,
+    webdriver::WebDriver,
+    window::Window,
 };
 
 /// It and all that it needs end when it is dropped.
@@ -26,10 +35,10 @@ enum Protocol {
 
 impl Browser {
     /// Dialogs on a screen are closed while nothing reaches the server that keeps this record.
-    pub(crate) async fn start(engine: Engine, record: &Arc<Record>) -> Self {
+    pub(crate) async fn start(engine: Engine, wish: Wish, record: &Arc<Record>) -> Self {
         let screen = if engine.on_screen() { Some(Screen::start().await) } else { None };
-        let mut speaker = Speaker::start(engine, screen.as_ref()).await;
-        let wanted = engine.capabilities(speaker.profile());
+        let mut speaker = Speaker::start(engine, wish, screen.as_ref()).await;
+        let wanted = engine.capabilities(speaker.profile(), wish);
         let (protocol, session) = if engine.is_firefox() {
             let bidi = Bidi::connect(&format!("ws://{}/session", speaker.address)).await;
             let session = bidi.call("session.new", wanted).await;

@@ -19,6 +19,15 @@ pub enum Engine {
     WebKit,
 }
 
+/// How a browser is set, other than it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    #[default]
+    None,
+    /// It takes no cookies.
+    NoCookies,
+}
+
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -85,9 +94,13 @@ impl Engine {
     }
 
     /// What the browser's profile has to hold before it starts.
-    pub(crate) fn prepare(self, profile: &Path) {
+    pub(crate) fn prepare(self, profile: &Path, wish: Wish) {
         if self.is_firefox() {
-            fs::write(profile.join("user.js"), FIREFOX_PREFERENCES).expect("a profile of our own");
+            let mut preferences = FIREFOX_PREFERENCES.to_owned();
+            if wish == Wish::NoCookies {
+                preferences.push_str("user_pref(\"network.cookie.cookieBehavior\", 2);\n");
+            }
+            fs::write(profile.join("user.js"), preferences).expect("a profile of our own");
         }
     }
 
@@ -106,7 +119,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn capabilities(self, profile: &Path) -> Value {
+    pub(crate) fn capabilities(self, profile: &Path, wish: Wish) -> Value {
         let mut all = json!({ "acceptInsecureCerts": true });
         let own = match self {
             Self::Chromium | Self::ChromiumOnScreen => json!({
@@ -116,7 +129,11 @@ impl Engine {
                 "pageLoadStrategy": "none",
                 "goog:chromeOptions": {
                     "args": chromium_arguments(self, profile),
-                    "prefs": { "credentials_enable_service": false },
+                    "prefs": {
+                        "credentials_enable_service": false,
+                        "profile.default_content_setting_values.cookies":
+                            if wish == Wish::NoCookies { 2 } else { 1 },
+                    },
                 },
             }),
             Self::Firefox | Self::FirefoxDialog => {

@@ -1,23 +1,36 @@
 //! One HTTP request over a connection of its own.
 
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, Response, body::Bytes, client::conn::http1, header};
+use hyper::{
+    Request, Response,
+    body::{Bytes, Incoming},
+    client::conn::http1,
+    header,
+};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-type Error = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sends the request as it is and reads the whole answer.
 pub(crate) async fn send(
     address: &str,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Bytes>, Error> {
+    let (parts, body) = begin(address, request).await?.into_parts();
+    Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+}
+
+/// Sends the request as it is and reads the answer's head.
+pub(crate) async fn begin(
+    address: &str,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, Error> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let (parts, body) = sender.send_request(request).await?.into_parts();
-    Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+    tokio::spawn(connection.with_upgrades());
+    Ok(sender.send_request(request).await?)
 }
 
 /// Posts JSON and reads JSON.

@@ -1,5 +1,5 @@
-//! What it takes to try the demo in a real browser: the demo itself, a proxy that writes down what
-//! the server saw, and a browser driven by WebDriver BiDi. The promises are in `tests/promises`.
+//! What it takes to try the crate in a real browser: the demo itself, a site that has what the demo
+//! has not, a proxy that writes down what the server saw, and a browser driven by WebDriver BiDi. The promises are in `tests/promises`.
 //!
 //! Nothing here returns errors: whatever goes wrong fails the test that it goes wrong in.
 
@@ -14,15 +14,17 @@ pub mod observations;
 mod processes;
 mod proxy;
 mod screen;
+mod site;
 mod stage;
 mod tab;
 mod wait;
 mod webdriver;
 mod window;
 
-pub use engine::Engine;
+pub use engine::{Engine, Wish};
 pub use log::{Exchange, Log};
 pub use proxy::Hold;
-pub use stage::Stage;
+pub use site::Site;
+pub use stage::{Port, Stage};
 pub use tab::{Dialog, Tab};
 pub use wait::until;

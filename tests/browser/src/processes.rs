@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    engine::Engine,
+    engine::{Engine, Wish},
     screen::Screen,
     wait::{LIMIT, until},
 };
@@ -60,9 +60,9 @@ pub(crate) struct Speaker {
 }
 
 impl Speaker {
-    pub(crate) async fn start(engine: Engine, screen: Option<&Screen>) -> Self {
+    pub(crate) async fn start(engine: Engine, wish: Wish, screen: Option<&Screen>) -> Self {
         let profile = directory();
-        engine.prepare(profile.path());
+        engine.prepare(profile.path(), wish);
         let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
         let free = free.expect("a free port").port();
         let start = |program: &&str| {

@@ -15,7 +15,16 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, copy_bidirectional},
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, pki_types::PrivateKeyDer},
+};
 
 use crate::{
     http,
@@ -26,16 +35,32 @@ pub(crate) struct Proxy {
     /// Host and port, as the browser is to use them.
     pub(crate) address: String,
     pub(crate) record: Arc<Record>,
+    scheme: &'static str,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
-    pub(crate) async fn start(target: &str) -> Self {
+    /// Speaks plain http to that host and port, and to the browser https if it is to.
+    pub(crate) async fn start(target: &str, https: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port").to_string();
         let record = Arc::<Record>::default();
-        let accepting = tokio::spawn(accept(listener, target.to_owned(), Arc::clone(&record)));
-        Self { address, record, accepting }
+        record.book().target = target.to_owned();
+        let tls = https.then(tls);
+        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&record)));
+        let scheme = if https { "https" } else { "http" };
+        Self { address, record, scheme, accepting }
+    }
+
+    /// What addresses begin with that name this host.
+    pub(crate) fn origin(&self, host: &str) -> String {
+        let (_, port) = self.address.rsplit_once(':').expect("host and port");
+        format!("{}://{host}:{port}", self.scheme)
+    }
+
+    /// From now on requests go to that host and port.
+    pub(crate) fn turn_to(&self, target: &str) {
+        self.record.book().target = target.to_owned();
     }
 
     pub(crate) fn log(&self) -> Log {
@@ -81,44 +106,98 @@ enum Side {
     Answer,
 }
 
-async fn accept(listener: TcpListener, target: String, record: Arc<Record>) {
+/// With a certificate that nobody has signed.
+fn tls() -> TlsAcceptor {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a private key");
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a certificate and its key");
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, record: Arc<Record>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (target, record) = (target.clone(), Arc::clone(&record));
+        let (tls, record) = (tls.clone(), Arc::clone(&record));
         tokio::spawn(async move {
-            let service = service_fn(|request| pass_on(request, &target, &record));
-            // A browser may hang up whenever it likes.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            match tls {
+                None => serve(stream, &record).await,
+                // A browser does not have to like the certificate.
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        serve(stream, &record).await;
+                    }
+                }
+            }
         });
     }
 }
 
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, record: &Arc<Record>) {
+    let service = service_fn(|request| pass_on(request, record));
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    // A browser may hang up whenever it likes.
+    let _ = connection.with_upgrades().await;
+}
+
 async fn pass_on(
     request: Request<Incoming>,
-    target: &str,
     record: &Arc<Record>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let number = record.arrived(&request);
-    let (target, record) = (target.to_owned(), Arc::clone(record));
+    let record = Arc::clone(record);
     // In a task of its own: what has reached the proxy reaches the server, even if the browser
     // has hung up meanwhile.
     let passing = tokio::spawn(async move {
-        let (mut parts, body) = request.into_parts();
-        let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-        drop_hop_by_hop(&mut parts.headers);
-        let path = parts.uri.path().to_owned();
+        let path = request.uri().path().to_owned();
         record.wait(&path, Side::Request).await;
-        let request = Request::from_parts(parts, Full::new(body));
-        let mut response = http::send(&target, request).await.unwrap_or_else(|error| {
+        let target = record.book().target.clone();
+        let passed = if request.headers().contains_key(header::UPGRADE) {
+            upgrade(request, &target).await
+        } else {
+            let (mut parts, body) = request.into_parts();
+            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            drop_hop_by_hop(&mut parts.headers);
+            let passed = http::send(&target, Request::from_parts(parts, Full::new(body))).await;
+            passed.map(|mut response| {
+                drop_hop_by_hop(response.headers_mut());
+                response
+            })
+        };
+        let response = passed.unwrap_or_else(|error| {
             let mut response = Response::new(Bytes::from(error.to_string()));
             *response.status_mut() = StatusCode::BAD_GATEWAY;
             response
         });
-        drop_hop_by_hop(response.headers_mut());
         record.answered(number, &response);
         record.wait(&path, Side::Answer).await;
         response.map(Full::new)
     });
     Ok(passing.await.expect("passing on does not panic"))
+}
+
+/// A WebSocket's handshake. If the server agrees, what follows goes to and fro until an end hangs
+/// up.
+async fn upgrade(
+    mut request: Request<Incoming>,
+    target: &str,
+) -> Result<Response<Bytes>, http::Error> {
+    let browser = hyper::upgrade::on(&mut request);
+    let mut response = http::begin(target, request.map(|_| Full::default())).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let (mut parts, body) = response.into_parts();
+        drop_hop_by_hop(&mut parts.headers);
+        return Ok(Response::from_parts(parts, body.collect().await?.to_bytes()));
+    }
+    let server = hyper::upgrade::on(&mut response);
+    tokio::spawn(async move {
+        if let (Ok(browser), Ok(server)) = (browser.await, server.await) {
+            let (mut browser, mut server) = (TokioIo::new(browser), TokioIo::new(server));
+            let _ = copy_bidirectional(&mut browser, &mut server).await;
+        }
+    });
+    Ok(response.map(|_| Bytes::new()))
 }
 
 fn drop_hop_by_hop(headers: &mut HeaderMap) {
@@ -132,6 +211,7 @@ pub(crate) struct Record(Mutex<Book>);
 
 #[derive(Default)]
 struct Book {
+    target: String,
     clock: u64,
     log: Log,
     gates: Vec<Gate>,
@@ -175,9 +255,8 @@ impl Record {
             method: request.method().to_string(),
             path: request.uri().path().to_owned(),
             user: user_of(headers),
-            session: text(headers, "cookie")
-                .is_some_and(|it| it.split("; ").any(|pair| pair.starts_with("id="))),
-            navigation: text(headers, "sec-fetch-mode") == Some("navigate"),
+            session: text(headers, "cookie").is_some_and(|it| it.split("; ").any(is_session)),
+            navigation: opens_a_page(headers),
             arrived: 0,
             answered: None,
         };
@@ -200,6 +279,19 @@ impl Record {
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+fn is_session(cookie: &str) -> bool {
+    cookie.split_once('=').is_some_and(|(name, _)| ["id", "__Host-id"].contains(&name))
+}
+
+/// Off localhost, plain http comes without `Sec-Fetch-Mode`. Then a page is told by this header,
+/// which the crate does not look at.
+fn opens_a_page(headers: &HeaderMap) -> bool {
+    match text(headers, "sec-fetch-mode") {
+        Some(mode) => mode == "navigate",
+        None => headers.contains_key(header::UPGRADE_INSECURE_REQUESTS),
+    }
 }
 
 fn user_of(headers: &HeaderMap) -> Option<String> {

@@ -7,10 +7,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::{
     browser::Browser,
     demo::Demo,
-    engine::Engine,
+    engine::{Engine, Wish},
     log::{Exchange, Log},
     observations::{self, Observation},
     proxy::{Hold, Proxy},
+    site::{Running, Site},
     tab::Tab,
     wait::until,
 };
@@ -18,28 +19,98 @@ use crate::{
 /// Browsers at work at the same time; more only get in each other's way.
 static SEATS: Semaphore = Semaphore::const_new(2);
 
-/// A browser, the demo, and between them what writes down the requests. Nothing outlives it.
+/// A browser, the demo or a site, and between them what writes down the requests. Nothing outlives it.
 pub struct Stage {
     // The order matters: they are dropped in it.
     browser: Browser,
     engine: Engine,
     proxy: Proxy,
-    _demo: Demo,
+    server: Server,
     _seat: SemaphorePermit<'static>,
+}
+
+enum Server {
+    Demo(Demo),
+    Site(Running),
+}
+
+impl Server {
+    fn address(&self) -> &str {
+        match self {
+            Self::Demo(demo) => &demo.address,
+            Self::Site(site) => &site.address,
+        }
+    }
 }
 
 impl Stage {
     /// With the demo's environment variables.
     pub async fn open(engine: Engine, variables: &[(&str, &str)]) -> Self {
+        Self::with(engine, Wish::None, || Server::Demo(Demo::start(variables)), false).await
+    }
+
+    /// With a site instead of the demo.
+    pub async fn open_site(engine: Engine, site: Site) -> Self {
+        Self::open_site_wishing(engine, Wish::None, site).await
+    }
+
+    /// With a site, and a browser that is set otherwise than it comes.
+    pub async fn open_site_wishing(engine: Engine, wish: Wish, site: Site) -> Self {
+        let https = site.https;
+        Self::with(engine, wish, || Server::Site(Running::start(site)), https).await
+    }
+
+    async fn with(
+        engine: Engine,
+        wish: Wish,
+        server: impl FnOnce() -> Server,
+        https: bool,
+    ) -> Self {
         let seat = SEATS.acquire().await.expect("nobody closes it");
-        let demo = Demo::start(variables);
-        let proxy = Proxy::start(&demo.address).await;
-        let browser = Browser::start(engine, &proxy.record).await;
-        Self { browser, engine, proxy, _demo: demo, _seat: seat }
+        let server = server();
+        let proxy = Proxy::start(server.address(), https).await;
+        let browser = Browser::start(engine, wish, &proxy.record).await;
+        Self { browser, engine, proxy, server, _seat: seat }
     }
 
     pub async fn tab(&self) -> Tab {
-        self.browser.open(&format!("http://{}", self.proxy.address)).await
+        self.browser.open(&self.proxy.origin("127.0.0.1")).await
+    }
+
+    /// A tab whose addresses name this host instead of 127.0.0.1.
+    pub async fn tab_at(&self, host: &str) -> Tab {
+        self.browser.open(&self.proxy.origin(host)).await
+    }
+
+    /// Host and port, as the browser uses them.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.proxy.address
+    }
+
+    /// The same application on another port.
+    pub async fn another_port(&self) -> Port {
+        Port(Proxy::start(self.server.address(), false).await)
+    }
+
+    /// A tab whose addresses begin with that port.
+    pub async fn tab_on(&self, port: &Port) -> Tab {
+        self.browser.open(&port.0.origin("127.0.0.1")).await
+    }
+
+    /// The demo ends and starts again, with other keys and no memory.
+    pub fn restart(&mut self, variables: &[(&str, &str)]) {
+        let demo = Demo::start(variables);
+        self.proxy.turn_to(&demo.address);
+        self.server = Server::Demo(demo);
+    }
+
+    /// The site's sessions are gone, as if each had come to the end of its time.
+    pub fn expire_sessions(&self) {
+        match &self.server {
+            Server::Site(site) => site.expire_sessions(),
+            Server::Demo(_) => panic!("the demo keeps its sessions in cookies"),
+        }
     }
 
     /// How often the browser wanted a password so far.
@@ -91,6 +162,17 @@ impl Stage {
             log.0.into_iter().find(|it| it.answered.is_some() && wanted(it))
         })
         .await
+    }
+}
+
+/// Another port of the application that a stage shows, with a log of its own.
+pub struct Port(Proxy);
+
+impl Port {
+    /// What was seen on this port.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.0.log()
     }
 }
 

@@ -587,7 +587,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_fetch(engine: 
 
 /// Logs in, goes on to the public page and back, which shows what the browser would bring back
 /// without asking the server, if it were let; ends on such a page.
-async fn walk(stage: &Stage, tab: &Tab, engine: Engine) {
+pub(crate) async fn walk(stage: &Stage, tab: &Tab, engine: Engine) {
     // A page that has fetched something that is not to be stored is never kept.
     tab.run_first("window.fetch = () => Promise.reject()").await;
     log_in(tab, ALICE).await;
@@ -614,7 +614,7 @@ async fn walk(stage: &Stage, tab: &Tab, engine: Engine) {
 }
 
 /// The back button leads to a request, and that to a dialog and no page.
-async fn back_is_asked(stage: &Stage, tab: &Tab, engine: Engine, user: &str) {
+pub(crate) async fn back_is_asked(stage: &Stage, tab: &Tab, engine: Engine, user: &str) {
     let before = stage.now();
     tab.back().await;
     tab.dialog().await.cancel().await;

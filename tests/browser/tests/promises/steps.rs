@@ -1,6 +1,7 @@
 //! What people do again and again, and what they and the server see then.
 
 use browser_suite::{Engine, Stage, Tab};
+use serde_json::Value;
 
 pub(crate) const ALICE: (&str, &str) = ("alice", "wonderland");
 pub(crate) const BOB: (&str, &str) = ("bob", "builder");
@@ -34,6 +35,27 @@ pub(crate) async fn logged_out(tab: &Tab) {
 /// What a login at `/admin/` looks like to the server.
 pub(crate) const LOGIN: [&str; 2] =
     ["GET /admin/ as nobody: 401 asks", "GET /admin/ as alice, session: 200"];
+
+/// Opens a page, is asked, and gives up.
+pub(crate) async fn give_up(tab: &Tab, path: &str) {
+    tab.visit(path).await;
+    tab.dialog().await.cancel().await;
+    let page = tab.page().await;
+    assert!(!page.contains("Signed in"), "{page}");
+}
+
+/// Logs out by the button, and types nothing at the prompt over it.
+pub(crate) async fn log_out(tab: &Tab) {
+    tab.click(BUTTON).await;
+    tab.dialog().await.cancel().await;
+    logged_out(tab).await;
+}
+
+/// The status of what a page's script is answered.
+pub(crate) async fn fetch(tab: &Tab, method: &str, path: &str) -> Value {
+    let fetch = format!("fetch('{path}', {{ method: '{method}' }}).then(it => it.status)");
+    tab.evaluate(&fetch).await
+}
 
 /// A public document, for a tab that is only there to send requests of its own.
 pub(crate) const ASIDE: &str = "/style.css";

@@ -1,0 +1,167 @@
+//! Addresses, ports, names and TLS.
+
+use browser_suite::{Engine, Site, Stage, Wish, until};
+
+use crate::steps::*;
+
+pub(crate) async fn a_user_in_the_address_logs_in_and_out(engine: Engine) {
+    let stage = Stage::open_site(engine, Site::default()).await;
+    let tab = stage.tab().await;
+    let address = format!("http://alice:wonderland@{}/admin/", stage.address());
+    tab.visit_elsewhere(&address).await;
+    signed_in(&tab, ALICE).await;
+    assert_eq!(stage.dialogs().await, 0, "none at the login");
+    tab.visit("/admin/").await;
+    signed_in(&tab, ALICE).await;
+    log_out(&tab).await;
+    give_up(&tab, "/admin/").await;
+    tab.visit_elsewhere(&address).await;
+    signed_in(&tab, ALICE).await;
+    assert_navigations(
+        &stage,
+        &[
+            &LOGIN,
+            &[
+                "GET /admin/ as alice, session: 200",
+                "POST /admin/logout as alice, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as alice, session: 200",
+            ],
+        ],
+    );
+    stage.ends(&tab, 2).await;
+}
+
+pub(crate) async fn a_wrong_user_in_the_address_is_asked(engine: Engine) {
+    let stage = Stage::open_site(engine, Site::default()).await;
+    let tab = stage.tab().await;
+    tab.visit_elsewhere(&format!("http://alice:x@{}/admin/", stage.address())).await;
+    type_in(&tab, ALICE).await;
+    signed_in(&tab, ALICE).await;
+    assert_navigations(
+        &stage,
+        &[&[
+            "GET /admin/ as nobody: 401 asks",
+            "GET /admin/ as alice, session: 401 asks",
+            "GET /admin/ as alice, session: 200",
+        ]],
+    );
+    stage.ends(&tab, 1).await;
+}
+
+pub(crate) async fn plain_http_without_fetch_metadata_keeps_the_promises(engine: Engine) {
+    let stage = Stage::open_site(engine, Site::default()).await;
+    let tab = stage.tab_at("admin.test").await;
+    let other = stage.tab_at("admin.test").await;
+    log_in(&tab, ALICE).await;
+    other.visit("/").await;
+    other.page().await;
+    other.evaluate("void setInterval(() => fetch('/admin/api/poll').catch(() => {}), 20)").await;
+    let polls = async |since: u64, status: u16| {
+        until(&format!("five polls are answered {status}"), async || {
+            let log = stage.log().since(since);
+            let polls = log.0.iter().filter(|it| it.path == "/admin/api/poll");
+            (polls.filter(|it| it.status() == Some(status)).count() >= 5).then_some(())
+        })
+        .await;
+    };
+    polls(stage.now(), 200).await;
+    log_out(&tab).await;
+    let logged_out = stage.now();
+    polls(logged_out, 401).await;
+    give_up(&tab, "/admin/").await;
+    assert!(stage.log().since(logged_out).0.iter().all(|it| !it.let_in()), "{}", stage.log());
+    log_in(&tab, BOB).await;
+    polls(stage.now(), 200).await;
+    assert_navigations(
+        &stage,
+        &[
+            &LOGIN,
+            &[
+                "GET / as nobody, session: 200",
+                "POST /admin/logout as alice, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as bob, session: 200",
+            ],
+        ],
+    );
+    stage.ends(&tab, 4).await;
+}
+
+pub(crate) async fn https_with_a_host_cookie_keeps_the_promises(engine: Engine) {
+    let stage = Stage::open_site(engine, Site { https: true, ..Site::default() }).await;
+    let tab = stage.tab().await;
+    log_in(&tab, ALICE).await;
+    log_out(&tab).await;
+    give_up(&tab, "/admin/").await;
+    log_in(&tab, BOB).await;
+    assert_navigations(
+        &stage,
+        &[
+            &LOGIN,
+            &[
+                "POST /admin/logout as alice, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as bob, session: 200",
+            ],
+        ],
+    );
+    stage.ends(&tab, 4).await;
+}
+
+pub(crate) async fn two_ports_share_a_session_and_no_credentials(engine: Engine) {
+    let stage = Stage::open_site(engine, Site::default()).await;
+    let port = stage.another_port().await;
+    let (tab, other) = (stage.tab().await, stage.tab_on(&port).await);
+    log_in(&tab, ALICE).await;
+    // A browser keeps credentials per port, and cookies for all.
+    log_in(&other, ALICE).await;
+    tab.visit("/admin/").await;
+    signed_in(&tab, ALICE).await;
+    log_out(&tab).await;
+    log_in(&other, ALICE).await;
+    log_in(&tab, ALICE).await;
+    assert_navigations(
+        &stage,
+        &[
+            &LOGIN,
+            &[
+                "GET /admin/ as alice, session: 200",
+                "POST /admin/logout as alice, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as alice, session: 200",
+            ],
+        ],
+    );
+    assert_eq!(
+        port.log().lines(|it| it.navigation),
+        [
+            "GET /admin/ as nobody, session: 401 asks",
+            "GET /admin/ as alice, session: 200",
+            "GET /admin/ as alice, session: 401 asks",
+            "GET /admin/ as alice, session: 200",
+        ]
+    );
+    stage.ends(&tab, 5).await;
+}
+
+pub(crate) async fn without_cookies_nobody_is_asked_for_ever(engine: Engine) {
+    let stage = Stage::open_site_wishing(engine, Wish::NoCookies, Site::default()).await;
+    let tab = stage.tab().await;
+    match engine {
+        // Where it takes no cookies it knows no passwords either: it shows what came with the 401.
+        _ => {
+            for _ in 1..=2 {
+                tab.visit("/admin/").await;
+                let page = tab.page().await;
+                assert!(page.contains("Login required"), "{page}");
+            }
+            let asked = "GET /admin/ as nobody: 401 asks";
+            assert_navigations(&stage, &[&[asked, asked]]);
+            stage.ends(&tab, 0).await;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Two realms on one origin, one below the other.
+
+use actix_basic_logout::LogoutClears;
+use browser_suite::{Engine, Site, Stage, Tab};
+
+use crate::steps::*;
+
+const CAROL: (&str, &str) = ("carol", "cave");
+
+/// Logs in to both.
+async fn both(engine: Engine) -> (Stage, Tab) {
+    let site = Site { clears: LogoutClears::Realm, ..Site::default() };
+    let stage = Stage::open_site(engine, site).await;
+    let tab = stage.tab().await;
+    log_in(&tab, ALICE).await;
+    log_in_below(&tab).await;
+    (stage, tab)
+}
+
+async fn log_in_below(tab: &Tab) {
+    tab.visit("/admin/vault/").await;
+    type_in(tab, CAROL).await;
+    signed_in(tab, CAROL).await;
+}
+
+async fn log_out_below(tab: &Tab) {
+    tab.click("form[action='/admin/vault/logout'] button").await;
+    tab.dialog().await.cancel().await;
+    logged_out(tab).await;
+}
+
+/// The outer realm's credentials go to the inner one, too, which rejects them.
+const BOTH: [&str; 4] = [
+    LOGIN[0],
+    LOGIN[1],
+    "GET /admin/vault/ as alice, session: 401 asks",
+    "GET /admin/vault/ as carol, session: 200",
+];
+
+pub(crate) async fn log_out_of_the_inner_realm_leaves_the_outer(engine: Engine) {
+    let (stage, tab) = both(engine).await;
+    log_out_below(&tab).await;
+    match engine {
+        _ => {
+            tab.visit("/admin/").await;
+            signed_in(&tab, ALICE).await;
+            give_up(&tab, "/admin/vault/").await;
+            log_in_below(&tab).await;
+            tab.visit("/admin/").await;
+            signed_in(&tab, ALICE).await;
+            assert_navigations(
+                &stage,
+                &[
+                    &BOTH,
+                    &[
+                        "POST /admin/vault/logout as carol, session: 401 asks",
+                        "GET /admin/ as alice, session: 200",
+                        "GET /admin/vault/ as alice, session: 401 asks",
+                        "GET /admin/vault/ as alice, session: 401 asks",
+                        "GET /admin/vault/ as carol, session: 200",
+                        "GET /admin/ as alice, session: 200",
+                    ],
+                ],
+            );
+            stage.ends(&tab, 5).await;
+        }
+    }
+}
+
+pub(crate) async fn log_out_of_the_outer_realm_leaves_the_inner(engine: Engine) {
+    let (stage, tab) = both(engine).await;
+    tab.visit("/admin/").await;
+    signed_in(&tab, ALICE).await;
+    log_out(&tab).await;
+    match engine {
+        _ => {
+            tab.visit("/admin/vault/").await;
+            signed_in(&tab, CAROL).await;
+            give_up(&tab, "/admin/").await;
+            log_in(&tab, BOB).await;
+            assert_navigations(
+                &stage,
+                &[
+                    &BOTH,
+                    &[
+                        "GET /admin/ as alice, session: 200",
+                        "POST /admin/logout as alice, session: 401 asks",
+                        "GET /admin/vault/ as carol, session: 200",
+                        "GET /admin/ as nobody, session: 401 asks",
+                        "GET /admin/ as nobody, session: 401 asks",
+                        "GET /admin/ as bob, session: 200",
+                    ],
+                ],
+            );
+            stage.ends(&tab, 5).await;
+        }
+    }
+}

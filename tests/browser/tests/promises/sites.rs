@@ -1,0 +1,60 @@
+//! What another site can do to somebody who is logged in.
+
+use browser_suite::{Engine, Exchange, Site, Stage};
+
+use crate::steps::*;
+
+pub(crate) async fn a_form_of_another_site_cannot_log_anybody_out(engine: Engine) {
+    let stage = Stage::open(engine, &[]).await;
+    let tab = stage.tab().await;
+    log_in(&tab, ALICE).await;
+    let there = format!("http://{}/logout", stage.address());
+    let form = format!("<form method=post action='{there}'><button>Kittens</button></form>");
+    tab.visit_elsewhere(&format!("data:text/html,{form}")).await;
+    tab.page().await;
+    tab.click("button").await;
+    let page = tab.page().await;
+    assert!(page.contains("You are not logged out"), "{page}");
+    tab.visit("/admin/").await;
+    signed_in(&tab, ALICE).await;
+    assert_navigations(
+        &stage,
+        &[
+            &LOGIN,
+            // Nor does the session's cookie come along.
+            &["POST /logout as nobody: 403", "GET /admin/ as alice, session: 200"],
+        ],
+    );
+    stage.ends(&tab, 1).await;
+}
+
+pub(crate) async fn a_picture_on_another_site_costs_no_prompt(engine: Engine) {
+    let part = "GET /admin/parts/one.svg as nobody: 401";
+    put_there(engine, "<img src='http://{}/admin/parts/one.svg'>", part).await;
+}
+
+pub(crate) async fn a_frame_on_another_site_costs_no_prompt(engine: Engine) {
+    let part = "GET /admin/parts/one.svg as nobody: 401 asks";
+    put_there(engine, "<iframe src='http://{}/admin/parts/one.svg'></iframe>", part).await;
+}
+
+/// What is put into another site's page comes without credentials and session, and takes nothing
+/// away.
+async fn put_there(engine: Engine, element: &str, part: &str) {
+    let stage = Stage::open_site(engine, Site::default()).await;
+    let (tab, other) = (stage.tab().await, stage.tab_at("admin.test").await);
+    log_in(&tab, ALICE).await;
+    other.visit("/").await;
+    other.page().await;
+    let element = element.replace("{}", stage.address());
+    other.evaluate(&format!("void (document.body.innerHTML = \"{element}\")")).await;
+    stage.served("another site's request", is_part).await;
+    tab.visit("/admin/").await;
+    signed_in(&tab, ALICE).await;
+    assert_eq!(stage.log().lines(is_part), [part]);
+    stage.ends(&tab, 1).await;
+}
+
+fn is_part(it: &Exchange) -> bool {
+    it.path == "/admin/parts/one.svg"
+}
