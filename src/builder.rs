@@ -14,6 +14,7 @@ use crate::{
     challenge::Challenges,
     client::Client,
     config::{BasicLogin, Config, LogoutAnswer, LogoutClears, Respond},
+    cookieless::Cookieless,
     deadline::Deadlines,
     fingerprint::FingerprintKey,
     logout::reserved_password,
@@ -324,6 +325,7 @@ impl BasicLoginBuilder {
             clock: self.clock,
             respond_with: self.respond_with,
             misuse: Misuse::default(),
+            cookieless: Cookieless::default(),
         };
         Ok(BasicLogin { config: Arc::new(config) })
     }

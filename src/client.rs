@@ -12,7 +12,7 @@ use actix_web::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Client {
-    /// A browser opening a page, in a tab or a frame. It gets challenges, and its user a dialog.
+    /// A browser opening a page, in a tab or in a frame of this site's. It gets challenges, and its user a dialog.
     Navigation,
     /// A browser's other requests: `fetch`, images, styles, `EventSource`, the handshake of a
     /// `WebSocket`. They are refused without a dialog.
@@ -29,7 +29,7 @@ impl Client {
     /// `User-Agent` that begins with `Mozilla/`, comes from a browser. It is a navigation if
     /// `Sec-Fetch-Mode` says so; without that header (browsers leave it out on plain `http` off
     /// localhost) if `Accept` names `text/html`. What a browser fetches ahead of its user
-    /// (`Sec-Purpose: prefetch`) is a subresource.
+    /// (`Sec-Purpose: prefetch`), or for a frame on another site's page, is a subresource.
     ///
     /// `Sec-Fetch-Mode` alone does not make a browser: the `fetch` of Node.js sends it, too.
     ///
@@ -62,11 +62,21 @@ impl Client {
             return Self::Subresource;
         }
         let navigates = match text("sec-fetch-mode") {
-            Some(mode) => mode == "navigate",
+            Some(mode) => mode == "navigate" && !is_framed_elsewhere(headers),
             None => text(header::ACCEPT.as_str()).is_some_and(|types| types.contains("text/html")),
         };
         if navigates { Self::Navigation } else { Self::Subresource }
     }
+}
+
+/// Whether the page is for a frame on another site's page. The session stays at home there, so
+/// whoever typed would be asked again, by a dialog over a site that is not this one.
+fn is_framed_elsewhere(headers: &HeaderMap) -> bool {
+    let is = |name: &str, values: &[&str]| {
+        headers.get(name).is_some_and(|it| values.iter().any(|value| it == value))
+    };
+    is("sec-fetch-site", &["cross-site"])
+        && is("sec-fetch-dest", &["iframe", "frame", "object", "embed"])
 }
 
 /// Whether a browser looks at a page before its user has asked for it.
@@ -125,6 +135,28 @@ mod tests {
                     ("sec-fetch-site", "same-origin"),
                     ("sec-fetch-mode", "navigate"),
                     ("sec-fetch-dest", "iframe"),
+                ],
+                Navigation,
+            ),
+            (
+                "a frame on another site's page",
+                &[
+                    FIREFOX,
+                    HTML,
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "iframe"),
+                ],
+                Subresource,
+            ),
+            (
+                "a link on another site's page",
+                &[
+                    FIREFOX,
+                    HTML,
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
                 ],
                 Navigation,
             ),

@@ -15,6 +15,7 @@ use crate::{
     builder::BasicLoginBuilder,
     challenge::Challenges,
     client::Client,
+    cookieless::Cookieless,
     deadline::Deadlines,
     fingerprint::FingerprintKey,
     logout::Logout,
@@ -190,6 +191,7 @@ pub(crate) struct Config {
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(crate) respond_with: Option<Arc<Respond>>,
     pub(crate) misuse: Misuse,
+    pub(crate) cookieless: Cookieless,
 }
 
 impl Config {

@@ -21,6 +21,7 @@ pub(crate) enum Presented<'a> {
 
 /// A request, reduced to what the tables look at.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Ask<'a> {
     pub(crate) state: &'a State,
     pub(crate) presented: Presented<'a>,
@@ -32,6 +33,10 @@ pub(crate) struct Ask<'a> {
     pub(crate) challenge_subresources: bool,
     /// The request was on its way during a log-out.
     pub(crate) is_overtaken: bool,
+    /// Another site made the browser send it, by a method that is not safe.
+    pub(crate) is_forged: bool,
+    /// The credentials came before, and neither time with a cookie.
+    pub(crate) is_cookieless: bool,
 }
 
 /// What to do with a request that wants to pass.
@@ -180,6 +185,11 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
             }
             refuse(*why, Some(ask.rejected(*pending, *why)))
         }
+        // The session may only have stayed at home (`SameSite=Lax`): a challenge would take both it and
+        // the credentials from a user who is logged in.
+        (State::Fresh, _) if ask.is_forged && ask.client != Client::Program => {
+            Decision::Refuse(Refuse { how: How::Forbid, reason: Reason::CrossSite, next: None })
+        }
         (State::Fresh, presented) if ask.client == Client::Program => {
             let reason = match presented {
                 Nothing => Reason::LoginRequired,
@@ -187,6 +197,12 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
             };
             ask.check(Good::Stateless, ask.refuse(reason, None))
         }
+        // Another dialog would lead to the next.
+        (State::Fresh, _) if ask.is_cookieless => Decision::Refuse(Refuse {
+            how: How::Quietly,
+            reason: Reason::CookiesRequired,
+            next: None,
+        }),
         (State::Fresh, presented) => {
             let why = Why::NeverLoggedIn;
             let next = match presented {

@@ -120,6 +120,7 @@ mod builder;
 mod challenge;
 mod client;
 mod config;
+mod cookieless;
 mod credentials;
 mod deadline;
 mod decision;

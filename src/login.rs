@@ -114,16 +114,6 @@ impl State {
         Self::LoggedOut { directory, fingerprint: self.fingerprint().copied(), why }
     }
 
-    /// This state as seen from another origin (scheme, host, port). Browsers keep credentials per
-    /// origin, but cookies across ports and perhaps subdomains, so what one origin's browser has
-    /// shown proves nothing about another's.
-    fn of_another_origin(self) -> Self {
-        match self {
-            Self::LoggedIn(_) => self,
-            _ => self.ended(),
-        }
-    }
-
     /// Without what another process's key made: it can be compared with nothing.
     fn known_to(self, key: &FingerprintKey) -> Self {
         let known = |fingerprint: Option<Fingerprint>| fingerprint.filter(|it| key.made(it));
@@ -248,20 +238,27 @@ pub(crate) fn others(session: &Session, realm: &str) -> Vec<(String, Entry)> {
 }
 
 impl Entry {
-    /// The state that counts for a request: of this origin, with this key, and with what
-    /// log-outs have ended since it was written.
+    /// The state that counts for a request with these credentials: of this origin, with this key,
+    /// and with what log-outs have ended since it was written.
+    ///
+    /// Browsers keep credentials per origin (scheme, host, port), but cookies across ports and
+    /// perhaps subdomains, so what one origin's browser has shown proves nothing about another's.
     pub(crate) fn into_state(
         self,
         key: &FingerprintKey,
         origin: impl FnOnce() -> String,
+        credentials: Option<&Fingerprint>,
         ended: bool,
     ) -> State {
         let state = if ended { self.state.ended() } else { self.state };
-        match state {
-            // The path that is taken most: the origin of a login does not matter.
-            State::LoggedIn(_) | State::Fresh => state,
+        match &state {
+            State::Fresh => state,
+            // The path that is taken most: a login counts everywhere, with its own credentials.
+            State::LoggedIn(login) if credentials.is_none_or(|it| *it == login.fingerprint) => {
+                state
+            }
             _ if self.origin == origin() => state.known_to(key),
-            _ => state.of_another_origin().known_to(key),
+            _ => state.ended().known_to(key),
         }
     }
 }

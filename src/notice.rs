@@ -45,6 +45,11 @@ pub enum Reason {
     /// Nobody has asked for this log-out: another site sent the browser here, or the browser was
     /// fetching ahead of its user.
     Unsolicited,
+    /// The browser has answered two challenges, and has brought no cookie: it keeps none, and there
+    /// is no login without.
+    CookiesRequired,
+    /// Another site's page has sent this, and the session stayed at home.
+    CrossSite,
 }
 
 impl From<Why> for Reason {
@@ -67,6 +72,8 @@ impl Reason {
             Self::NoLongerAccepted => "Your login has ended",
             Self::WrongCredentials => "That did not match",
             Self::Unsolicited => "You are not logged out",
+            Self::CookiesRequired => "Cookies required",
+            Self::CrossSite => "Sent by another site",
         }
     }
 
@@ -78,6 +85,10 @@ impl Reason {
             Self::NoLongerAccepted => "Your user name and password are no longer accepted.",
             Self::WrongCredentials => "The user name or the password is wrong.",
             Self::Unsolicited => "To log out, use this site's own button or link.",
+            Self::CookiesRequired => {
+                "Your browser keeps no cookies for this site. Allow them, then load the page anew."
+            }
+            Self::CrossSite => "Nothing was done. Use this site's own pages.",
         }
     }
 }

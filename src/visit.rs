@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// A request, as far as this realm is concerned.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Visit {
     pub(crate) session: Session,
     pub(crate) client: Client,
@@ -28,6 +29,8 @@ pub(crate) struct Visit {
     is_lost: bool,
     /// The request was on its way during a log-out: its login has ended, or its session is gone.
     is_overtaken: bool,
+    is_forged: bool,
+    is_cookieless: bool,
 }
 
 impl Visit {
@@ -46,7 +49,9 @@ impl Visit {
                 let ended = entry.id.is_some_and(|id| ENDED.contains(id));
                 let id = entry.id.filter(|_| !ended);
                 is_overtaken = ended;
-                match entry.into_state(&config.key, || origin(req), ended) {
+                // Nobody has typed what the page answer puts into the browser.
+                let typed = fingerprint.filter(|_| !is_reserved(config, &authorization));
+                match entry.into_state(&config.key, || origin(req), typed.as_ref(), ended) {
                     State::LoggedIn(login) if config.deadlines.have_passed(&login, now) => {
                         (id, State::LoggedIn(login).logged_out(Why::Expired))
                     }
@@ -60,7 +65,24 @@ impl Visit {
                 (None, if is_lost { State::Fresh.ended() } else { State::Fresh })
             }
         };
-        Self { session, client, authorization, state, now, id, fingerprint, is_lost, is_overtaken }
+        let is_forged = state == State::Fresh && !req.method().is_safe() && is_cross_site(req);
+        let is_cookieless = state == State::Fresh
+            && client == Client::Navigation
+            && !is_forged
+            && fingerprint.is_some_and(|it| config.cookieless.came_before(it, now));
+        Self {
+            session,
+            client,
+            authorization,
+            state,
+            now,
+            id,
+            fingerprint,
+            is_lost,
+            is_overtaken,
+            is_forged,
+            is_cookieless,
+        }
     }
 
     /// What the decision is asked.
@@ -79,15 +101,15 @@ impl Visit {
             due,
             challenge_subresources: config.challenge_subresources,
             is_overtaken: self.is_overtaken,
+            is_forged: self.is_forged,
+            is_cookieless: self.is_cookieless,
         }
     }
 
     fn presented(&self, config: &Config) -> Presented<'_> {
         match (&self.authorization, &self.fingerprint) {
             (Authorization::Missing, _) => Presented::Nothing,
-            (Authorization::Basic(auth), _)
-                if config.answer == LogoutAnswer::Page && auth.user_id() == RESERVED_USER =>
-            {
+            (Authorization::Basic(auth), _) if is_reserved(config, &self.authorization) => {
                 let is_this_realms = auth.password() == Some(&config.reserved_password);
                 if is_this_realms { Presented::Reserved } else { Presented::Unusable }
             }
@@ -219,6 +241,12 @@ pub(crate) fn strike_if_ended(session: &Session, config: &Config) {
         entry.state = entry.state.ended();
         login::put(session, &config.realm, &entry);
     }
+}
+
+/// Whether it names the user whom the page answer puts into the browser.
+fn is_reserved(config: &Config, authorization: &Authorization) -> bool {
+    config.answer == LogoutAnswer::Page
+        && matches!(authorization, Authorization::Basic(it) if it.user_id() == RESERVED_USER)
 }
 
 /// Scheme, host and port, as the browser sees them (RFC 6454, section 4).

@@ -423,9 +423,18 @@ fn each_request(
             };
             let (client, due) = (client(client_name), name == "in-due");
             let state = &state;
-            let is_overtaken = false;
-            let ask =
-                Ask { state, presented, client, path, due, challenge_subresources, is_overtaken };
+            let (is_overtaken, is_forged, is_cookieless) = (false, false, false);
+            let ask = Ask {
+                state,
+                presented,
+                client,
+                path,
+                due,
+                challenge_subresources,
+                is_overtaken,
+                is_forged,
+                is_cookieless,
+            };
             run(&ask, why);
         }
     }
@@ -608,5 +617,32 @@ fn an_overtaken_background_request_leaves_the_credentials_alone() {
                 });
             }
         }
+    }
+}
+
+#[test]
+fn what_another_site_has_sent_neither_asks_nor_writes_where_nothing_is_known() {
+    for presented in PRESENTED {
+        for client in ["nav", "sub"] {
+            each_request(["fresh", presented, client, "inside"], false, |ask, _| {
+                let decision = decide(&Ask { is_forged: true, ..*ask });
+                let (how, reason) = (How::Forbid, Reason::CrossSite);
+                assert_eq!(decision, Decision::Refuse(Refuse { how, reason, next: None }));
+            });
+        }
+        each_request(["fresh", presented, "prog", "inside"], false, |ask, _| {
+            assert_eq!(decide(&Ask { is_forged: true, ..*ask }), decide(ask), "no browser");
+        });
+    }
+}
+
+#[test]
+fn a_browser_without_cookies_is_told_so_and_not_asked_again() {
+    for presented in ["own", "other"] {
+        each_request(["fresh", presented, "nav", "inside"], false, |ask, _| {
+            let decision = decide(&Ask { is_cookieless: true, ..*ask });
+            let (how, reason) = (How::Quietly, Reason::CookiesRequired);
+            assert_eq!(decision, Decision::Refuse(Refuse { how, reason, next: None }));
+        });
     }
 }

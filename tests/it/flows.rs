@@ -674,6 +674,32 @@ async fn what_one_origin_has_shown_proves_nothing_about_another() {
 }
 
 #[actix_web::test]
+async fn another_users_login_on_another_port_does_not_let_the_old_credentials_in() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site);
+            // The browser keeps alice's for this port.
+            assert_eq!(browser.fetch(site, "/logout"), 204);
+            let at_other_port = |credentials, cookie: &Option<String>| Wire {
+                origin: "http://localhost:9090",
+                credentials,
+                ..page("/a/", cookie.clone())
+            };
+            let mut cookie = browser.cookie.clone();
+            for credentials in [None, Some(BOB), Some(BOB)] {
+                let answer = site.answer(&at_other_port(credentials, &cookie));
+                cookie = answer.set_cookie.or(cookie);
+            }
+            assert_eq!(site.answer(&at_other_port(Some(BOB), &cookie)).body, "Signed in as bob");
+            let old = Wire { credentials: Some(ALICE), ..page("/a/", cookie.clone()) };
+            assert_eq!(site.answer(&old).status, 401);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
 async fn a_web_socket_without_credentials_proves_nothing() {
     everywhere(
         |_| {},

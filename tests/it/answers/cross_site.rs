@@ -1,4 +1,6 @@
-//! No other site may log the user out.
+//! What another site, or a browser without cookies, is answered.
+
+use actix_web::http::Method;
 
 use super::*;
 
@@ -68,4 +70,56 @@ async fn a_fetch_from_another_site_logs_nobody_out() {
     assert_eq!((answer.status, answer.cookies.len()), (StatusCode::FORBIDDEN, 0));
     let after = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
     assert_eq!(after.status, StatusCode::OK);
+}
+
+/// `SameSite=Lax` keeps the session at home, but not the credentials.
+#[actix_web::test]
+async fn another_sites_form_takes_neither_the_session_nor_the_credentials() {
+    let site = site(&realm().build().expect("a realm")).await;
+    for path in ["/admin/", "/admin/logout"] {
+        for headers in [("Sec-Fetch-Site", "cross-site"), ("Origin", "https://kittens.example")] {
+            for credentials in [None, Some(alice())] {
+                let mut req = TestRequest::post().uri(path).insert_header(HTML);
+                req = req.insert_header(("User-Agent", FIREFOX)).insert_header(headers);
+                if let Some(credentials) = credentials {
+                    req = req.insert_header(credentials);
+                }
+                let answer = ask(&site, req).await;
+                assert_eq!((answer.status, answer.challenge()), (StatusCode::FORBIDDEN, None));
+                assert!(answer.cookies.is_empty());
+                assert!(answer.body.contains("Sent by another site"), "{}", answer.body);
+            }
+        }
+    }
+    // A link is how people come, and a program has no other sites.
+    let link = page("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
+    assert_eq!(ask(&site, link.insert_header(alice())).await.challenge(), Some(CHALLENGE));
+    let program = program("/admin/").method(Method::POST).insert_header(("Origin", "null"));
+    assert_eq!(ask(&site, program.insert_header(alice())).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn a_frame_on_another_site_opens_no_dialog() {
+    let site = site(&realm().build().expect("a realm")).await;
+    let frame = page("/admin/")
+        .insert_header(("Sec-Fetch-Site", "cross-site"))
+        .insert_header(("Sec-Fetch-Dest", "iframe"));
+    let answer = ask(&site, frame).await;
+    assert_eq!((answer.challenge(), answer.cookies.len()), (Some(QUIET_CHALLENGE), 0));
+}
+
+#[actix_web::test]
+async fn a_browser_that_keeps_no_cookies_is_told_so_after_two_dialogs() {
+    let site = site(&realm().build().expect("a realm")).await;
+    assert_eq!(ask(&site, page("/admin/")).await.challenge(), Some(CHALLENGE));
+    let typed = || page("/admin/").insert_header(alice());
+    assert_eq!(ask(&site, typed()).await.challenge(), Some(CHALLENGE), "they may be its cache's");
+    for _ in 0..3 {
+        let answer = ask(&site, typed()).await;
+        assert_eq!((answer.challenge(), answer.cookies.len()), (Some(QUIET_CHALLENGE), 0));
+        assert!(answer.body.contains("Your browser keeps no cookies"), "{}", answer.body);
+    }
+    // One that does is asked as ever.
+    let asked = ask(&site, page("/admin/")).await.session();
+    assert_eq!(ask(&site, typed().cookie(asked)).await.status, StatusCode::OK);
 }

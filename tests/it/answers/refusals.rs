@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_basic_logout::LogoutAnswer;
-use actix_web::{HttpResponse, HttpServer, rt};
+use actix_web::{HttpResponse, HttpServer, http::Method, rt};
 use serde_json::Value;
 
 use super::*;
@@ -19,11 +19,17 @@ use super::*;
 /// log-out.
 async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
     let logged_in = log_in(site).await;
-    let rejected = ask(site, page("/admin/a").insert_header(alice())).await.session();
+    let bob = basic("bob", "builder");
+    let rejected = ask(site, page("/admin/a").insert_header(bob)).await.session();
     let wrong = basic("alice", "looking-glass");
     let requests = [
         ("a page", page("/admin/")),
         ("a page, with a header of no login", page("/admin/").insert_header(alice())),
+        ("a page, with a header and never a cookie", page("/admin/").insert_header(alice())),
+        (
+            "another site's form",
+            page("/admin/").method(Method::POST).insert_header(("Sec-Fetch-Site", "cross-site")),
+        ),
         ("a page, malformed", page("/admin/").insert_header(("Authorization", "Basic ?"))),
         ("a fetch", fetch("/admin/api")),
         ("a fetch, with a header of no login", fetch("/admin/api").insert_header(alice())),
@@ -52,12 +58,15 @@ async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
 #[actix_web::test]
 async fn every_refusal_has_one_challenge_a_body_and_is_not_stored() {
     let site = site(&realm().build().expect("a realm")).await;
-    for (name, answer) in every_refusal(&site).await {
+    for (name, answer) in Box::pin(every_refusal(&site)).await {
         let (status, challenge) = match name {
-            "a fetch while a dialog is open" => (StatusCode::FORBIDDEN, None),
-            "a fetch" | "a fetch, with a header of no login" | "a login, not sent by fetch" => {
-                (StatusCode::UNAUTHORIZED, Some(QUIET_CHALLENGE))
+            "a fetch while a dialog is open" | "another site's form" => {
+                (StatusCode::FORBIDDEN, None)
             }
+            "a page, with a header and never a cookie"
+            | "a fetch"
+            | "a fetch, with a header of no login"
+            | "a login, not sent by fetch" => (StatusCode::UNAUTHORIZED, Some(QUIET_CHALLENGE)),
             _ => (StatusCode::UNAUTHORIZED, Some(CHALLENGE)),
         };
         assert_eq!((answer.status, answer.challenge()), (status, challenge), "{name}");

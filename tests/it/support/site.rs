@@ -186,7 +186,7 @@ impl Site {
                 builder = builder.login_deadline(LOGIN_DEADLINE).visit_deadline(VISIT_DEADLINE);
             }
             if setup.hole == Some(Hole::DeadlinesAreForgotten) {
-                builder = builder.login_deadline(Duration::MAX);
+                builder = builder.login_deadline(Duration::MAX).visit_deadline(Duration::MAX);
             }
             if setup.hole == Some(Hole::ProgramsNeedASession) {
                 builder = builder.classify_with(|req| match Client::of(req) {
