@@ -161,7 +161,10 @@ impl Dialogs {
                         screen.press(TAB);
                         screen.press(RETURN);
                     }
-                    None => screen.press(ESCAPE),
+                    None => {
+                        record.cancelled();
+                        screen.press(ESCAPE);
+                    }
                 }
                 until("the dialog closes", async || (!screen.is_dimmed()).then_some(())).await;
                 open.store(false, Ordering::SeqCst);

@@ -13,6 +13,9 @@ pub struct Exchange {
     pub session: bool,
     /// Whether the browser was opening a page.
     pub navigation: bool,
+    /// Chromium sends a page's request once more when its dialog is cancelled, without the
+    /// credentials that were asked for, and shows the answer. Over the protocol it does not.
+    pub again: bool,
     /// When it arrived, and when its answer was ready to go out: ticks of one clock.
     pub arrived: u64,
     pub answered: Option<Answered>,

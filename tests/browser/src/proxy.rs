@@ -212,6 +212,8 @@ pub(crate) struct Record(Mutex<Book>);
 #[derive(Default)]
 struct Book {
     target: String,
+    /// The page's request, by method and path, whose dialog was just cancelled.
+    cancelled: Option<(String, String)>,
     clock: u64,
     log: Log,
     gates: Vec<Gate>,
@@ -220,6 +222,14 @@ struct Book {
 impl Record {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The dialog over the last page is cancelled now.
+    pub(crate) fn cancelled(&self) {
+        let mut book = self.book();
+        let asks = |it: &&Exchange| it.navigation && it.answered.is_some_and(|it| it.asks);
+        let last = book.log.0.iter().rev().find(asks);
+        book.cancelled = last.map(|it| (it.method.clone(), it.path.clone()));
     }
 
     /// From now on nothing reaches the server.
@@ -257,13 +267,17 @@ impl Record {
             user: user_of(headers),
             session: text(headers, "cookie").is_some_and(|it| it.split("; ").any(is_session)),
             navigation: opens_a_page(headers),
+            again: false,
             arrived: 0,
             answered: None,
         };
         let mut book = self.book();
         book.clock += 1;
         let arrived = book.clock;
-        book.log.0.push(Exchange { arrived, ..exchange });
+        let request = (exchange.method.clone(), exchange.path.clone());
+        let again = exchange.navigation && book.cancelled.take() == Some(request);
+        let navigation = exchange.navigation && !again;
+        book.log.0.push(Exchange { arrived, navigation, again, ..exchange });
         book.log.0.len() - 1
     }
 

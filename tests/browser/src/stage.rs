@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Browsers at work at the same time; more only get in each other's way.
-static SEATS: Semaphore = Semaphore::const_new(2);
+static SEATS: Semaphore = Semaphore::const_new(3);
 
 /// A browser, the demo or a site, and between them what writes down the requests. Nothing outlives it.
 pub struct Stage {
@@ -122,6 +122,8 @@ impl Stage {
     /// Both are written down for the table of all browsers.
     pub async fn ends(&self, tab: &Tab, dialogs: usize) {
         assert_eq!(self.dialogs().await, dialogs, "dialogs; the scenario ends");
+        let log = self.log();
+        assert!(log.0.iter().all(|it| !it.again || !it.let_in()), "let in after Cancel:\n{log}");
         let sees = until("the last page has a headline", async || tab.headline().await).await;
         observations::write(&Observation {
             engine: self.engine.to_string(),

@@ -92,7 +92,8 @@ impl Tab {
             self.window.has_loaded(self.acted.load(Ordering::SeqCst)).await.then_some(())
         })
         .await;
-        until("a page that has loaded can be read", async || self.text().await).await
+        let text = async || self.text().await.filter(|it| !it.trim().is_empty());
+        until("a page that has loaded can be read", text).await
     }
 
     /// What is to be read in the tab now; nothing while one page gives way to the next.

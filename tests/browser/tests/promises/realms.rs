@@ -23,10 +23,25 @@ async fn log_in_below(tab: &Tab) {
     signed_in(tab, CAROL).await;
 }
 
-async fn log_out_below(tab: &Tab) {
+async fn log_out_below(tab: &Tab, engine: Engine) {
     tab.click("form[action='/admin/vault/logout'] button").await;
     tab.dialog().await.cancel().await;
-    logged_out(tab).await;
+    if engine == Engine::ChromiumOnScreen {
+        // It repeats the request with the outer realm's credentials, and shows the answer to that.
+        let page = tab.page().await;
+        assert!(page.contains("The user name or the password is wrong."), "{page}");
+    } else {
+        logged_out(tab).await;
+    }
+}
+
+/// The realm that nobody has logged out of. Firefox has forgotten all realms of the origin.
+async fn still_in(tab: &Tab, engine: Engine, path: &str, user: (&str, &str)) {
+    tab.visit(path).await;
+    if engine.is_firefox() {
+        type_in(tab, user).await;
+    }
+    signed_in(tab, user).await;
 }
 
 /// The outer realm's credentials go to the inner one, too, which rejects them.
@@ -39,32 +54,31 @@ const BOTH: [&str; 4] = [
 
 pub(crate) async fn log_out_of_the_inner_realm_leaves_the_outer(engine: Engine) {
     let (stage, tab) = both(engine).await;
-    log_out_below(&tab).await;
-    match engine {
-        _ => {
-            tab.visit("/admin/").await;
-            signed_in(&tab, ALICE).await;
-            give_up(&tab, "/admin/vault/").await;
-            log_in_below(&tab).await;
-            tab.visit("/admin/").await;
-            signed_in(&tab, ALICE).await;
-            assert_navigations(
-                &stage,
-                &[
-                    &BOTH,
-                    &[
-                        "POST /admin/vault/logout as carol, session: 401 asks",
-                        "GET /admin/ as alice, session: 200",
-                        "GET /admin/vault/ as alice, session: 401 asks",
-                        "GET /admin/vault/ as alice, session: 401 asks",
-                        "GET /admin/vault/ as carol, session: 200",
-                        "GET /admin/ as alice, session: 200",
-                    ],
-                ],
-            );
-            stage.ends(&tab, 5).await;
-        }
-    }
+    log_out_below(&tab, engine).await;
+    still_in(&tab, engine, "/admin/", ALICE).await;
+    give_up(&tab, "/admin/vault/").await;
+    log_in_below(&tab).await;
+    tab.visit("/admin/").await;
+    signed_in(&tab, ALICE).await;
+    // Where the browser does not send the outer realm's to the inner one, it sends none.
+    let unasked = if engine == Engine::WebKit { "nobody" } else { "alice" };
+    let given_up = format!("GET /admin/vault/ as {unasked}, session: 401 asks");
+    assert_navigations(
+        &stage,
+        &[
+            &BOTH,
+            &["POST /admin/vault/logout as carol, session: 401 asks"],
+            if engine.is_firefox() { &["GET /admin/ as nobody, session: 401 asks"] } else { &[] },
+            &[
+                "GET /admin/ as alice, session: 200",
+                &given_up,
+                &given_up,
+                "GET /admin/vault/ as carol, session: 200",
+                "GET /admin/ as alice, session: 200",
+            ],
+        ],
+    );
+    stage.ends(&tab, if engine.is_firefox() { 6 } else { 5 }).await;
 }
 
 pub(crate) async fn log_out_of_the_outer_realm_leaves_the_inner(engine: Engine) {
@@ -72,27 +86,29 @@ pub(crate) async fn log_out_of_the_outer_realm_leaves_the_inner(engine: Engine) 
     tab.visit("/admin/").await;
     signed_in(&tab, ALICE).await;
     log_out(&tab).await;
-    match engine {
-        _ => {
-            tab.visit("/admin/vault/").await;
-            signed_in(&tab, CAROL).await;
-            give_up(&tab, "/admin/").await;
-            log_in(&tab, BOB).await;
-            assert_navigations(
-                &stage,
-                &[
-                    &BOTH,
-                    &[
-                        "GET /admin/ as alice, session: 200",
-                        "POST /admin/logout as alice, session: 401 asks",
-                        "GET /admin/vault/ as carol, session: 200",
-                        "GET /admin/ as nobody, session: 401 asks",
-                        "GET /admin/ as nobody, session: 401 asks",
-                        "GET /admin/ as bob, session: 200",
-                    ],
-                ],
-            );
-            stage.ends(&tab, 5).await;
-        }
-    }
+    still_in(&tab, engine, "/admin/vault/", CAROL).await;
+    give_up(&tab, "/admin/").await;
+    log_in(&tab, BOB).await;
+    assert_navigations(
+        &stage,
+        &[
+            &BOTH,
+            &[
+                "GET /admin/ as alice, session: 200",
+                "POST /admin/logout as alice, session: 401 asks",
+            ],
+            if engine.is_firefox() {
+                &["GET /admin/vault/ as nobody, session: 401 asks"]
+            } else {
+                &[]
+            },
+            &[
+                "GET /admin/vault/ as carol, session: 200",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as nobody, session: 401 asks",
+                "GET /admin/ as bob, session: 200",
+            ],
+        ],
+    );
+    stage.ends(&tab, if engine.is_firefox() { 6 } else { 5 }).await;
 }

@@ -1,6 +1,6 @@
 //! What people do again and again, and what they and the server see then.
 
-use browser_suite::{Engine, Stage, Tab};
+use browser_suite::{Stage, Tab};
 use serde_json::Value;
 
 pub(crate) const ALICE: (&str, &str) = ("alice", "wonderland");
@@ -72,9 +72,4 @@ pub(crate) async fn aside(stage: &Stage) -> Tab {
 pub(crate) fn assert_navigations(stage: &Stage, parts: &[&[&str]]) {
     let navigations = stage.log().lines(|it| it.navigation && it.path != ASIDE);
     assert_eq!(navigations, parts.concat());
-}
-
-/// What Chromium sends after Cancel, and shows the answer to. Over the protocol it does not.
-pub(crate) fn sent_again<'a>(engine: Engine, lines: &'a [&'a str]) -> &'a [&'a str] {
-    if engine == Engine::ChromiumOnScreen { lines } else { &[] }
 }
