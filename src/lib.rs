@@ -109,7 +109,7 @@
 //!
 //! # What it does not do
 //!
-//! It is no password store and no rate limit; authenticators are where both belong. It does not
+//! It does not
 //! protect a password on the network: use TLS. And it cannot reach into a browser: the password
 //! stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with scripts off
 //! by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
@@ -130,6 +130,7 @@ mod middleware;
 mod misuse;
 mod notice;
 mod place;
+mod try_later;
 mod user;
 mod visit;
 
@@ -142,6 +143,7 @@ pub use crate::{
     config::{BasicLogin, LogoutAnswer, LogoutClears},
     logout::{LOGOUT_SCRIPT_HASH, Logout},
     notice::{Notice, Reason},
+    try_later::TryLater,
     user::User,
 };
 

@@ -116,7 +116,10 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
     let is_in = match (&decision, &visit.authorization) {
         (Decision::Pass, _) => true,
         (Decision::Check { good: Good::Confirm, .. }, Authorization::Basic(credentials)) => {
-            let agreed = config.checker.ask(req, credentials).await?;
+            let agreed = match config.checker.reverify(req, credentials).await {
+                Ok(agreed) => agreed,
+                Err(error) => return Err(challenge::own_error(config, req, visit.client, error)),
+            };
             let is_in = agreed && !visit.notice_log_out();
             if is_in {
                 visit.confirm(config, req);
