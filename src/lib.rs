@@ -124,14 +124,22 @@ mod credentials;
 mod decision;
 mod ended;
 mod fingerprint;
+#[cfg(feature = "users")]
+mod htpasswd;
 mod login;
 mod logout;
 mod middleware;
 mod misuse;
 mod notice;
+#[cfg(feature = "users")]
+mod password_hash;
 mod place;
+#[cfg(feature = "users")]
+mod pool;
 mod try_later;
 mod user;
+#[cfg(feature = "users")]
+mod users;
 mod visit;
 
 #[doc(hidden)]
@@ -145,6 +153,11 @@ pub use crate::{
     notice::{Notice, Reason},
     try_later::TryLater,
     user::User,
+};
+#[cfg(feature = "users")]
+pub use crate::{
+    pool::HashPool,
+    users::{Users, UsersError},
 };
 
 #[cfg(doctest)]
