@@ -115,6 +115,8 @@
 //! by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
 //! `DESIGN.md` lists what else is known to remain.
 
+#[cfg(feature = "throttle")]
+mod address;
 mod authenticator;
 mod builder;
 mod challenge;
@@ -123,6 +125,8 @@ mod config;
 mod credentials;
 mod decision;
 mod ended;
+#[cfg(feature = "throttle")]
+mod failures;
 mod fingerprint;
 #[cfg(feature = "users")]
 mod htpasswd;
@@ -136,6 +140,8 @@ mod password_hash;
 mod place;
 #[cfg(feature = "users")]
 mod pool;
+#[cfg(feature = "throttle")]
+mod throttle;
 mod try_later;
 mod user;
 #[cfg(feature = "users")]
@@ -144,6 +150,8 @@ mod visit;
 
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;
+#[cfg(feature = "throttle")]
+pub use crate::throttle::{Throttle, ThrottleError};
 pub use crate::{
     authenticator::Authenticator,
     builder::{BasicLoginBuilder, ConfigError},

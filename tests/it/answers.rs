@@ -11,6 +11,7 @@ mod passwords;
 mod refusals;
 mod secrets;
 mod set_up;
+mod throttle;
 mod users;
 
 use std::{
