@@ -140,6 +140,8 @@ mod password_hash;
 mod place;
 #[cfg(feature = "users")]
 mod pool;
+#[cfg(feature = "remember")]
+mod remember;
 #[cfg(feature = "throttle")]
 mod throttle;
 mod try_later;
@@ -150,6 +152,8 @@ mod visit;
 
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;
+#[cfg(feature = "remember")]
+pub use crate::remember::Remember;
 #[cfg(feature = "throttle")]
 pub use crate::throttle::{Throttle, ThrottleError};
 pub use crate::{

@@ -9,6 +9,7 @@ mod htpasswd;
 mod own_responses;
 mod passwords;
 mod refusals;
+mod remember;
 mod secrets;
 mod set_up;
 mod throttle;
