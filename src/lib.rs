@@ -68,6 +68,37 @@
 //! Validators that were written for `HttpAuthentication::basic` work unchanged:
 //! [`BasicLogin::with_validator`].
 //!
+//! # Passwords
+//!
+//! Any closure is an [`Authenticator`]. The ready-made ones nest; each is a feature of this crate,
+//! and none is on by default:
+//!
+//! - `users`: [`Users`] with hashed passwords, or passwords in the clear, from an htpasswd file, an
+//!   environment variable or the code. Hashes are computed on a [`HashPool`], never on a worker.
+//!   Nobody can tell an unknown user from a wrong password, by the answer or by its time.
+//! - `throttle`: [`Throttle`] limits failed logins for each user-id and each address. Who is logged
+//!   in is never limited.
+//! - `remember`: [`Remember`] keeps good credentials in mind for a while, so that programs, which
+//!   come without a session, do not cost a hash with each request.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "users", feature = "throttle", feature = "remember"))]
+//! # {
+//! use std::time::Duration;
+//! use actix_basic_logout::{BasicLogin, Remember, Throttle, Users};
+//!
+//! let users = Throttle::new(Users::htpasswd("users.htpasswd")?);
+//! let users = Remember::new(users, Duration::from_secs(5 * 60));
+//! let login = BasicLogin::builder("Admin area", users).build()?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! When a password is changed or a user removed, a login ends at its next verification, at the latest
+//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the one before. For that to be now,
+//! delete its session from the store, where that is on the server; or set `reverify_after` shorter,
+//! down to zero, at the price of a hash with each request.
+//!
 //! # Wrap order
 //!
 //! [`SessionMiddleware`](actix_session::SessionMiddleware) goes around [`BasicLogin`], so its
