@@ -15,7 +15,8 @@ use crate::decision::Good;
 ///
 /// Any `async` function or closure over `(&HttpRequest, &BasicAuth)` that answers
 /// `Result<bool, actix_web::Error>` is one; implement the trait for a type of your own where you
-/// want to name or to nest it.
+/// want to name or to nest it. Ready-made ones are features of this crate: `Users`, `Throttle`,
+/// `Remember`.
 ///
 /// It is asked at a login, for each request of a client without a session, and again for a login
 /// once [`reverify_after`](crate::BasicLoginBuilder::reverify_after) has passed. It is never

@@ -140,10 +140,9 @@
 //!
 //! # What it does not do
 //!
-//! It does not
-//! protect a password on the network: use TLS. And it cannot reach into a browser: the password
-//! stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with scripts off
-//! by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
+//! It does not protect a password on the network: use TLS. And it cannot reach into a browser: the
+//! password stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with
+//! scripts off by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
 //! `DESIGN.md` lists what else is known to remain.
 
 #[cfg(feature = "throttle")]

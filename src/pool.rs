@@ -134,9 +134,11 @@ impl HashPool {
     /// Each call computes one hash of each kind (algorithm and parameters) that this pool has met
     /// since it was made, and of the kind that [`hash`](Self::hash) makes, whoever comes; so the
     /// time tells nobody which users there are. A kind that it meets for the first time is in the
-    /// time from then on; the ninth is in that of its own users alone. A password of more than 1024 bytes is wrong without being hashed, and so is
-    /// one of more than 72 bytes for bcrypt, which would cut it off. A stored hash that cannot be
-    /// used is said in the log, at level `error`, and no password is right for it.
+    /// time from then on; the ninth is in that of its own users alone.
+    ///
+    /// A password of more than 1024 bytes is wrong without being hashed. One of more than 72 bytes
+    /// is wrong for bcrypt, which would cut it off. A stored hash that cannot be used is said in
+    /// the log, at level `error`, and no password is right for it.
     ///
     /// # Errors
     ///

@@ -33,13 +33,16 @@ const MOST: usize = 100_000;
 const MOST_WAITING: usize = 1000;
 const WAIT: Duration = Duration::from_secs(10);
 
+type Clock = dyn Fn() -> Instant + Send + Sync;
+
 /// Wraps an [`Authenticator`] and limits how many logins may fail, for each user-id and for each
 /// client's address.
 ///
 /// By default ten for a user-id at once and one more each minute, and fifty for an address and one
 /// more each ten seconds. Whoever is over a limit gets 429 with `Retry-After`
 /// ([`TryLater::too_many_attempts`]) before any password is hashed. Good credentials do not count,
-/// nor does what was given up or could not be checked. Guesses that are made at the same time do
+/// nor does what could not be checked. What the client gives up before it is decided counts for its
+/// address alone: nobody has learnt anything, but a hash has been computed. Guesses that are made at the same time do
 /// not outrun the limit.
 ///
 /// A login that goes on is never limited ([`Authenticator::reverify`]), so nobody can lock a user
@@ -86,7 +89,7 @@ pub struct Throttle<A> {
     user_ids: Limit,
     addresses: Limit,
     proxies: Vec<Network>,
-    clock: Arc<dyn Fn() -> Instant + Send + Sync>,
+    clock: Arc<Clock>,
     attempts: Arc<Attempts>,
 }
 
@@ -202,9 +205,7 @@ impl<A: Authenticator> Throttle<A> {
         }
         let attempt = self.attempts.begin(credentials.user_id(), address, &*self.clock).await?;
         let verdict = unauthorized_is_wrong(self.inner.authenticate(req, credentials).await);
-        if matches!(verdict, Ok(false)) {
-            attempt.has_failed(credentials.user_id(), address, (self.clock)());
-        }
+        attempt.decide(matches!(verdict, Ok(false)), credentials.user_id(), address);
         verdict
     }
 }
@@ -276,12 +277,12 @@ impl Attempts {
         now.saturating_duration_since(*self.start.get_or_init(|| now))
     }
 
-    async fn begin(
-        &self,
+    async fn begin<'a>(
+        &'a self,
         user_id: &str,
         address: Option<IpAddr>,
-        clock: &(dyn Fn() -> Instant + Send + Sync),
-    ) -> Result<Attempt<'_>, TryLater> {
+        clock: &'a Clock,
+    ) -> Result<Attempt<'a>, TryLater> {
         // Authenticators that do not care about case must not be asked about each spelling.
         let user_id_key = self.hasher.hash_one(user_id.trim().to_lowercase());
         let address_key = address.map(|it| self.hasher.hash_one(address::one_client(it)));
@@ -291,7 +292,14 @@ impl Attempts {
             let decided = self.decided.notified();
             match self.try_begin(user_id_key, address_key, self.since_start(clock())) {
                 Room::Go => {
-                    return Ok(Attempt { attempts: self, user_id_key, address_key, failed: None });
+                    let is_decided = false;
+                    return Ok(Attempt {
+                        attempts: self,
+                        user_id_key,
+                        address_key,
+                        clock,
+                        is_decided,
+                    });
                 }
                 Room::Full(after) => {
                     tracing::debug!(user = user_id, address = ?address, "not looked at");
@@ -339,13 +347,14 @@ struct Attempt<'a> {
     attempts: &'a Attempts,
     user_id_key: Key,
     address_key: Option<Key>,
-    failed: Option<Duration>,
+    clock: &'a Clock,
+    is_decided: bool,
 }
 
 impl Attempt<'_> {
-    fn has_failed(mut self, user_id: &str, address: Option<IpAddr>, now: Instant) {
-        self.failed = Some(self.attempts.since_start(now));
-        let (of_user_id, of_address) = self.end();
+    fn decide(mut self, failed: bool, user_id: &str, address: Option<IpAddr>) {
+        self.is_decided = true;
+        let (of_user_id, of_address) = self.end(failed, failed);
         if of_user_id {
             tracing::warn!(user = user_id, ?address, "too many failed logins of this user-id");
         }
@@ -354,12 +363,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// Answers which limits this failure has reached.
-    fn end(&self) -> (bool, bool) {
-        let (failed, now) = (self.failed.is_some(), self.failed.unwrap_or_default());
+    /// Counts it for the user-id and for the address. Answers which limits are reached by that.
+    fn end(&self, for_user_id: bool, for_address: bool) -> (bool, bool) {
+        let now = self.attempts.since_start((self.clock)());
         let mut all = self.attempts.lock();
-        let of_user_id = all.user_ids.end(self.user_id_key, failed, now);
-        let of_address = self.address_key.is_some_and(|it| all.addresses.end(it, failed, now));
+        let of_user_id = all.user_ids.end(self.user_id_key, for_user_id, now);
+        let of_address = self.address_key.is_some_and(|it| all.addresses.end(it, for_address, now));
         drop(all);
         self.attempts.decided.notify_waiters();
         (of_user_id, of_address)
@@ -368,8 +377,8 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if self.failed.is_none() {
-            self.end();
+        if !self.is_decided {
+            self.end(false, true);
         }
     }
 }

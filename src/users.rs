@@ -31,8 +31,7 @@ use crate::{
 /// unknown user costs as much time as a wrong password, and so do users whose hashes are of
 /// different kinds: each login computes one hash of each kind (algorithm and parameters) that is
 /// in the list, of which there may be eight. A password of more than 1024 bytes is wrong without
-/// being hashed, and so is one of more than 72 bytes for a user with bcrypt, which would cut it
-/// off.
+/// being hashed. One of more than 72 bytes is wrong for a user with bcrypt, which would cut it off.
 ///
 /// ```
 /// use actix_basic_logout::{BasicLogin, Users};

@@ -6,6 +6,7 @@ use actix_basic_logout::{Authenticator, HashPool, TryLater, Users};
 use serde_json::Value;
 
 use super::*;
+use crate::support::log::Log;
 
 /// "wonderland", made by Apache's htpasswd, by Python's hashlib and by this crate.
 const BCRYPT: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
@@ -222,4 +223,18 @@ async fn an_application_words_try_later_itself() {
     assert_eq!(answer.body, "TooManyAttempts Some(90s)");
     assert_eq!(answer.header("Retry-After"), Some("90"));
     assert_eq!(ask(&site, program("/admin/")).await.body, "LoginRequired None");
+}
+
+#[actix_web::test]
+async fn a_stored_hash_that_cannot_be_used_is_told_in_the_log_and_lets_nobody_in() {
+    let (log, guard) = Log::listen();
+    let pool = HashPool::new();
+    for stored in ["$apr1$7RmEoxDb$UAKt.lg62KzpFVv9.Aj0g.", "wonderland", ""] {
+        assert!(!pool.verify(Some(stored), "wonderland").await.expect("an answer"), "{stored}");
+        assert!(!pool.reverify(Some(stored), stored).await.expect("an answer"), "{stored}");
+    }
+    drop(guard);
+    assert_eq!(log.count("nobody can log in with it"), 6, "{}", log.text());
+    assert!(log.text().contains("ERROR"));
+    assert!(!log.text().contains("wonderland") && !log.text().contains("UAKt"), "{}", log.text());
 }

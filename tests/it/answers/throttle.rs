@@ -332,6 +332,24 @@ async fn who_gives_up_leaves_the_place_to_others() {
 }
 
 #[actix_web::test]
+async fn what_is_given_up_counts_for_the_address_alone() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    let held = Arc::new(Notify::new());
+    users.held = Some(Arc::clone(&held));
+    let site = site_of(three(&users, &watch), &watch).await;
+    for _ in 0..5 {
+        let mut guess = Box::pin(status_of(&site, from("1.2.3.4"), "alice", "x"));
+        assert!(begins(&mut guess).is_none());
+    }
+    assert_eq!(users.asked(), 5, "each has cost a hash");
+    assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 429);
+    let mut other = Box::pin(status_of(&site, from("1.2.3.5"), "alice", "wonderland"));
+    assert!(begins(&mut other).is_none());
+    held.notify_waiters();
+    assert_eq!(other.await, 200);
+}
+
+#[actix_web::test]
 async fn a_limit_that_is_reached_is_told_once_and_without_a_secret() {
     let (users, watch) = (Counted::new(), Watch::new());
     let (log, guard) = Log::listen();
