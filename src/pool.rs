@@ -321,6 +321,17 @@ mod tests {
         HashPool::new().threads(1).waiting(1)
     }
 
+    #[test]
+    fn by_default_a_core_is_left_to_the_workers_and_nobody_waits_for_longer_than_ten_seconds() {
+        let Settings { threads, waiting, wait } = HashPool::shared().settings;
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        assert_eq!((threads, waiting, wait.as_secs()), (cores - 1, 1000, 10));
+        for (asked_for, has) in [(0, 1), (1, 1), (3, 3)] {
+            let pool = HashPool::new().threads(asked_for);
+            assert_eq!(pool.gates.threads.available_permits(), has);
+        }
+    }
+
     #[actix_web::test]
     async fn whoever_finds_too_many_waiting_is_told_to_try_later() {
         let pool = small().wait(Duration::from_secs(7));

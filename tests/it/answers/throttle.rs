@@ -332,6 +332,45 @@ async fn who_gives_up_leaves_the_place_to_others() {
 }
 
 #[actix_web::test]
+async fn a_bounded_number_waits_for_others_and_for_a_bounded_time() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    users.held = Some(Arc::default());
+    let site = site_of(three(&users, &watch), &watch).await;
+    let guess = || Box::pin(ask(&site, program("/admin/").insert_header(basic("alice", "x"))));
+    let mut guesses: Vec<_> = (0..3 + 1000).map(|_| guess()).collect();
+    assert!(guesses.iter_mut().all(|it| begins(it).is_none()));
+    let one_more = begins(&mut guess()).expect("nobody else waits");
+    assert_eq!(one_more.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(one_more.header("Retry-After"), Some("10"));
+    assert_eq!(users.asked(), 3);
+    let last = guesses.pop().expect("many");
+    guesses.truncate(3);
+    // Time goes on by itself as soon as there is nothing but waiting.
+    tokio::time::pause();
+    assert_eq!(last.await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(users.asked(), 3);
+}
+
+#[actix_web::test]
+async fn by_default_ten_fail_for_a_user_id_and_fifty_for_an_address() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(Throttle::new(users.clone()).clock(watch.instant()), &watch).await;
+    for _ in 0..10 {
+        assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, 401);
+    }
+    assert_eq!(status_of(&site, from("1.2.3.5"), "alice", "x").await, 429);
+    for number in 0..40 {
+        let user_id = format!("user{number}");
+        assert_eq!(status_of(&site, from("1.2.3.4"), &user_id, "x").await, 401);
+    }
+    for (seconds, of_address, of_user_id) in [(9, 429, 429), (10, 401, 429), (60, 401, 401)] {
+        watch.set(seconds);
+        assert_eq!(status_of(&site, from("1.2.3.4"), "bob", "x").await, of_address);
+        assert_eq!(status_of(&site, from("1.2.3.5"), "alice", "x").await, of_user_id);
+    }
+}
+
+#[actix_web::test]
 async fn what_is_given_up_counts_for_the_address_alone() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
