@@ -286,6 +286,14 @@ mod tests {
         assert!(!text.contains("secret"), "{text}");
     }
 
+    /// What the kernel makes up while it is read is longer than its directory says.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_of_another_length_than_its_directory_says_is_not_believed() {
+        let error = read(Path::new("/proc/version")).expect_err("an error").to_string();
+        assert_eq!(error, "/proc/version was written to while it was read; try again");
+    }
+
     #[test]
     fn a_stamp_that_is_known_saves_the_reading() {
         let directory = tempfile::tempdir().expect("a directory");

@@ -3,7 +3,7 @@
 use std::{fs, sync::atomic::AtomicBool};
 
 use actix_basic_logout::{Authenticator, Remember, Throttle, Users};
-use actix_web::error::ErrorServiceUnavailable;
+use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
 use tokio::sync::Notify;
 
 use super::*;
@@ -39,6 +39,9 @@ impl Authenticator for Counted {
             }
             if self.down.load(Relaxed) {
                 return Err(ErrorServiceUnavailable("the database is down"));
+            }
+            if credentials.password() == Some("unauthorized") {
+                return Err(ErrorUnauthorized("who are you?"));
             }
             Ok(credentials.password() == Some("wonderland") && !self.rejects.load(Relaxed))
         })
@@ -143,7 +146,7 @@ async fn equal_credentials_at_the_same_time_are_checked_once() {
     let users = Counted { held: Some(Arc::clone(&held)), ..Counted::default() };
     let watch = Watch::new();
     let site = remembering(&users, &watch).await;
-    for (password, expected) in [("wonderland", 200), ("x", 401)] {
+    for (password, expected) in [("wonderland", 200), ("x", 401), ("unauthorized", 401)] {
         let mut many: Vec<_> =
             (0..50).map(|_| Box::pin(status_of(&site, "alice", password))).collect();
         assert!(many.iter_mut().all(|it| begins(it).is_none()));
