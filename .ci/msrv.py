@@ -15,25 +15,39 @@ metadata = json.loads(
 packages = {package["id"]: package for package in metadata["packages"]}
 nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
 root = next(id for id, package in packages.items() if package["name"] == "actix-basic-logout")
+# The tests turn every feature on, so these are in the graph, too.
+optional = {
+    dependency["name"] for dependency in packages[root]["dependencies"] if dependency["optional"]
+}
 
-# What a user of the crate builds: neither dev-dependencies nor those of the browser suite.
-built, queue = set(), [root]
-while queue:
-    id = queue.pop()
-    if id in built:
-        continue
-    built.add(id)
-    for dependency in nodes[id]["deps"]:
-        if any(kind["kind"] != "dev" for kind in dependency["dep_kinds"]):
-            queue.append(dependency["pkg"])
 
-declared = [
-    (number(packages[id]["rust_version"]), packages[id]["name"])
-    for id in built
-    if id != root and packages[id]["rust_version"]
-]
-least, name = max(declared)
+def highest(left_out):
+    """What a user of the crate builds: neither dev-dependencies nor those of the browser suite."""
+    built, queue = set(), [root]
+    while queue:
+        id = queue.pop()
+        if id in built:
+            continue
+        built.add(id)
+        for dependency in nodes[id]["deps"]:
+            name = packages[dependency["pkg"]]["name"]
+            if id == root and name in left_out:
+                continue
+            if any(kind["kind"] != "dev" for kind in dependency["dep_kinds"]):
+                queue.append(dependency["pkg"])
+    return max(
+        (number(packages[id]["rust_version"]), packages[id]["name"])
+        for id in built
+        if id != root and packages[id]["rust_version"]
+    )
+
+
+least, name = highest(left_out=optional)
 own = number(packages[root]["rust_version"])
 if own != least:
     sys.exit(f"rust-version is {own}, but {name} needs {least}")
 print(f"rust-version {own[0]}.{own[1]} is what {name} needs")
+with_features, name = highest(left_out=set())
+if with_features > own:
+    sys.exit(f"a feature's {name} needs {with_features}: say so in README.md, and here")
+print("every feature does with that, too")

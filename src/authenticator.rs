@@ -1,16 +1,22 @@
 //! Whether a user-id and a password are right.
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::{Future, ready},
+    sync::Arc,
+};
 
 use actix_web::{Error, HttpRequest, dev::ServiceRequest, http::StatusCode};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 
+use crate::decision::Good;
+
 /// Says whether credentials are right.
 ///
 /// Any `async` function or closure over `(&HttpRequest, &BasicAuth)` that answers
 /// `Result<bool, actix_web::Error>` is one; implement the trait for a type of your own where you
-/// want to name or to nest it.
+/// want to name or to nest it. Ready-made ones are features of this crate: `Users`, `Throttle`,
+/// `Remember`.
 ///
 /// It is asked at a login, for each request of a client without a session, and again for a login
 /// once [`reverify_after`](crate::BasicLoginBuilder::reverify_after) has passed. It is never
@@ -55,12 +61,40 @@ pub trait Authenticator: Send + Sync + 'static {
     ///
     /// An error is what keeps the question from being answered, such as a database that is down.
     /// It goes out as its own response and changes nothing; only one with the status 401 counts
-    /// as `Ok(false)`.
+    /// as `Ok(false)`. A [`TryLater`](crate::TryLater) goes out as a refusal does.
     fn authenticate<'a>(
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
     ) -> LocalBoxFuture<'a, Result<bool, Error>>;
+
+    /// Answers whether the credentials of a login that goes on are still right.
+    ///
+    /// They are those that it began with, so nobody is guessing: an authenticator that limits
+    /// attempts lets these through, or anybody could lock its users out of their work. Default:
+    /// the same as [`authenticate`](Self::authenticate). What wraps another authenticator passes
+    /// this on to it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`authenticate`](Self::authenticate).
+    fn reverify<'a>(
+        &'a self,
+        req: &'a HttpRequest,
+        credentials: &'a BasicAuth,
+    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+        self.authenticate(req, credentials)
+    }
+
+    /// A number that changes when answers given before may no longer hold, because a password was
+    /// changed or a user was removed.
+    ///
+    /// Who keeps answers asks for it first and keeps it with them. Default: 0 always, so kept
+    /// answers hold for as long as they are kept. What wraps another authenticator passes this on
+    /// to it.
+    fn revision(&self) -> LocalBoxFuture<'_, u64> {
+        Box::pin(ready(0))
+    }
 }
 
 impl<F> Authenticator for F
@@ -101,28 +135,34 @@ impl Checker {
         matches!(self, Self::Validator(_))
     }
 
-    /// Asks outside the middleware, where there is no request to give to a validator.
-    pub(crate) async fn ask(
+    /// Asks about a login that goes on, outside the middleware, where there is no request to give to
+    /// a validator.
+    pub(crate) async fn reverify(
         &self,
         req: &HttpRequest,
         credentials: &BasicAuth,
     ) -> Result<bool, Error> {
         match self {
-            Self::Authenticator(it) => {
-                unauthorized_is_wrong(it.authenticate(req, credentials).await)
-            }
+            Self::Authenticator(it) => unauthorized_is_wrong(it.reverify(req, credentials).await),
             Self::Validator(_) => Ok(false),
         }
     }
 
+    /// Asks about credentials: those of a login that goes on, or new ones.
     pub(crate) async fn check(
         &self,
         req: ServiceRequest,
         credentials: BasicAuth,
+        good: Good,
     ) -> (ServiceRequest, Result<bool, Error>) {
         let (req, verdict) = match self {
             Self::Authenticator(authenticator) => {
-                let verdict = authenticator.authenticate(req.request(), &credentials).await;
+                let verdict = match good {
+                    Good::Confirm => authenticator.reverify(req.request(), &credentials).await,
+                    Good::LogIn | Good::Stateless => {
+                        authenticator.authenticate(req.request(), &credentials).await
+                    }
+                };
                 (req, verdict)
             }
             Self::Validator(validator) => match validator(req, credentials).await {
@@ -135,7 +175,7 @@ impl Checker {
 }
 
 /// `ErrorUnauthorized` has no challenge of its own; it is what validators say for "wrong".
-fn unauthorized_is_wrong(verdict: Result<bool, Error>) -> Result<bool, Error> {
+pub(crate) fn unauthorized_is_wrong(verdict: Result<bool, Error>) -> Result<bool, Error> {
     match verdict {
         Err(error) if error.as_response_error().status_code() == StatusCode::UNAUTHORIZED => {
             Ok(false)

@@ -1,13 +1,14 @@
 //! Every answer that this crate gives by itself, with what the protocol wants of it.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    Error, HttpRequest, HttpResponse,
     body::{BodySize, MessageBody},
+    error::InternalError,
     http::{
         StatusCode,
         header::{
             CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, LOCATION,
-            VARY, WWW_AUTHENTICATE,
+            RETRY_AFTER, VARY, WWW_AUTHENTICATE,
         },
     },
 };
@@ -17,6 +18,7 @@ use crate::{
     config::Config,
     decision::How,
     notice::{Notice, Reason},
+    try_later::TryLater,
 };
 
 /// What the answer depends on, and so (RFC 9110, section 12.5.5) what `Vary` names.
@@ -59,7 +61,7 @@ pub(crate) fn refuse(
         How::Forbid => StatusCode::FORBIDDEN,
     };
     let landing = &config.landing;
-    let notice = Notice { status, reason, landing, client, script: None };
+    let notice = Notice { status, reason, landing, client, script: None, retry_after: None };
     let mut response = say(config, req, &notice);
     let challenge = match how {
         How::Challenge => Some(&config.challenges.basic),
@@ -75,8 +77,8 @@ pub(crate) fn refuse(
 /// The refusal of a `User` that was demanded where no realm is known.
 pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
     let (client, reason) = (Client::of(req), Reason::LoginRequired);
-    let notice =
-        Notice { status: StatusCode::UNAUTHORIZED, reason, landing: "/", client, script: None };
+    let (status, landing) = (StatusCode::UNAUTHORIZED, "/");
+    let notice = Notice { status, reason, landing, client, script: None, retry_after: None };
     let challenge = match client {
         Client::Program => r#"Basic realm="Restricted", charset="UTF-8""#,
         _ => r#"xBasic realm="Restricted", charset="UTF-8""#,
@@ -84,6 +86,22 @@ pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
     let mut response = notice.to_response(req);
     response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     finish(response)
+}
+
+/// An authenticator's own error as it goes out: as it is, but for one that says "not now".
+pub(crate) fn own_error(config: &Config, req: &HttpRequest, client: Client, error: Error) -> Error {
+    let Some(later) = error.as_error::<TryLater>() else { return error };
+    let notice = Notice {
+        status: later.status(),
+        reason: later.reason(),
+        landing: &config.landing,
+        client,
+        script: None,
+        retry_after: Some(later.retry_after()),
+    };
+    let mut response = say(config, req, &notice);
+    response.headers_mut().insert(RETRY_AFTER, later.header());
+    InternalError::from_response(later.clone(), response).into()
 }
 
 /// The application's response or this crate's own; never with an empty body, which browsers

@@ -12,7 +12,7 @@ use base64::{
 const MAX_HEADER: usize = 8 * 1024;
 
 /// Longest user-id: it is kept in the session, and a session in a cookie holds 4 KiB in all.
-const MAX_USER_ID: usize = 1024;
+pub(crate) const MAX_USER_ID: usize = 1024;
 
 /// Browsers pad, some programs do not; the other RFC 4648 rules are kept strictly.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

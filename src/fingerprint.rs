@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::Sha256;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 const KEY_NAME: usize = 4;
 const MAC: usize = 32;
@@ -73,9 +73,15 @@ pub(crate) struct Fingerprint {
     mac: [u8; MAC],
 }
 
+impl ConstantTimeEq for Fingerprint {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.key.ct_eq(&other.key) & self.mac.ct_eq(&other.mac)
+    }
+}
+
 impl PartialEq for Fingerprint {
     fn eq(&self, other: &Self) -> bool {
-        (self.key.ct_eq(&other.key) & self.mac.ct_eq(&other.mac)).into()
+        self.ct_eq(other).into()
     }
 }
 

@@ -68,6 +68,37 @@
 //! Validators that were written for `HttpAuthentication::basic` work unchanged:
 //! [`BasicLogin::with_validator`].
 //!
+//! # Passwords
+//!
+//! Any closure is an [`Authenticator`]. The ready-made ones nest; each is a feature of this crate,
+//! and none is on by default:
+//!
+//! - `users`: [`Users`] with hashed passwords, or passwords in the clear, from an htpasswd file, an
+//!   environment variable or the code. Hashes are computed on a [`HashPool`], never on a worker.
+//!   Nobody can tell an unknown user from a wrong password, by the answer or by its time.
+//! - `throttle`: [`Throttle`] limits failed logins for each user-id and each address. Who is logged
+//!   in is never limited.
+//! - `remember`: [`Remember`] keeps good credentials in mind for a while, so that programs, which
+//!   come without a session, do not cost a hash with each request.
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "users", feature = "throttle", feature = "remember"))]
+//! # {
+//! use std::time::Duration;
+//! use actix_basic_logout::{BasicLogin, Remember, Throttle, Users};
+//!
+//! let users = Throttle::new(Users::htpasswd("users.htpasswd")?);
+//! let users = Remember::new(users, Duration::from_secs(5 * 60));
+//! let login = BasicLogin::builder("Admin area", users).build()?;
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! When a password is changed or a user removed, a login ends at its next verification, at the latest
+//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the one before. For that to be now,
+//! delete its session from the store, where that is on the server; or set `reverify_after` shorter,
+//! down to zero, at the price of a hash with each request.
+//!
 //! # Wrap order
 //!
 //! [`SessionMiddleware`](actix_session::SessionMiddleware) goes around [`BasicLogin`], so its
@@ -109,12 +140,13 @@
 //!
 //! # What it does not do
 //!
-//! It is no password store and no rate limit; authenticators are where both belong. It does not
-//! protect a password on the network: use TLS. And it cannot reach into a browser: the password
-//! stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with scripts off
-//! by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
+//! It does not protect a password on the network: use TLS. And it cannot reach into a browser: the
+//! password stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with
+//! scripts off by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
 //! `DESIGN.md` lists what else is known to remain.
 
+#[cfg(feature = "throttle")]
+mod address;
 mod authenticator;
 mod builder;
 mod challenge;
@@ -125,18 +157,37 @@ mod credentials;
 mod deadline;
 mod decision;
 mod ended;
+#[cfg(feature = "throttle")]
+mod failures;
 mod fingerprint;
+#[cfg(feature = "users")]
+mod htpasswd;
 mod login;
 mod logout;
 mod middleware;
 mod misuse;
 mod notice;
+#[cfg(feature = "users")]
+mod password_hash;
 mod place;
+#[cfg(feature = "users")]
+mod pool;
+#[cfg(feature = "remember")]
+mod remember;
+#[cfg(feature = "throttle")]
+mod throttle;
+mod try_later;
 mod user;
+#[cfg(feature = "users")]
+mod users;
 mod visit;
 
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;
+#[cfg(feature = "remember")]
+pub use crate::remember::Remember;
+#[cfg(feature = "throttle")]
+pub use crate::throttle::{Throttle, ThrottleError};
 pub use crate::{
     authenticator::Authenticator,
     builder::{BasicLoginBuilder, ConfigError},
@@ -144,7 +195,13 @@ pub use crate::{
     config::{BasicLogin, LogoutAnswer, LogoutClears},
     logout::{LOGOUT_SCRIPT_HASH, Logout},
     notice::{Notice, Reason},
+    try_later::TryLater,
     user::User,
+};
+#[cfg(feature = "users")]
+pub use crate::{
+    pool::HashPool,
+    users::{Users, UsersError},
 };
 
 #[cfg(doctest)]

@@ -126,6 +126,7 @@ impl Logout {
             landing: &config.landing,
             client: visit.client,
             script: script.as_deref(),
+            retry_after: None,
         };
         match reply {
             Reply::Landing => challenge::see_other(&config.landing_header),

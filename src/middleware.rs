@@ -116,10 +116,11 @@ impl BasicLogin {
         let Authorization::Basic(credentials) = visit.authorization.clone() else {
             return Err(self.refuse(req, visit, bad));
         };
-        let (req, verdict) = config.checker.check(req, credentials).await;
+        let (req, verdict) = config.checker.check(req, credentials, good).await;
         let verdict = match verdict {
             Ok(verdict) => verdict,
             Err(error) => {
+                let error = challenge::own_error(config, req.request(), visit.client, error);
                 let mut response = req.error_response(error);
                 challenge::no_store(response.headers_mut());
                 return Err(response);

@@ -1,5 +1,7 @@
 //! What a person or a program is told with a refusal or a log-out, and why.
 
+use std::{borrow::Cow, time::Duration};
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{
@@ -9,7 +11,7 @@ use actix_web::{
     mime,
 };
 
-use crate::{client::Client, login::Why};
+use crate::{client::Client, login::Why, try_later};
 
 /// Why a request was refused, or what has just happened to the login.
 ///
@@ -50,6 +52,11 @@ pub enum Reason {
     CookiesRequired,
     /// Another site's page has sent this, and the session stayed at home.
     CrossSite,
+    /// Too many logins have failed, so this one was not looked at
+    /// ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)).
+    TooManyAttempts,
+    /// Passwords cannot be checked at the moment ([`TryLater::busy`](crate::TryLater::busy)).
+    Busy,
 }
 
 impl From<Why> for Reason {
@@ -74,6 +81,8 @@ impl Reason {
             Self::Unsolicited => "You are not logged out",
             Self::CookiesRequired => "Cookies required",
             Self::CrossSite => "Sent by another site",
+            Self::TooManyAttempts => "Too many attempts",
+            Self::Busy => "Too busy",
         }
     }
 
@@ -89,6 +98,8 @@ impl Reason {
                 "Your browser keeps no cookies for this site. Allow them, then load the page anew."
             }
             Self::CrossSite => "Nothing was done. Use this site's own pages.",
+            Self::TooManyAttempts => "Too many logins have failed.",
+            Self::Busy => "The server cannot check your password at the moment.",
         }
     }
 }
@@ -103,11 +114,13 @@ pub struct Notice<'a> {
     pub(crate) landing: &'a str,
     pub(crate) client: Client,
     pub(crate) script: Option<&'a str>,
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Notice<'_> {
     /// The status of the answer: 401, 403 (a request that must not disturb the dialog open
-    /// elsewhere, or another site's log-out), or 200 after a log-out that needs no challenge.
+    /// elsewhere, or another site's log-out), 200 after a log-out that needs no challenge, 429 or
+    /// 503 where the authenticator says [`TryLater`](crate::TryLater).
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
@@ -132,6 +145,25 @@ impl Notice<'_> {
         self.script
     }
 
+    /// When to try again, where the authenticator says [`TryLater`](crate::TryLater); none
+    /// otherwise.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    fn detail(&self) -> Cow<'static, str> {
+        let detail = self.reason.detail();
+        match self.retry_after.map(try_later::seconds) {
+            None => detail.into(),
+            Some(1) => format!("{detail} Try again in a second.").into(),
+            Some(seconds @ 2..=90) => format!("{detail} Try again in {seconds} seconds.").into(),
+            Some(seconds) => {
+                format!("{detail} Try again in {} minutes.", seconds.div_ceil(60)).into()
+            }
+        }
+    }
+
     /// This crate's own answer, in the format that the client accepts.
     pub(crate) fn to_response(&self, req: &HttpRequest) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
@@ -142,13 +174,13 @@ impl Notice<'_> {
                     r#"{{"status":{},"title":"{}","detail":"{}"}}"#,
                     self.status.as_u16(),
                     self.reason.title(),
-                    self.reason.detail(),
+                    self.detail(),
                 ))
             }
             Format::Text => response.insert_header(ContentType::plaintext()).body(format!(
                 "{}. {}\n",
                 self.reason.title(),
-                self.reason.detail()
+                self.detail()
             )),
         }
     }
@@ -174,13 +206,14 @@ impl Notice<'_> {
     fn html(&self) -> String {
         let Self { status, reason, landing, script, .. } = self;
         let script = script.unwrap_or_default();
-        let (title, detail) = (reason.title(), reason.detail());
+        let (title, detail) = (reason.title(), self.detail());
         // A browser that has asked and been cancelled two or three times (Firefox) stays silent
         // in that tab until the page is loaded anew.
-        let hint = if *status == StatusCode::FORBIDDEN {
-            ""
-        } else {
-            "<p class=hint>If your browser does not ask for a password, reload the page.</p>"
+        let hint = match *status {
+            StatusCode::OK | StatusCode::UNAUTHORIZED => {
+                "<p class=hint>If your browser does not ask for a password, reload the page.</p>"
+            }
+            _ => "",
         };
         format!(
             r#"<!DOCTYPE html>

@@ -119,7 +119,10 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
             true
         }
         (Decision::Check { good: Good::Confirm, .. }, Authorization::Basic(credentials)) => {
-            let agreed = config.checker.ask(req, credentials).await?;
+            let agreed = match config.checker.reverify(req, credentials).await {
+                Ok(agreed) => agreed,
+                Err(error) => return Err(challenge::own_error(config, req, visit.client, error)),
+            };
             let is_in = agreed && !visit.notice_log_out();
             if is_in {
                 visit.keep(config, req, true);

@@ -5,15 +5,26 @@
 
 mod authenticators;
 mod cross_site;
+mod htpasswd;
 mod own_responses;
+mod passwords;
 mod refusals;
+mod remember;
 mod secrets;
 mod set_up;
+mod throttle;
 mod users;
 
 use std::{
+    future::Future,
+    pin::Pin,
     rc::Rc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use actix_basic_logout::{BasicLogin, BasicLoginBuilder, User};
@@ -46,6 +57,45 @@ async fn is_alice(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Erro
 
 fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(43_200)
+}
+
+/// A clock that stands until it is set, for what takes an `Instant`.
+#[derive(Clone)]
+struct Watch {
+    start: Instant,
+    seconds: Arc<AtomicU64>,
+}
+
+impl Watch {
+    fn new() -> Self {
+        Self { start: Instant::now(), seconds: Arc::default() }
+    }
+
+    fn set(&self, seconds: u64) {
+        self.seconds.store(seconds, Relaxed);
+    }
+
+    fn seconds(&self) -> Duration {
+        Duration::from_secs(self.seconds.load(Relaxed))
+    }
+
+    fn instant(&self) -> impl Fn() -> Instant + Send + Sync + 'static {
+        let watch = self.clone();
+        move || watch.start + watch.seconds()
+    }
+
+    fn system_time(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
+        let watch = self.clone();
+        move || noon() + watch.seconds()
+    }
+}
+
+/// Runs until it waits for something.
+fn begins<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }
 
 fn session() -> SessionMiddleware<CookieSessionStore> {

@@ -1,0 +1,206 @@
+//! Users in a database: `SQLite` through sqlx, with Argon2id hashes.
+//!
+//! `cargo run --example database -- add alice` reads a password from standard input and adds the
+//! user, or changes the password; `… -- remove alice` removes the user. Without arguments it
+//! serves: open the address that it prints. `DATABASE` names the file (default `users.db`), `ADDR`
+//! says where to listen (default `127.0.0.1:8080`).
+
+use std::{
+    env,
+    error::Error as StdError,
+    io::{self, Write},
+    time::Duration,
+};
+
+use actix_basic_logout::{Authenticator, BasicLogin, HashPool, Throttle, TryLater, User};
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{App, Error, HttpRequest, HttpServer, cookie::Key, web};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use futures_core::future::LocalBoxFuture;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+
+/// Who may log in, according to the database.
+#[derive(Clone)]
+struct Database {
+    rows: SqlitePool,
+    passwords: HashPool,
+}
+
+impl Database {
+    async fn open(options: SqliteConnectOptions) -> Result<Self, sqlx::Error> {
+        let rows = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options.create_if_missing(true))
+            .await?;
+        sqlx::query("CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, hash TEXT NOT NULL)")
+            .execute(&rows)
+            .await?;
+        Ok(Self { rows, passwords: HashPool::shared() })
+    }
+
+    /// Adds a user, or changes a user's password.
+    async fn add(&self, user_id: &str, password: &str) -> Result<(), Error> {
+        let hash = self.passwords.hash(password).await?;
+        sqlx::query("INSERT OR REPLACE INTO users (id, hash) VALUES (?, ?)")
+            .bind(user_id)
+            .bind(hash)
+            .execute(&self.rows)
+            .await
+            .map_err(unavailable)?;
+        Ok(())
+    }
+
+    /// Answers whether there was such a user.
+    async fn remove(&self, user_id: &str) -> Result<bool, Error> {
+        let removed = sqlx::query("DELETE FROM users WHERE id = ?").bind(user_id);
+        Ok(removed.execute(&self.rows).await.map_err(unavailable)?.rows_affected() > 0)
+    }
+
+    async fn hash_of(&self, user_id: &str) -> Result<Option<String>, Error> {
+        sqlx::query_scalar("SELECT hash FROM users WHERE id = ?")
+            .bind(user_id)
+            .fetch_optional(&self.rows)
+            .await
+            .map_err(unavailable)
+    }
+}
+
+/// A database that is down is no wrong password.
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]
+fn unavailable(error: sqlx::Error) -> Error {
+    tracing::error!(%error, "the database");
+    TryLater::busy(Duration::from_secs(10)).into()
+}
+
+impl Authenticator for Database {
+    fn authenticate<'a>(
+        &'a self,
+        _: &'a HttpRequest,
+        credentials: &'a BasicAuth,
+    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            // Without a row there is a hash to compute all the same, so that nobody can tell.
+            let hash = self.hash_of(credentials.user_id()).await?;
+            let password = credentials.password().unwrap_or_default();
+            self.passwords.verify(hash.as_deref(), password).await
+        })
+    }
+
+    fn reverify<'a>(
+        &'a self,
+        _: &'a HttpRequest,
+        credentials: &'a BasicAuth,
+    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            let hash = self.hash_of(credentials.user_id()).await?;
+            let password = credentials.password().unwrap_or_default();
+            self.passwords.reverify(hash.as_deref(), password).await
+        })
+    }
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn StdError>> {
+    let file = env::var("DATABASE").unwrap_or_else(|_| "users.db".to_owned());
+    let database = Database::open(SqliteConnectOptions::new().filename(file)).await?;
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => serve(database).await,
+        ["add", user_id] if user_id.contains(':') => Err("a user-id cannot hold a colon".into()),
+        ["add", user_id] => {
+            eprintln!("password of {user_id}:");
+            let mut password = String::new();
+            io::stdin().read_line(&mut password)?;
+            match password.trim_end_matches(['\r', '\n']) {
+                "" => Err("an empty password".into()),
+                password => Ok(database.add(user_id, password).await?),
+            }
+        }
+        ["remove", user_id] if database.remove(user_id).await? => Ok(()),
+        ["remove", user_id] => Err(format!("there is no user {user_id:?}").into()),
+        _ => Err("usage: database [add USER | remove USER]".into()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the line that says where it listens")]
+async fn serve(database: Database) -> Result<(), Box<dyn StdError>> {
+    let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let login = BasicLogin::builder("Admin area", Throttle::new(database)).build()?;
+    let key = Key::generate();
+    let server = HttpServer::new(move || {
+        let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+            .cookie_secure(false) // plain http; leave it out where there is https
+            .build();
+        let home = web::resource("/")
+            .wrap(login.clone())
+            .get(async |user: User| format!("Signed in as {}\n", user.id()));
+        App::new().service(home).route("/logout", web::to(login.logout())).wrap(session)
+    })
+    .workers(2)
+    .bind(address)?;
+    for address in server.addrs() {
+        println!("http://{address}/");
+        io::stdout().flush()?;
+    }
+    Ok(server.run().await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::{self, TestRequest};
+    use actix_web_httpauth::headers::authorization::Basic;
+
+    use super::*;
+
+    async fn a_database() -> (tempfile::TempDir, Database) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("users.db");
+        let database = Database::open(SqliteConnectOptions::new().filename(file)).await;
+        (directory, database.expect("a database"))
+    }
+
+    async fn knows(database: &Database, user_id: &str, password: &str) -> bool {
+        let req = TestRequest::default().to_http_request();
+        let credentials = Basic::new(user_id.to_owned(), Some(password.to_owned())).into();
+        let verdict = database.authenticate(&req, &credentials).await.expect("a verdict");
+        assert_eq!(database.reverify(&req, &credentials).await.expect("a verdict"), verdict);
+        verdict
+    }
+
+    #[actix_web::test]
+    async fn users_are_added_changed_and_removed() {
+        let (_directory, database) = a_database().await;
+        assert!(!knows(&database, "alice", "wonderland").await);
+        database.add("alice", "wonderland").await.expect("added");
+        assert!(knows(&database, "alice", "wonderland").await);
+        assert!(!knows(&database, "alice", "looking-glass").await);
+        assert!(!knows(&database, "bob", "wonderland").await);
+        database.add("alice", "looking-glass").await.expect("changed");
+        assert!(knows(&database, "alice", "looking-glass").await);
+        assert!(!knows(&database, "alice", "wonderland").await);
+        assert!(database.remove("alice").await.expect("an answer"));
+        assert!(!database.remove("alice").await.expect("an answer"));
+        assert!(!knows(&database, "alice", "looking-glass").await);
+    }
+
+    #[actix_web::test]
+    async fn hashes_are_kept_and_no_passwords() {
+        let (_directory, database) = a_database().await;
+        database.add("alice", "wonderland").await.expect("added");
+        let hash = database.hash_of("alice").await.expect("an answer").expect("a row");
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+    }
+
+    #[actix_web::test]
+    async fn a_database_that_is_down_is_no_wrong_password() {
+        let (_directory, database) = a_database().await;
+        let login = BasicLogin::builder("Admin area", database.clone()).build().expect("a realm");
+        let app = test::init_service(App::new().wrap(login)).await;
+        database.rows.close().await;
+        let alice = ("Authorization", "Basic YWxpY2U6eA==");
+        let req = TestRequest::get().insert_header(alice).to_request();
+        let answer = test::call_service(&app, req).await;
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers().get("Retry-After").expect("a header"), "10");
+    }
+}

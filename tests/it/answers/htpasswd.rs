@@ -1,0 +1,221 @@
+//! An htpasswd file: what is read from it, when, and what becomes of logins when it changes.
+
+use std::{env, fs, path::PathBuf, process::Command};
+
+use actix_basic_logout::Users;
+use tempfile::TempDir;
+
+use super::*;
+use crate::support::log::Log;
+
+const WONDERLAND: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+const STRASSE: &str = "$2y$04$m3e8ix4hfRAMfdENAY.D2es3VCh3lHVQEYeeAu6V7KKE9t0fVN8Oy";
+
+/// A file, and a site whose users are in it.
+struct Guarded {
+    directory: TempDir,
+    site: Site,
+    watch: Watch,
+}
+
+impl Guarded {
+    async fn by(text: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (path, watch) = (directory.path().join("users"), Watch::new());
+        fs::write(&path, text).expect("written");
+        let users = Users::htpasswd(&path).expect("users").clock(watch.instant());
+        let login = BasicLogin::builder("Admin area", users).clock(watch.system_time());
+        let site = site(&login.build().expect("a realm")).await;
+        Self { directory, site, watch }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("users")
+    }
+
+    fn write(&self, text: &str) {
+        fs::write(self.path(), text).expect("written");
+    }
+
+    async fn status_of(&self, user_id: &str, password: &str) -> u16 {
+        let req = program("/admin/").insert_header(basic(user_id, password));
+        ask(&self.site, req).await.status.as_u16()
+    }
+}
+
+#[actix_web::test]
+async fn a_change_counts_within_a_second_and_without_a_restart() {
+    let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
+    assert_eq!(guarded.status_of("alice", "wonderland").await, 200);
+    guarded.write(&format!("alice:{STRASSE}\nbob:{WONDERLAND}\n"));
+    assert_eq!(guarded.status_of("alice", "wonderland").await, 200, "not looked at again yet");
+    guarded.watch.set(1);
+    assert_eq!(guarded.status_of("alice", "wonderland").await, 401);
+    assert_eq!(guarded.status_of("alice", "straße").await, 200);
+    assert_eq!(guarded.status_of("bob", "wonderland").await, 200);
+    guarded.write(&format!("alice:{STRASSE}\n"));
+    guarded.watch.set(2);
+    assert_eq!(guarded.status_of("bob", "wonderland").await, 401, "removed");
+}
+
+#[actix_web::test]
+async fn a_file_that_is_replaced_counts_like_one_that_is_changed() {
+    let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
+    assert_eq!(guarded.status_of("alice", "wonderland").await, 200);
+    let new = guarded.directory.path().join("users.new");
+    fs::write(&new, format!("alice:{STRASSE}\n")).expect("written");
+    fs::rename(new, guarded.path()).expect("renamed");
+    guarded.watch.set(1);
+    assert_eq!(guarded.status_of("alice", "straße").await, 200);
+    assert_eq!(guarded.status_of("alice", "wonderland").await, 401);
+}
+
+#[actix_web::test]
+async fn a_login_ends_at_its_next_verification_when_its_password_was_changed() {
+    for text in [format!("alice:{STRASSE}\n"), format!("bob:{WONDERLAND}\n")] {
+        let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
+        let logged_in = log_in(&guarded.site).await;
+        let visit = || page("/admin/").cookie(logged_in.clone()).insert_header(alice());
+        guarded.write(&text);
+        guarded.watch.set(299);
+        assert_eq!(ask(&guarded.site, visit()).await.status, StatusCode::OK);
+        guarded.watch.set(300);
+        let answer = ask(&guarded.site, visit()).await;
+        assert_eq!(answer.challenge(), Some(CHALLENGE));
+        assert!(answer.body.contains("Your login has ended"), "{}", answer.body);
+    }
+}
+
+#[actix_web::test]
+async fn while_a_file_is_broken_the_last_good_one_stays() {
+    let good = format!("alice:{WONDERLAND}\n");
+    let guarded = Guarded::by(&good).await;
+    let path = guarded.path();
+    let mut second = 0;
+    for (broken, what) in [
+        (Some("alice:$2y$04$qqxtSNcE5L3n"), "users, line 1: user \"alice\" has a bcrypt hash"),
+        (Some("bob:$apr1$x$y\n"), "users, line 1: user \"bob\" has an apr1 (MD5) hash"),
+        (Some(""), "users holds no user"),
+        (None, "users cannot be read: "),
+    ] {
+        match broken {
+            Some(text) => guarded.write(text),
+            None => fs::remove_file(&path).expect("removed"),
+        }
+        for _ in 0..3 {
+            second += 1;
+            guarded.watch.set(second);
+            assert_eq!(guarded.status_of("alice", "wonderland").await, 200, "{what}");
+            assert_eq!(guarded.status_of("bob", "wonderland").await, 401, "{what}");
+        }
+        let error = Users::htpasswd(&path).expect_err(what).to_string();
+        assert!(error.contains(what), "{error}");
+        guarded.write(&good.replace("alice", "bob"));
+        second += 1;
+        guarded.watch.set(second);
+        assert_eq!(guarded.status_of("bob", "wonderland").await, 200, "mended");
+        guarded.write(&good);
+        second += 1;
+        guarded.watch.set(second);
+        assert_eq!(guarded.status_of("alice", "wonderland").await, 200);
+    }
+}
+
+#[test]
+fn a_cheap_hash_is_told_in_the_log_and_a_dear_one_is_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("users");
+    for (hash, told) in [(WONDERLAND.to_owned(), 1), (WONDERLAND.replace("$04$", "$12$"), 0)] {
+        fs::write(&path, format!("alice:{hash}\n")).expect("written");
+        let (log, guard) = Log::listen();
+        Users::htpasswd(&path).expect("users");
+        drop(guard);
+        let text = log.text();
+        assert_eq!(log.count("a cost below 10"), told, "{text}");
+        assert!(!text.contains("qqxtSN"), "{text}");
+    }
+}
+
+/// Runs Apache's own tool where it is installed. The whole gate says that it must be.
+#[track_caller]
+fn apache(arguments: &[&str]) -> bool {
+    match Command::new("htpasswd").args(arguments).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            true
+        }
+        Err(error) => {
+            assert!(env::var_os("NO_TOOL_IS_MISSING").is_none(), "htpasswd: {error}");
+            eprintln!("not run, since htpasswd is not installed");
+            false
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_file_made_by_apaches_htpasswd_is_understood() {
+    let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
+    let path = guarded.path();
+    let path = path.to_str().expect("UTF-8");
+    if !apache(&["-cbB", "-C", "4", path, "alice", "one"]) {
+        return;
+    }
+    assert!(apache(&["-bB", "-C", "5", path, "bob smith", "zwei für"]));
+    let seventy_two = "7".repeat(72);
+    assert!(apache(&["-bB", "-C", "4", path, "carol", &seventy_two]));
+    assert_eq!(guarded.status_of("alice", "one").await, 200);
+    assert_eq!(guarded.status_of("alice", "wonderland").await, 401);
+    assert_eq!(guarded.status_of("bob smith", "zwei für").await, 200);
+    assert_eq!(guarded.status_of("carol", &seventy_two).await, 200);
+    assert_eq!(guarded.status_of("carol", &(seventy_two + "7")).await, 401, "it would be cut off");
+
+    assert!(apache(&["-bB", "-C", "4", path, "alice", "two"]));
+    assert!(apache(&["-D", path, "bob smith"]));
+    guarded.watch.set(1);
+    assert_eq!(guarded.status_of("alice", "two").await, 200);
+    assert_eq!(guarded.status_of("alice", "one").await, 401);
+    assert_eq!(guarded.status_of("bob smith", "zwei für").await, 401);
+}
+
+#[actix_web::test]
+async fn the_file_of_the_example_is_apaches_and_ours() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/htpasswd/users.htpasswd");
+    let login = BasicLogin::builder("Admin area", Users::htpasswd(path).expect("users"));
+    let site = site(&login.build().expect("a realm")).await;
+    for (user_id, password) in [("alice", "wonderland"), ("bob", "builder")] {
+        let req = program("/admin/").insert_header(basic(user_id, password));
+        assert_eq!(ask(&site, req).await.status, StatusCode::OK);
+        apache(&["-vb", path, user_id, password]);
+    }
+}
+
+#[actix_web::test]
+async fn what_apaches_htpasswd_makes_of_old_is_refused_with_line_and_cure() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("users");
+    let text = path.to_str().expect("UTF-8");
+    for (option, what) in [
+        ("-m", "an apr1 (MD5) hash"),
+        ("-s", "a SHA-1 hash without salt"),
+        ("-d", "a plain crypt (DES) hash"),
+        ("-2", "a SHA-crypt hash"),
+        ("-5", "a SHA-crypt hash"),
+    ] {
+        fs::write(&path, format!("alice:{WONDERLAND}\n")).expect("written");
+        if !apache(&["-b", option, text, "bob", "builder"]) {
+            return;
+        }
+        let error = Users::htpasswd(&path).expect_err(option);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{text}, line 2: user \"bob\" has {what}, which is not accepted; re-hash the \
+                 password with: htpasswd -B -C 12 {text} bob"
+            )
+        );
+        assert_eq!(error.line(), Some(2));
+    }
+    // The cure is one.
+    assert!(apache(&["-b", "-B", "-C", "12", text, "bob", "builder"]));
+    assert!(Users::htpasswd(&path).is_ok());
+}

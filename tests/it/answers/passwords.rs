@@ -1,0 +1,240 @@
+//! Users with passwords, in the clear and hashed, and who may not be told from whom.
+
+use std::{env, process::Command};
+
+use actix_basic_logout::{Authenticator, HashPool, TryLater, Users};
+use serde_json::Value;
+
+use super::*;
+use crate::support::log::Log;
+
+/// "wonderland", made by Apache's htpasswd, by Python's hashlib and by this crate.
+const BCRYPT: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+const SLOW_BCRYPT: &str = "$2y$12$rt0frD9qtG6jPL8.8clKb.OSbnD5vvdF8fpgV/yRKv6zP3iFdHatW";
+const SCRYPT: &str =
+    "$scrypt$ln=4,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$d80gVbyUXkI0LPQnTPDZYrK8loKWJPKPRoQ36tRAKO8";
+const PBKDF2: &str = "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$\
+                      b0FaKDULMkLlg4NThBeBNEp1S6xlfQTtaZwup0NyE5Q";
+
+async fn site_of(users: impl Authenticator) -> Site {
+    let builder = BasicLogin::builder("Admin area", users).landing("/admin/").clock(noon);
+    site(&builder.build().expect("a realm")).await
+}
+
+async fn status_of(site: &Site, user_id: &str, password: &str) -> u16 {
+    let answer = ask(site, program("/admin/").insert_header(basic(user_id, password))).await;
+    answer.status.as_u16()
+}
+
+#[actix_web::test]
+async fn users_log_in_with_hashes_of_every_kind() {
+    let argon2id = HashPool::shared().hash("wonderland").await.expect("a hash");
+    let users =
+        [("ann", &*argon2id), ("ben", BCRYPT), ("cid", SCRYPT), ("dan", PBKDF2), ("alice", BCRYPT)];
+    let site = site_of(Users::hashed(users).expect("users")).await;
+    for (user_id, _) in users {
+        assert_eq!(status_of(&site, user_id, "wonderland").await, 200, "{user_id}");
+        assert_eq!(status_of(&site, user_id, "looking-glass").await, 401, "{user_id}");
+        assert_eq!(status_of(&site, user_id, "").await, 401, "{user_id}");
+    }
+    assert_eq!(status_of(&site, "eve", "wonderland").await, 401);
+    assert_eq!(status_of(&site, "ann", &argon2id).await, 401, "a hash is no password");
+    log_in(&site).await;
+}
+
+#[actix_web::test]
+async fn users_log_in_with_passwords_in_the_clear() {
+    let users = Users::in_the_clear([("alice", "wonderland"), ("bob", "a:b c")]).expect("users");
+    let site = site_of(users).await;
+    log_in(&site).await;
+    for (user_id, password, status) in [
+        ("alice", "wonderland", 200),
+        ("bob", "a:b c", 200),
+        ("alice", "a:b c", 401),
+        ("bob", "wonderland", 401),
+        ("alice", "wonderlan", 401),
+        ("alice", "wonderland ", 401),
+        ("alice", "", 401),
+        ("", "wonderland", 401),
+        ("eve", "wonderland", 401),
+        ("alicewonderland", "", 401),
+    ] {
+        assert_eq!(status_of(&site, user_id, password).await, status, "{user_id} {password}");
+    }
+}
+
+#[actix_web::test]
+async fn users_come_from_the_environment() {
+    const HASHED: &str = "HASHED_USERS_OF_A_TEST";
+    const IN_THE_CLEAR: &str = "CLEAR_USERS_OF_A_TEST";
+    if env::var_os(HASHED).is_none() {
+        // No test may change the environment of the others, so this one runs again in its own.
+        let this = "answers::passwords::users_come_from_the_environment";
+        let output = Command::new(env::current_exe().expect("this program"))
+            .args(["--exact", this])
+            .env(HASHED, format!("ann:{SCRYPT}\nalice:{BCRYPT}\n"))
+            .env(IN_THE_CLEAR, "# for development\r\nalice:wonder:land\r\n")
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let site = site_of(Users::env(HASHED).expect("users")).await;
+    assert_eq!(status_of(&site, "ann", "wonderland").await, 200);
+    assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
+    assert_eq!(status_of(&site, "alice", "wonder:land").await, 401);
+    let site = site_of(Users::env_in_the_clear(IN_THE_CLEAR).expect("users")).await;
+    assert_eq!(status_of(&site, "alice", "wonder:land").await, 200);
+    assert_eq!(status_of(&site, "alice", "wonderland").await, 401);
+    let error = Users::env(IN_THE_CLEAR).expect_err("no hash").to_string();
+    assert!(error.starts_with(&format!("the environment variable {IN_THE_CLEAR}, line 2: ")));
+    assert!(!error.contains("wonder"), "{error}");
+}
+
+#[actix_web::test]
+async fn an_unknown_user_gets_the_same_answer_as_a_wrong_password() {
+    for users in [
+        Users::hashed([("alice", BCRYPT), ("ben", SCRYPT)]).expect("users"),
+        Users::in_the_clear([("alice", "wonderland")]).expect("users"),
+    ] {
+        let site = site_of(users).await;
+        let in_dialog = ask(&site, page("/admin/")).await.session();
+        for req in [
+            || program("/admin/"),
+            || page("/admin/"),
+            || fetch("/admin/"),
+            || page("/admin/").insert_header(("Accept", "application/json")),
+        ] {
+            let mut answers = Vec::new();
+            for user_id in ["alice", "eve"] {
+                let req = req().cookie(in_dialog.clone());
+                answers.push(ask(&site, req.insert_header(basic(user_id, "x"))).await);
+            }
+            let [known, unknown] = answers.try_into().expect("two");
+            assert_eq!(known.status, StatusCode::UNAUTHORIZED);
+            assert_eq!(format!("{known:?}"), format!("{unknown:?}"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_absurd_password_is_wrong_for_everybody() {
+    let long = "x".repeat(1025);
+    let site = site_of(Users::hashed([("alice", BCRYPT)]).expect("users")).await;
+    assert_eq!(status_of(&site, "alice", &long).await, 401);
+    assert_eq!(status_of(&site, "eve", &long).await, 401);
+}
+
+#[actix_web::test]
+async fn a_password_that_bcrypt_would_cut_off_lets_nobody_in() {
+    let of_seventy_two_sevens = "$2y$04$CAPyMgcZsUnFL3jJ8t7xo.KTzD.yg/2O.rtQGyBA76IUcSObDNa/y";
+    let site = site_of(Users::hashed([("alice", of_seventy_two_sevens)]).expect("users")).await;
+    assert_eq!(status_of(&site, "alice", &"7".repeat(72)).await, 200);
+    assert_eq!(status_of(&site, "alice", &"7".repeat(73)).await, 401);
+}
+
+#[actix_web::test]
+async fn a_full_pool_is_no_refusal_and_changes_no_login() {
+    let pool = HashPool::new().threads(1).waiting(0).wait(Duration::from_secs(7));
+    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_pool(pool);
+    let site = site_of(users).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    // It takes the thread at once, and for a long while.
+    let mut first = Box::pin(ask(&site, program("/admin/").insert_header(alice())));
+    assert!(begins(&mut first).is_none());
+    let typed = page("/admin/").cookie(in_dialog.clone()).insert_header(alice());
+    let mut second = Box::pin(ask(&site, typed));
+    let answer = begins(&mut second).expect("nobody waits");
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("Retry-After"), Some("7"));
+    assert_eq!((answer.challenge(), answer.cookies.len()), (None, 0));
+    assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+    assert!(answer.body.contains("<h1>Too busy</h1>"), "{}", answer.body);
+    assert_eq!(first.await.status, StatusCode::OK);
+    // What was typed is good for the same prompt.
+    let again = page("/admin/").cookie(in_dialog).insert_header(alice());
+    assert_eq!(ask(&site, again).await.body, "alice");
+}
+
+#[actix_web::test]
+async fn a_login_that_goes_on_is_verified_while_the_pool_is_full_of_others() {
+    let watch = Watch::new();
+    let pool = HashPool::new().threads(1).waiting(0);
+    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_pool(pool);
+    let login = BasicLogin::builder("Admin area", users).clock(watch.system_time());
+    let site = site(&login.build().expect("a realm")).await;
+    let logged_in = log_in(&site).await;
+    watch.set(300);
+    let mut other = Box::pin(ask(&site, program("/admin/").insert_header(basic("eve", "x"))));
+    assert!(begins(&mut other).is_none());
+    let mut late = Box::pin(ask(&site, program("/admin/").insert_header(basic("eve", "x"))));
+    assert_eq!(begins(&mut late).expect("an answer").status, StatusCode::SERVICE_UNAVAILABLE);
+    let answer = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
+    assert_eq!(other.await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// What an authenticator of an application says.
+async fn later(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+    let after = Duration::from_secs(90);
+    Err(match credentials.user_id() {
+        "busy" => TryLater::busy(after),
+        _ => TryLater::too_many_attempts(after),
+    }
+    .into())
+}
+
+#[actix_web::test]
+async fn try_later_comes_in_the_format_that_is_accepted() {
+    let site = site_of(later).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    for (user_id, status, title) in [("busy", 503, "Too busy"), ("many", 429, "Too many attempts")]
+    {
+        let typed = || page("/admin/").cookie(in_dialog.clone()).insert_header(basic(user_id, "x"));
+        let html = ask(&site, typed()).await;
+        assert!(html.body.contains(&format!("<h1>{title}</h1>")), "{}", html.body);
+        assert!(html.body.contains("Try again in 90 seconds."), "{}", html.body);
+        assert!(!html.body.contains("reload the page"), "nobody is asked");
+        let json = ask(&site, typed().insert_header(("Accept", "application/json"))).await;
+        let problem: Value = serde_json::from_str(&json.body).expect("JSON");
+        assert_eq!((&problem["status"], &problem["title"]), (&status.into(), &title.into()));
+        let text = ask(&site, program("/admin/").insert_header(basic(user_id, "x"))).await;
+        assert!(text.body.starts_with(&format!("{title}. ")), "{}", text.body);
+        assert_eq!(text.header("Content-Type"), Some("text/plain; charset=utf-8"));
+        for answer in [html, json, text] {
+            assert_eq!(answer.status.as_u16(), status);
+            assert_eq!(answer.header("Retry-After"), Some("90"));
+            assert_eq!((answer.challenge(), answer.cookies.len()), (None, 0));
+            assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_application_words_try_later_itself() {
+    let login = BasicLogin::builder("Admin area", later).respond_with(|_, notice| {
+        let words = format!("{:?} {:?}", notice.reason(), notice.retry_after());
+        actix_web::HttpResponse::Ok().insert_header(("Retry-After", "0")).body(words)
+    });
+    let site = site(&login.build().expect("a realm")).await;
+    let answer = ask(&site, program("/admin/").insert_header(basic("many", "x"))).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.body, "TooManyAttempts Some(90s)");
+    assert_eq!(answer.header("Retry-After"), Some("90"));
+    assert_eq!(ask(&site, program("/admin/")).await.body, "LoginRequired None");
+}
+
+#[actix_web::test]
+async fn a_stored_hash_that_cannot_be_used_is_told_in_the_log_and_lets_nobody_in() {
+    let (log, guard) = Log::listen();
+    let pool = HashPool::new();
+    for stored in ["$apr1$7RmEoxDb$UAKt.lg62KzpFVv9.Aj0g.", "wonderland", ""] {
+        assert!(!pool.verify(Some(stored), "wonderland").await.expect("an answer"), "{stored}");
+        assert!(!pool.reverify(Some(stored), stored).await.expect("an answer"), "{stored}");
+    }
+    drop(guard);
+    assert_eq!(log.count("nobody can log in with it"), 6, "{}", log.text());
+    assert!(log.text().contains("ERROR"));
+    assert!(!log.text().contains("wonderland") && !log.text().contains("UAKt"), "{}", log.text());
+}

@@ -1,0 +1,441 @@
+//! Failed logins are limited, for each user-id and each address, and nobody is locked out of work.
+
+use std::sync::{Mutex, atomic::AtomicBool};
+
+use actix_basic_logout::{Throttle, ThrottleError};
+use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
+use tokio::sync::Notify;
+
+use super::*;
+use crate::support::log::Log;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Users = Box<dyn Fn(&BasicAuth) -> bool + Send + Sync>;
+type Throttled = Throttle<Counted>;
+
+/// Knows alice, and counts how often it was asked.
+#[derive(Clone)]
+struct Counted {
+    asked: Arc<AtomicU64>,
+    knows: Arc<Mutex<Users>>,
+    down: Arc<AtomicBool>,
+    /// Holds whoever asks, until told to let go.
+    held: Option<Arc<Notify>>,
+}
+
+impl Counted {
+    fn new() -> Self {
+        let knows: Users = Box::new(|it| it.password() == Some("wonderland"));
+        let (asked, down) = <_>::default();
+        Self { asked, knows: Arc::new(Mutex::new(knows)), down, held: None }
+    }
+
+    fn asked(&self) -> u64 {
+        self.asked.load(Relaxed)
+    }
+}
+
+impl actix_basic_logout::Authenticator for Counted {
+    fn authenticate<'a>(
+        &'a self,
+        _: &'a HttpRequest,
+        credentials: &'a BasicAuth,
+    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            self.asked.fetch_add(1, Relaxed);
+            if let Some(held) = &self.held {
+                held.notified().await;
+            }
+            if self.down.load(Relaxed) {
+                return Err(ErrorServiceUnavailable("the database is down"));
+            }
+            Ok(self.knows.lock().expect("unpoisoned")(credentials))
+        })
+    }
+}
+
+/// Three failures for a user-id and one more each minute, five for an address.
+fn three(users: &Counted, watch: &Watch) -> Throttled {
+    Throttle::new(users.clone())
+        .clock(watch.instant())
+        .per_user_id(3, MINUTE)
+        .and_then(|it| it.per_address(5, MINUTE))
+        .expect("limits")
+}
+
+async fn site_of(throttle: Throttled, watch: &Watch) -> Site {
+    let login = BasicLogin::builder("Admin area", throttle).landing("/admin/");
+    site(&login.clock(watch.system_time()).build().expect("a realm")).await
+}
+
+/// A program at an address.
+fn from(address: &str) -> TestRequest {
+    program("/admin/").peer_addr(format!("{address}:999").parse().expect("an address"))
+}
+
+async fn status_of(site: &Site, req: TestRequest, user_id: &str, password: &str) -> u16 {
+    ask(site, req.insert_header(basic(user_id, password))).await.status.as_u16()
+}
+
+#[actix_web::test]
+async fn after_so_many_failures_a_user_id_is_not_looked_at_for_a_while() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    for number in 0..3 {
+        let address = format!("1.2.3.{number}");
+        assert_eq!(status_of(&site, from(&address), "alice", "x").await, 401);
+    }
+    assert_eq!(users.asked(), 3);
+    for password in ["x", "wonderland"] {
+        let req = from("1.2.3.9").insert_header(basic("alice", password));
+        let answer = ask(&site, req).await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.header("Retry-After"), Some("60"));
+        assert_eq!((answer.challenge(), answer.cookies.len()), (None, 0));
+        assert!(answer.body.starts_with("Too many attempts. "), "{}", answer.body);
+    }
+    assert_eq!(users.asked(), 3, "no hash was computed");
+    assert_eq!(status_of(&site, from("1.2.3.9"), "bob", "wonderland").await, 200);
+    watch.set(59);
+    assert_eq!(status_of(&site, from("1.2.3.9"), "alice", "wonderland").await, 429);
+    watch.set(60);
+    assert_eq!(status_of(&site, from("1.2.3.9"), "alice", "x").await, 401, "one more");
+    assert_eq!(status_of(&site, from("1.2.3.9"), "alice", "wonderland").await, 429);
+    watch.set(120);
+    assert_eq!(status_of(&site, from("1.2.3.9"), "alice", "wonderland").await, 200);
+}
+
+#[actix_web::test]
+async fn spellings_of_a_user_id_count_as_one() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    for user_id in ["alice", "Alice", " ALICE "] {
+        assert_eq!(status_of(&site, program("/admin/"), user_id, "x").await, 401);
+    }
+    assert_eq!(status_of(&site, program("/admin/"), "alicE", "x").await, 429);
+}
+
+#[actix_web::test]
+async fn after_so_many_failures_an_address_is_not_looked_at_for_a_while() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    for number in 0..5 {
+        let user_id = format!("user{number}");
+        assert_eq!(status_of(&site, from("1.2.3.4"), &user_id, "x").await, 401);
+    }
+    assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 429);
+    assert_eq!(status_of(&site, from("1.2.3.5"), "alice", "wonderland").await, 200);
+    watch.set(60);
+    assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 200);
+}
+
+#[actix_web::test]
+async fn a_v6_client_is_its_network() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    for number in 0..5 {
+        let (address, user_id) = (format!("[2001:db8:1:2::{number}]"), format!("user{number}"));
+        assert_eq!(status_of(&site, from(&address), &user_id, "x").await, 401);
+    }
+    let (same, other) = ("[2001:db8:1:2:3:4:5:6]", "[2001:db8:1:3::1]");
+    assert_eq!(status_of(&site, from(same), "alice", "wonderland").await, 429);
+    assert_eq!(status_of(&site, from(other), "alice", "wonderland").await, 200);
+}
+
+#[actix_web::test]
+async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
+    for (proxies, through, free) in [
+        (&[][..], false, false),
+        (&["10.0.0.0/8"][..], true, true),
+        (&["10.9.0.0/16"][..], false, false),
+    ] {
+        let (users, watch) = (Counted::new(), Watch::new());
+        let throttle = three(&users, &watch).trusted_proxies(proxies).expect("networks");
+        let site = site_of(throttle, &watch).await;
+        let by = |said: &str| from("10.0.0.1").insert_header(("X-Forwarded-For", said));
+        for number in 0..5 {
+            // The first is what the client has invented.
+            let said = format!("9.9.9.{number}, 1.2.3.4");
+            assert_eq!(status_of(&site, by(&said), &format!("user{number}"), "x").await, 401);
+        }
+        let attacker = status_of(&site, by("9.9.9.9, 1.2.3.4"), "alice", "wonderland").await;
+        assert_eq!(attacker, 429, "{proxies:?}");
+        let other = status_of(&site, by("1.2.3.5"), "alice", "wonderland").await;
+        assert_eq!(other == 200, through && free, "{proxies:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_proxy_that_nobody_has_named_is_told_once() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let (log, guard) = Log::listen();
+    let said = || from("10.0.0.1").insert_header(("X-Forwarded-For", "1.2.3.4"));
+    let site = site_of(three(&users, &watch), &watch).await;
+    for _ in 0..3 {
+        status_of(&site, said(), "alice", "wonderland").await;
+    }
+    let named = three(&users, &watch).trusted_proxies(["10.0.0.1"]).expect("an address");
+    let site = site_of(named, &watch).await;
+    status_of(&site, said(), "alice", "wonderland").await;
+    drop(guard);
+    assert_eq!(log.count("no proxy is trusted"), 1, "{}", log.text());
+}
+
+#[actix_web::test]
+async fn good_credentials_do_not_count() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    for _ in 0..100 {
+        assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 200);
+    }
+    for status in [401, 401, 401, 429] {
+        assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, status);
+    }
+}
+
+#[actix_web::test]
+async fn what_could_not_be_checked_does_not_count() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    users.down.store(true, Relaxed);
+    for _ in 0..100 {
+        assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, 503);
+    }
+    users.down.store(false, Relaxed);
+    assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, 401);
+}
+
+#[actix_web::test]
+async fn an_unauthorized_counts_as_a_wrong_password() {
+    let watch = Watch::new();
+    let users = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorUnauthorized("no"));
+    let throttle = Throttle::new(users).clock(watch.instant()).per_user_id(1, MINUTE);
+    let login = BasicLogin::builder("Admin area", throttle.expect("a limit"));
+    let site = site(&login.build().expect("a realm")).await;
+    assert_eq!(status_of(&site, program("/admin/"), "alice", "x").await, 401);
+    assert_eq!(status_of(&site, program("/admin/"), "alice", "x").await, 429);
+}
+
+#[actix_web::test]
+async fn who_is_logged_in_goes_on_while_others_try_the_user_id() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    let logged_in = log_in(&site).await;
+    let visit = || page("/admin/").cookie(logged_in.clone()).insert_header(alice());
+    watch.set(300);
+    for status in [401, 401, 401, 429] {
+        assert_eq!(status_of(&site, from("6.6.6.6"), "alice", "x").await, status);
+    }
+    // Its password is due to be verified again, and is.
+    let asked = users.asked();
+    assert_eq!(ask(&site, visit()).await.status, StatusCode::OK);
+    assert_eq!(users.asked(), asked + 1);
+    *users.knows.lock().expect("unpoisoned") = Box::new(|_| false);
+    watch.set(600);
+    assert_eq!(ask(&site, visit()).await.challenge(), Some(CHALLENGE), "it has changed");
+}
+
+#[actix_web::test]
+async fn a_stolen_session_is_no_way_around_the_limit() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    let stolen = log_in(&site).await;
+    for status in [401, 401, 401, 429] {
+        let guess = page("/admin/").cookie(stolen.clone());
+        assert_eq!(status_of(&site, guess, "alice", "x").await, status);
+    }
+}
+
+#[actix_web::test]
+async fn somebody_at_a_dialog_is_shown_a_page_and_not_asked_again() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(three(&users, &watch), &watch).await;
+    let in_dialog = ask(&site, page("/admin/")).await.session();
+    let typed =
+        |it: &str| page("/admin/").cookie(in_dialog.clone()).insert_header(basic("alice", it));
+    for _ in 0..3 {
+        assert_eq!(ask(&site, typed("x")).await.challenge(), Some(CHALLENGE));
+    }
+    let answer = ask(&site, typed("wonderland")).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.body.contains("<h1>Too many attempts</h1>"), "{}", answer.body);
+    assert!(answer.body.contains("Try again in 60 seconds."), "{}", answer.body);
+    watch.set(60);
+    assert_eq!(ask(&site, typed("wonderland")).await.body, "alice", "no second prompt");
+}
+
+#[actix_web::test]
+async fn guesses_at_the_same_time_do_not_outrun_the_limit() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    let held = Arc::new(Notify::new());
+    users.held = Some(Arc::clone(&held));
+    let site = site_of(three(&users, &watch), &watch).await;
+    let guess = || Box::pin(status_of(&site, program("/admin/"), "alice", "x"));
+    let mut guesses: Vec<_> = (0..50).map(|_| guess()).collect();
+    assert!(guesses.iter_mut().all(|it| begins(it).is_none()), "some are checked, some wait");
+    assert_eq!(users.asked(), 3);
+    held.notify_waiters();
+    let mut statuses = Vec::new();
+    for guess in guesses {
+        statuses.push(guess.await);
+    }
+    assert_eq!(users.asked(), 3);
+    assert_eq!(statuses.iter().filter(|it| **it == 401).count(), 3);
+    assert_eq!(statuses.iter().filter(|it| **it == 429).count(), 47);
+}
+
+#[actix_web::test]
+async fn many_with_good_credentials_get_in_at_the_same_time() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    let held = Arc::new(Notify::new());
+    users.held = Some(Arc::clone(&held));
+    let site = site_of(three(&users, &watch), &watch).await;
+    let one = |number| {
+        let site = &site;
+        let user_id = format!("user{number}");
+        Box::pin(async move { status_of(site, from("1.2.3.4"), &user_id, "wonderland").await })
+    };
+    let mut waiting: Vec<_> = (0..200).map(one).collect();
+    let mut let_in = 0;
+    for _ in 0..1000 {
+        waiting.retain_mut(|it| match begins(it) {
+            None => true,
+            Some(status) => {
+                assert_eq!(status, 200);
+                let_in += 1;
+                false
+            }
+        });
+        held.notify_waiters();
+    }
+    assert_eq!((let_in, users.asked()), (200, 200));
+}
+
+#[actix_web::test]
+async fn who_gives_up_leaves_the_place_to_others() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    let held = Arc::new(Notify::new());
+    users.held = Some(Arc::clone(&held));
+    let site = site_of(three(&users, &watch), &watch).await;
+    let guess = |password| Box::pin(status_of(&site, program("/admin/"), "alice", password));
+    let mut three: Vec<_> = (0..3).map(|_| guess("x")).collect();
+    assert!(three.iter_mut().all(|it| begins(it).is_none()));
+    let mut waits = guess("wonderland");
+    assert!(begins(&mut waits).is_none());
+    assert_eq!(users.asked(), 3);
+    drop(three);
+    assert!(begins(&mut waits).is_none());
+    assert_eq!(users.asked(), 4);
+    held.notify_waiters();
+    assert_eq!(waits.await, 200);
+}
+
+#[actix_web::test]
+async fn a_bounded_number_waits_for_others_and_for_a_bounded_time() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    users.held = Some(Arc::default());
+    let site = site_of(three(&users, &watch), &watch).await;
+    let guess = || Box::pin(ask(&site, program("/admin/").insert_header(basic("alice", "x"))));
+    let mut guesses: Vec<_> = (0..3 + 1000).map(|_| guess()).collect();
+    assert!(guesses.iter_mut().all(|it| begins(it).is_none()));
+    let one_more = begins(&mut guess()).expect("nobody else waits");
+    assert_eq!(one_more.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(one_more.header("Retry-After"), Some("10"));
+    assert_eq!(users.asked(), 3);
+    let last = guesses.pop().expect("many");
+    guesses.truncate(3);
+    // Time goes on by itself as soon as there is nothing but waiting.
+    tokio::time::pause();
+    let answer = tokio::time::timeout(MINUTE, last).await.expect("an answer in time");
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(users.asked(), 3);
+}
+
+#[actix_web::test]
+async fn by_default_ten_fail_for_a_user_id_and_fifty_for_an_address() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(Throttle::new(users.clone()).clock(watch.instant()), &watch).await;
+    for _ in 0..10 {
+        assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, 401);
+    }
+    assert_eq!(status_of(&site, from("1.2.3.5"), "alice", "x").await, 429);
+    for number in 0..40 {
+        let user_id = format!("user{number}");
+        assert_eq!(status_of(&site, from("1.2.3.4"), &user_id, "x").await, 401);
+    }
+    for (seconds, of_address, of_user_id) in [(9, 429, 429), (10, 401, 429), (60, 401, 401)] {
+        watch.set(seconds);
+        assert_eq!(status_of(&site, from("1.2.3.4"), "bob", "x").await, of_address);
+        assert_eq!(status_of(&site, from("1.2.3.5"), "alice", "x").await, of_user_id);
+    }
+}
+
+#[actix_web::test]
+async fn what_is_given_up_counts_for_the_address_alone() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    let held = Arc::new(Notify::new());
+    users.held = Some(Arc::clone(&held));
+    let site = site_of(three(&users, &watch), &watch).await;
+    for _ in 0..5 {
+        let mut guess = Box::pin(status_of(&site, from("1.2.3.4"), "alice", "x"));
+        assert!(begins(&mut guess).is_none());
+    }
+    assert_eq!(users.asked(), 5, "each has cost a hash");
+    let mut same = Box::pin(status_of(&site, from("1.2.3.4"), "alice", "wonderland"));
+    assert_eq!(begins(&mut same), Some(429));
+    let mut other = Box::pin(status_of(&site, from("1.2.3.5"), "alice", "wonderland"));
+    assert!(begins(&mut other).is_none());
+    held.notify_waiters();
+    assert_eq!(other.await, 200);
+}
+
+#[actix_web::test]
+async fn a_limit_that_is_reached_is_told_once_and_without_a_secret() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let (log, guard) = Log::listen();
+    let throttle = three(&users, &watch);
+    let shown = format!("{throttle:?}");
+    let site = site_of(throttle, &watch).await;
+    for _ in 0..10 {
+        status_of(&site, from("1.2.3.4"), "alice", "looking-glass").await;
+    }
+    for _ in 0..10 {
+        status_of(&site, from("1.2.3.4"), "bob", "looking-glass").await;
+    }
+    drop(guard);
+    let text = log.text();
+    assert_eq!(log.count("too many failed logins of this user-id"), 1, "{text}");
+    assert_eq!(log.count("too many failed logins from this address"), 1, "{text}");
+    assert!(text.contains("user=\"alice\" address=Some(1.2.3.4)"), "{text}");
+    assert!(!text.contains("looking-glass"), "{text}");
+    assert!(shown.contains("per_user_id"), "{shown}");
+}
+
+#[actix_web::test]
+async fn realms_with_clones_of_one_throttle_share_its_limits() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let throttle = three(&users, &watch);
+    let one = site_of(throttle.clone(), &watch).await;
+    let other = site_of(throttle, &watch).await;
+    for site in [&one, &other, &one] {
+        assert_eq!(status_of(site, program("/admin/"), "alice", "x").await, 401);
+    }
+    assert_eq!(status_of(&other, program("/admin/"), "alice", "x").await, 429);
+}
+
+#[test]
+fn limits_that_make_no_sense_are_errors() {
+    let throttle = || Throttle::new(Counted::new());
+    for error in [
+        throttle().per_user_id(0, MINUTE).expect_err("zero"),
+        throttle().per_user_id(1, Duration::ZERO).expect_err("zero"),
+        throttle().per_address(0, MINUTE).expect_err("zero"),
+        throttle().per_address(1, Duration::ZERO).expect_err("zero"),
+    ] {
+        assert_eq!(error, ThrottleError::Zero);
+        assert!(error.to_string().starts_with("a limit of zero"));
+    }
+    let error = throttle().trusted_proxies(["10.0.0.0/8", "10.0.0.1/8"]).expect_err("bits");
+    assert!(matches!(error, ThrottleError::NotANetwork { text, .. } if text == "10.0.0.1/8"));
+}
