@@ -61,16 +61,21 @@ fn table(all: &[Observation]) -> String {
             let dialogs = dialogs.map_or("–".to_owned(), |it| it.dialogs.to_string());
             let _ = write!(text, " {dialogs} |");
         }
-        let ends: BTreeSet<_> = seen.iter().map(|it| it.sees.as_str()).collect();
-        let ends = ends.into_iter().map(|end| {
-            let here = seen.iter().filter(|it| it.sees == end);
-            if here.clone().count() == seen.len() {
-                return end.to_owned();
-            }
-            let here: Vec<_> = here.map(|it| it.engine.replace(',', ":")).collect();
-            format!("{end} ({})", here.join(", "))
-        });
-        let _ = writeln!(text, " {} |", ends.collect::<Vec<_>>().join("; "));
+        let _ = writeln!(text, " {} |", endings(&seen));
+    }
+    text
+}
+
+/// What most see in the end, and where another page is the last.
+fn endings(seen: &[&Observation]) -> String {
+    let count = |end: &str| seen.iter().filter(|it| it.sees == end).count();
+    let most = seen.iter().map(|it| it.sees.as_str()).max_by_key(|it| count(it)).unwrap_or("");
+    let mut text = most.to_owned();
+    for other in Engine::ALL.iter().filter_map(|engine| {
+        let engine = engine.to_string();
+        seen.iter().find(|it| it.engine == engine && it.sees != most)
+    }) {
+        let _ = write!(text, "; {}: {}", other.engine, other.sees);
     }
     text
 }

@@ -77,7 +77,7 @@ impl Dialogs {
                 usize::try_from(count).expect("a few")
             }
             Self::OnScreen { screen, seen, open, .. } => {
-                let new = !open.load(Ordering::SeqCst) && screen.is_dimmed();
+                let new = !open.load(Ordering::SeqCst) && screen.asks();
                 seen.load(Ordering::SeqCst) + usize::from(new)
             }
         }
@@ -101,7 +101,7 @@ impl Dialogs {
                 Some(Open::Number(number))
             }
             Self::OnScreen { screen, seen, open, .. } => {
-                if open.load(Ordering::SeqCst) || !screen.is_dimmed() {
+                if open.load(Ordering::SeqCst) || !screen.asks() {
                     return None;
                 }
                 open.store(true, Ordering::SeqCst);

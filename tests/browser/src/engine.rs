@@ -175,7 +175,8 @@ fn chromium_arguments(engine: Engine, profile: &Path) -> Vec<String> {
     arguments
 }
 
-/// Loopback alone, no page of its own, and tabs in the background that poll as often as they want.
+/// Loopback alone, no page of its own, tabs in the background that poll as often as they want, and
+/// few processes: most of a scenario is Firefox's start.
 const FIREFOX_PREFERENCES: &str = r#"
 user_pref("network.dns.localDomains", "admin.test");
 user_pref("network.proxy.type", 1);
@@ -190,4 +191,12 @@ user_pref("datareporting.policy.dataSubmissionEnabled", false);
 user_pref("security.dialog_enable_delay", 0);
 user_pref("dom.min_background_timeout_value", 4);
 user_pref("dom.timeout.enable_budget_timer_throttling", false);
+user_pref("dom.ipc.processPrelaunch.enabled", false);
+user_pref("extensions.webextensions.remote", false);
+user_pref("network.process.enabled", false);
+user_pref("media.rdd-process.enabled", false);
+user_pref("media.utility-process.enabled", false);
+user_pref("browser.tabs.remote.separatePrivilegedContentProcess", false);
+user_pref("services.settings.server", "data:,");
+user_pref("extensions.enabledScopes", 0);
 "#;

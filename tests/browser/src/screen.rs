@@ -80,6 +80,19 @@ impl Screen {
         dimmed(red) && dimmed(green) && dimmed(blue)
     }
 
+    /// Whether a dialog is open and ready: the page is dimmed, and above it a field waits for input,
+    /// with the blue line around it that all of them draw.
+    pub(crate) fn asks(&self) -> bool {
+        const FIELD: usize = 120;
+        let is_blue = |it: &[u8]| it[0] >= 0xc0 && it[1] <= 0xa0 && it[2] <= 0x60;
+        self.is_dimmed() && {
+            let width = WIDTH / 2;
+            let pixels = self.pixels(width / 2, 100, width, HEIGHT - 200);
+            let mut lines = pixels.chunks(4 * usize::from(width));
+            lines.any(|line| line.chunks(4).filter(|it| is_blue(it)).count() >= FIELD)
+        }
+    }
+
     fn pixel(&self, x: u16, y: u16) -> [u8; 3] {
         let pixels = self.pixels(x, y, 1, 1);
         [pixels[0], pixels[1], pixels[2]]
