@@ -53,6 +53,7 @@ struct Cached {
 }
 
 /// A request and what becomes of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Exchange {
     pub wire: Wire,
     pub kind: Kind,
@@ -203,6 +204,20 @@ impl Browser {
     /// Sends a request with what the browser sends unasked.
     pub fn send(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) {
         let exchange = self.exchange(kind, tab, method, path);
+        self.put_on_the_wire(exchange);
+    }
+
+    /// Sends the form of another site's page.
+    pub fn send_forged(&mut self, tab: usize, path: &str, is_plain_http: bool) {
+        let mut exchange = self.exchange(Kind::Page, tab, "POST", path);
+        exchange.is_forged = true;
+        let headers = &mut exchange.wire.headers;
+        headers.retain(|(name, _)| !name.starts_with("sec-fetch-"));
+        headers.push(("origin", "http://evil.example".to_owned()));
+        if !is_plain_http {
+            headers.push(("sec-fetch-site", "cross-site".to_owned()));
+            headers.push(("sec-fetch-mode", "navigate".to_owned()));
+        }
         self.put_on_the_wire(exchange);
     }
 
