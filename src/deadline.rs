@@ -55,6 +55,7 @@ mod tests {
             visited,
             directory: None,
             asked_again: false,
+            elsewhere: None,
         }
     }
 

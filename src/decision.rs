@@ -151,7 +151,7 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
             // it repeats the request with those it has, without asking anybody.
             let below = login.directory.as_ref().is_some_and(|it| it.holds(ask.path));
             let how = if below && !ask.may_ask() { How::Quietly } else { How::Challenge };
-            let asks_again = below && !ask.is_subresource() && !login.asked_again;
+            let asks_again = below && !ask.is_subresource() && login.proves_by_directory();
             let next =
                 asks_again.then(|| State::LoggedIn(Login { asked_again: true, ..login.clone() }));
             Decision::Refuse(Refuse { how, reason: Reason::LoginRequired, next })

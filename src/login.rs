@@ -61,12 +61,21 @@ pub(crate) struct Login {
     /// and may have got them again for a part of the directory only.
     #[serde(default)]
     pub(crate) asked_again: bool,
+    /// The origin where it was typed, if the request has come to another one: there its directory
+    /// proves nothing.
+    #[serde(skip)]
+    pub(crate) elsewhere: Option<String>,
 }
 
 impl Login {
     pub(crate) fn since(&self) -> SystemTime {
         // A session holds whatever it holds; no clock reaches as far as a `u64` may.
         UNIX_EPOCH.checked_add(Duration::from_millis(self.since)).unwrap_or(UNIX_EPOCH)
+    }
+
+    /// Whether a browser that sends nothing to a page in the login's directory holds nothing.
+    pub(crate) fn proves_by_directory(&self) -> bool {
+        !self.asked_again && self.elsewhere.is_none()
     }
 
     /// Whether the authenticator has to be asked again. A time in the future is no answer.
@@ -86,7 +95,7 @@ impl State {
     pub(crate) fn logged_out(&self, why: Why) -> Self {
         let (directory, fingerprint) = match self {
             Self::LoggedIn(login) => {
-                let directory = login.directory.clone().filter(|_| !login.asked_again);
+                let directory = login.directory.clone().filter(|_| login.proves_by_directory());
                 (directory, Some(login.fingerprint))
             }
             Self::LoggedOut { directory, fingerprint, .. } => (directory.clone(), *fingerprint),
@@ -246,18 +255,18 @@ impl Entry {
     pub(crate) fn into_state(
         self,
         key: &FingerprintKey,
-        origin: impl FnOnce() -> String,
+        origin: &str,
         credentials: Option<&Fingerprint>,
         ended: bool,
     ) -> State {
         let state = if ended { self.state.ended() } else { self.state };
-        match &state {
+        match state {
             State::Fresh => state,
-            // The path that is taken most: a login counts everywhere, with its own credentials.
+            _ if self.origin == origin => state.known_to(key),
+            // A login counts everywhere, with its own credentials.
             State::LoggedIn(login) if credentials.is_none_or(|it| *it == login.fingerprint) => {
-                state
+                State::LoggedIn(Login { elsewhere: Some(self.origin), ..login })
             }
-            _ if self.origin == origin() => state.known_to(key),
             _ => state.ended().known_to(key),
         }
     }

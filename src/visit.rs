@@ -51,7 +51,7 @@ impl Visit {
                 is_overtaken = ended;
                 // Nobody has typed what the page answer puts into the browser.
                 let typed = fingerprint.filter(|_| !is_reserved(config, &authorization));
-                match entry.into_state(&config.key, || origin(req), typed.as_ref(), ended) {
+                match entry.into_state(&config.key, &origin(req), typed.as_ref(), ended) {
                     State::LoggedIn(login) if config.deadlines.have_passed(&login, now) => {
                         (id, State::LoggedIn(login).logged_out(Why::Expired))
                     }
@@ -152,6 +152,7 @@ impl Visit {
                 visited: self.now,
                 directory: Place::of(req.path()).directory(),
                 asked_again: false,
+                elsewhere: None,
             };
             self.write(config, req, State::LoggedIn(login));
         }
@@ -191,7 +192,11 @@ impl Visit {
         if self.is_lost {
             login::mark_lost(&self.session);
         }
-        let entry = Entry { id: self.id, origin: origin(req), state };
+        let origin = match &state {
+            State::LoggedIn(Login { elsewhere: Some(origin), .. }) => origin.clone(),
+            _ => origin(req),
+        };
+        let entry = Entry { id: self.id, origin, state };
         login::put(&self.session, &config.realm, &entry);
         self.state = entry.state;
     }

@@ -19,6 +19,7 @@ const STATES: &[&str] = &[
     "in",
     "in-due",
     "in-again",
+    "in-port",
     "in-nowhere",
     "out",
     "out-dir",
@@ -51,7 +52,7 @@ const REPLACEMENTS: &[&[&str]] = &[STATES, PRESENTED];
 /// `unusable` and `reserved` are credentials that are wrong without asking.
 const MIDDLEWARE: &str = "
     # LoggedIn, the same as at login: pass
-    in/in-again/in-nowhere own                     nav/sub/prog *       -> pass
+    in/in-again/in-port/in-nowhere own             nav/sub/prog *       -> pass
     # ... once due it is checked; one that is no longer accepted counts as LoggedOut
     in-due                own                     nav/prog     *       -> confirm challenge no-longer rejected
     in-due                own                     sub          *       -> confirm quiet     no-longer out
@@ -61,13 +62,13 @@ const MIDDLEWARE: &str = "
     in*                   unusable/reserved       nav/prog     *       -> -       challenge wrong     same
     in*                   unusable/reserved       sub          *       -> -       quiet     wrong     same
     # LoggedIn, none, at or below the directory, subresource: quietly; otherwise: challenge
-    in/in-due/in-again    nothing                 sub          inside  -> -       quiet     required  same
-    in/in-due/in-again    nothing                 sub          outside -> -       challenge required  same
+    in/in-due/in-again/in-port nothing            sub          inside  -> -       quiet     required  same
+    in/in-due/in-again/in-port nothing            sub          outside -> -       challenge required  same
     in-nowhere            nothing                 sub          *       -> -       challenge required  same
     # ... and where it would have sent them, it has dropped them: the directory proves no more
     in/in-due             nothing                 nav/prog     inside  -> -       challenge required  asked-again
     in/in-due             nothing                 nav/prog     outside -> -       challenge required  same
-    in-again/in-nowhere   nothing                 nav/prog     *       -> -       challenge required  same
+    in-again/in-port/in-nowhere nothing           nav/prog     *       -> -       challenge required  same
 
     # LoggedOut, some, navigation: Rejected here, pending unless it was the ended login's header
     out*                  own                     nav/prog     *       -> -       challenge why       rejected
@@ -132,7 +133,7 @@ const MIDDLEWARE: &str = "
 /// Subresources once the application has them challenged as well: the rows of navigations, but for
 /// the two that say otherwise.
 const SUBRESOURCES_CHALLENGED: &str = "
-    in/in-again/in-nowhere own                     sub * -> pass
+    in/in-again/in-port/in-nowhere own             sub * -> pass
     in-due                own                     sub * -> confirm challenge no-longer rejected
     in*                   other                   sub * -> login   challenge wrong     same
     in*                   unusable/reserved       sub * -> -       challenge wrong     same
@@ -316,6 +317,7 @@ fn state(name: &str, path: &str, why: Why) -> State {
             visited: 1,
             directory,
             asked_again: false,
+            elsewhere: None,
         })
     };
     let (here, elsewhere, own) = (Place::of(path), Place::of(ELSEWHERE), Some(header("own")));
@@ -323,6 +325,7 @@ fn state(name: &str, path: &str, why: Why) -> State {
         "fresh" => State::Fresh,
         "in" | "in-due" => logged_in(admin()),
         "in-again" => again(logged_in(admin())),
+        "in-port" => typed_elsewhere(logged_in(admin())),
         "in-nowhere" => logged_in(None),
         "out" => State::LoggedOut { directory: admin(), fingerprint: own, why },
         "out-dir" => State::LoggedOut { directory: admin(), fingerprint: None, why },
@@ -348,6 +351,15 @@ fn again(state: State) -> State {
     }
 }
 
+/// A login of another port.
+fn typed_elsewhere(state: State) -> State {
+    let elsewhere = Some("http://localhost:9090".to_owned());
+    match state {
+        State::LoggedIn(login) => State::LoggedIn(Login { elsewhere, ..login }),
+        _ => panic!("not logged in"),
+    }
+}
+
 /// What is left to know after a log-out: the login's directory and header, or the pending header.
 fn left(name: &str, why: Why) -> State {
     let own = Some(header("own"));
@@ -357,6 +369,7 @@ fn left(name: &str, why: Why) -> State {
         }
         "in" | "in-due" | "out" => (admin(), own),
         "in-again"
+        | "in-port"
         | "in-nowhere"
         | "out-header"
         | "rejected-here-pending"
@@ -600,7 +613,7 @@ fn a_row_that_is_missing_or_there_twice_is_noticed() {
         ["loggedin * -> forbid: what is loggedin?"],
         "a name that means nothing"
     );
-    assert_eq!(combinations(REQUESTS).len(), 15 * 5 * 3 * 2);
+    assert_eq!(combinations(REQUESTS).len(), 16 * 5 * 3 * 2);
 }
 
 #[test]

@@ -699,6 +699,52 @@ async fn another_users_login_on_another_port_does_not_let_the_old_credentials_in
     .await;
 }
 
+/// Opens a page in the second tab, which is on another port.
+fn open_at_other_port(browser: &mut Browser, site: &Site, path: &str) -> u16 {
+    browser.second_origin = Some("http://localhost:9090");
+    browser.send(Kind::Page, 1, "GET", path);
+    browser.settle(site);
+    browser.shown[&1].status
+}
+
+/// Alice's credentials stay with the other port, for `/a/x/…` alone, and bob logs in here.
+fn alice_was_at_the_other_port(browser: &mut Browser, site: &Site) {
+    assert_eq!(open_at_other_port(browser, site, "/a/x/y"), 401);
+    browser.type_into(0, ALICE);
+    browser.settle(site);
+    assert_eq!(browser.shown[&1].body, "Signed in as alice");
+    assert_eq!(browser.fetch(site, "/logout"), 204);
+    browser.open(site, "/a/");
+    browser.types(site, BOB);
+    assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+}
+
+#[actix_web::test]
+async fn a_page_on_another_port_makes_no_login_its_own() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            alice_was_at_the_other_port(browser, site);
+            assert_eq!(open_at_other_port(browser, site, "/a/"), 401, "answered by the browser");
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
+async fn a_log_out_on_another_port_takes_the_logins_directory_for_no_proof() {
+    everywhere(
+        |setup| setup.answer = LogoutAnswer::Redirect("/free".to_owned()),
+        async |browser, site| {
+            alice_was_at_the_other_port(browser, site);
+            browser.send(Kind::Page, 1, "POST", "/logout");
+            browser.settle(site);
+            assert_eq!(open_at_other_port(browser, site, "/a/"), 401, "answered by the browser");
+        },
+    )
+    .await;
+}
+
 #[actix_web::test]
 async fn a_web_socket_without_credentials_proves_nothing() {
     everywhere(

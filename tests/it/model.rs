@@ -1,9 +1,10 @@
 //! The promises, tried against whatever order things can happen in.
 //!
-//! Random steps of a user with two tabs, of a server that works on requests in any order and stops
-//! in the middle of them, and of answers that arrive late, on the real middleware behind the real
-//! `SessionMiddleware`. After each step the promises are looked at; the few cases in which one does
-//! not hold have names ([`Limit`]), and a test shows that each is real.
+//! Random steps of a user with two tabs, perhaps on two ports, of another site's page, of a server
+//! that works on requests in any order and stops in the middle of them, and of answers that arrive
+//! late, on the real middleware behind the real `SessionMiddleware`. After each step the promises
+//! are looked at; the few cases in which one does not hold have names ([`Limit`]), and a test shows
+//! that each is real.
 
 mod limits;
 mod world;
@@ -28,6 +29,7 @@ const PAGES: [&str; 7] =
 const BACKGROUND: [&str; 4] = ["/a/poll", "/a/x/write", "/a/b/poll", "/free/write"];
 const LOG_OUTS: [&str; 5] =
     ["/a/logout", "/logout", "/deep/below/logout", "/a/b/logout", "/a/out-of-b"];
+const FORGED: [&str; 5] = ["/a/", "/a/b/x/write", "/a/logout", "/logout", "/a/out-of-b"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -51,6 +53,18 @@ enum Step {
     },
     LogOutByFetch {
         path: &'static str,
+    },
+    /// The user opens a page and types until it is shown, with nothing else meanwhile.
+    LogIn {
+        tab: usize,
+        path: &'static str,
+        who: Who,
+    },
+    /// Another site's page sends a form here.
+    Forge {
+        tab: usize,
+        path: &'static str,
+        is_plain_http: bool,
     },
     /// One request goes a step further: to the server, through it, or back.
     Progress(usize),
@@ -102,6 +116,10 @@ fn steps(who: Vec<Who>) -> impl Strategy<Value = Vec<Step>> {
         1 => select(&BACKGROUND).prop_map(|path| Step::Socket { path }),
         3 => (0..2_usize, select(&LOG_OUTS)).prop_map(|(tab, path)| Step::LogOut { tab, path }),
         1 => select(&LOG_OUTS).prop_map(|path| Step::LogOutByFetch { path }),
+        2 => (0..2_usize, select(&PAGES), select(who.clone()))
+            .prop_map(|(tab, path, who)| Step::LogIn { tab, path, who }),
+        1 => (0..2_usize, select(&FORGED), any::<bool>())
+            .prop_map(|(tab, path, is_plain_http)| Step::Forge { tab, path, is_plain_http }),
         9 => (0..8_usize).prop_map(Step::Progress),
         5 => Just(Step::Settle),
         7 => (0..8_usize, select(who)).prop_map(|(dialog, who)| Step::Type { dialog, who }),
@@ -120,6 +138,10 @@ fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
         LogoutAnswer::Page,
         LogoutAnswer::Redirect("/free".to_owned()),
     ];
+    let ports = match hole {
+        None => vec![false, true],
+        Some(hole) => vec![hole == Hole::PortsAreOne],
+    };
     let engines = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
     (
         select(vec![Store::Cookie, Store::Memory]),
@@ -127,9 +149,11 @@ fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
         select(vec![LogoutClears::Session, LogoutClears::Realm]),
         select(engines.to_vec()),
         any::<bool>(),
+        select(ports),
     )
-        .prop_map(move |(store, answer, clears, engine, deadlines)| {
-            (Setup { answer, clears, hole, deadlines, ..Setup::new(store) }, engine)
+        .prop_map(move |(store, answer, clears, engine, deadlines, two_ports)| {
+            let setup = Setup { answer, clears, hole, deadlines, two_ports, ..Setup::new(store) };
+            (setup, engine)
         })
 }
 
@@ -231,4 +255,14 @@ fn it_finds_that_a_login_goes_on_past_its_deadline() {
 #[test]
 fn it_finds_that_log_out_asks_again() {
     finds(Hole::LogoutAlwaysChallenges, "2:");
+}
+
+#[test]
+fn it_finds_that_another_site_logs_out() {
+    finds(Hole::OtherSitesAreNotTold, "3:");
+}
+
+#[test]
+fn it_finds_that_another_ports_login_takes_old_credentials() {
+    finds(Hole::PortsAreOne, "1:");
 }

@@ -3,8 +3,8 @@
 use actix_basic_logout::LogoutAnswer;
 
 use super::{
-    Step::{self, Fetch, LogOut, LogOutByFetch, Open, Progress, Settle, Type, Wait},
-    Who::{Both, First},
+    Step::{self, Fetch, LogIn, LogOut, LogOutByFetch, Open, Progress, Settle, Type, Wait},
+    Who::{Both, First, Second},
     world::Model,
 };
 use crate::support::{
@@ -24,6 +24,9 @@ pub enum Limit {
     /// The page lay outside the login's directory and the browser had dropped its credentials, or
     /// the session was unknown: its challenge was no proof, so there is a second one.
     NoProof,
+    /// What the session knew was another port's, so the challenge was no proof: the browser keeps
+    /// credentials of its own for each port. So for another user than the one who is logged in there.
+    AnotherPort,
     /// Other credentials than the ended login's were rejected first, so the browser may hold those
     /// still (it would, had the others been another realm's): typed now, they are asked for again.
     EndedLoginsTyped,
@@ -69,7 +72,8 @@ pub enum Limit {
 #[track_caller]
 fn shows(limit: Limit, store: Store, answer: LogoutAnswer, engine: Engine, steps: &[Step]) {
     let system = actix_web::rt::System::new();
-    let setup = Setup { answer, deadlines: true, ..Setup::new(store) };
+    let two_ports = limit == Limit::AnotherPort;
+    let setup = Setup { answer, deadlines: true, two_ports, ..Setup::new(store) };
     let mut model = system.block_on(Model::new(setup, engine));
     let played = steps.iter().try_for_each(|step| model.step(step));
     let told = model.story.join("\n");
@@ -110,6 +114,13 @@ fn a_log_out_while_being_asked_may_ask_twice() {
         Progress(0),
     ];
     shows(Limit::NoProof, Memory, LogoutAnswer::Redirect("/free".to_owned()), Chromium, &steps);
+}
+
+#[test]
+fn another_user_on_another_port_is_asked_twice() {
+    let steps =
+        [LogIn { tab: 0, path: "/a/", who: First }, LogIn { tab: 1, path: "/a/", who: Second }];
+    shows(Limit::AnotherPort, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One browser and one site, and what is promised of them after each step.
+//! One browser and one site, perhaps on two ports, and what is promised of them after each step.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -9,8 +9,8 @@ use actix_basic_logout::LogoutClears;
 
 use super::{LOG_OUTS, Limit, Step, Who};
 use crate::support::{
-    browser::{Browser, Engine, Event, Held, Kind, Stage, realm_of},
-    site::{A, Answer, B, LOGIN_DEADLINE, Setup, Site, VISIT_DEADLINE, Wire, is_good},
+    browser::{Browser, Dialog, Engine, Event, Held, Kind, Stage, realm_of},
+    site::{A, Answer, B, Credentials, LOGIN_DEADLINE, Setup, Site, VISIT_DEADLINE, Wire, is_good},
 };
 
 /// An answer that has changed the session: when it was made, and again when it arrived.
@@ -51,6 +51,8 @@ struct Came {
     is_visit_due: bool,
     /// It was a login that has ended by itself.
     has_expired: bool,
+    /// It was written for the other port.
+    is_elsewhere: bool,
 }
 
 /// A request, as it was before the step that is looked at.
@@ -60,9 +62,11 @@ struct Request {
     kind: Kind,
     path: String,
     realm: &'static str,
+    origin: &'static str,
     cookie: Option<String>,
     sent: Option<Held>,
     is_typed: bool,
+    is_forged: bool,
     left_at: u32,
 }
 
@@ -86,11 +90,13 @@ pub struct Model {
     /// How many changes there were when a request left.
     changes_at: HashMap<u32, usize>,
     /// Of the chain of requests that a dialog is over: how many changes there were when it left,
-    /// and whether its challenge was a proof.
-    asked_over: HashMap<u32, (usize, bool)>,
+    /// and why its challenge was no proof, if so.
+    asked_over: HashMap<u32, (usize, Option<Limit>)>,
     /// Requests on their way with what was just typed, and when; what of it was given up.
     typed: HashMap<u32, u32>,
     given_up: HashSet<u32>,
+    /// When credentials were typed last for a realm, on whichever port.
+    typed_last: HashMap<(String, Credentials), u32>,
     /// Realms that were sent another one's credentials while they knew none of their own.
     crossed: HashSet<&'static str>,
     /// Realms whose login is no longer known to have been asked again.
@@ -99,9 +105,11 @@ pub struct Model {
 
 impl Model {
     pub async fn new(setup: Setup, engine: Engine) -> Self {
+        let mut browser = Browser::new(engine);
+        browser.second_origin = setup.two_ports.then_some("http://localhost:9090");
         Self {
             site: Site::new(&setup).await,
-            browser: Browser::new(engine),
+            browser,
             limits: BTreeSet::new(),
             story: Vec::new(),
             setup,
@@ -114,6 +122,7 @@ impl Model {
             asked_over: HashMap::new(),
             typed: HashMap::new(),
             given_up: HashSet::new(),
+            typed_last: HashMap::new(),
             crossed: HashSet::new(),
             restored: HashSet::new(),
         }
@@ -156,24 +165,17 @@ impl Model {
             Step::Socket { path } => self.browser.send(Kind::WebSocket, 0, "GET", path),
             Step::LogOut { tab, path } => self.browser.send(Kind::Page, *tab, "POST", path),
             Step::LogOutByFetch { path } => self.browser.send(Kind::Fetch, 0, "POST", path),
+            Step::Forge { tab, path, is_plain_http } => {
+                self.browser.send_forged(*tab, path, *is_plain_http);
+            }
             Step::Progress(index) if !self.browser.exchanges.is_empty() => {
                 self.progress(index % self.browser.exchanges.len(), true)?;
             }
-            Step::Settle => {
-                for _ in 0..500 {
-                    if self.browser.exchanges.is_empty() {
-                        break;
-                    }
-                    self.progress(0, false)?;
-                }
-                if !self.browser.exchanges.is_empty() {
-                    return Err("requests without end".to_owned());
-                }
-            }
+            Step::LogIn { tab, path, who } => self.log_in(*tab, path, *who)?,
+            Step::Settle => self.settle()?,
             Step::Type { dialog, who } if !self.browser.dialogs.is_empty() => {
                 let index = dialog % self.browser.dialogs.len();
-                let credentials = who.credentials(&self.browser.dialogs[index].realm);
-                self.browser.type_into(index, credentials);
+                self.type_into(index, *who);
             }
             Step::Cancel { dialog } if !self.browser.dialogs.is_empty() => {
                 self.browser.cancel(dialog % self.browser.dialogs.len());
@@ -187,6 +189,37 @@ impl Model {
             Step::Program { path } => self.program(path)?,
             Step::Wait(seconds) => self.site.seen().now += Duration::from_secs(*seconds),
             _ => {}
+        }
+        Ok(())
+    }
+
+    fn type_into(&mut self, dialog: usize, who: Who) {
+        let realm = self.browser.dialogs[dialog].realm.clone();
+        let credentials = who.credentials(&realm);
+        self.browser.type_into(dialog, credentials);
+        self.typed_last.insert((realm, credentials), self.browser.now);
+    }
+
+    fn settle(&mut self) -> Checked {
+        for _ in 0..500 {
+            if self.browser.exchanges.is_empty() {
+                return Ok(());
+            }
+            self.progress(0, false)?;
+        }
+        Err("requests without end".to_owned())
+    }
+
+    fn log_in(&mut self, tab: usize, path: &str, who: Who) -> Checked {
+        self.browser.send(Kind::Page, tab, "GET", path);
+        self.note_departures();
+        self.settle()?;
+        for _ in 0..3 {
+            let is_over = |it: &Dialog| it.over.tab == tab && it.over.kind == Kind::Page;
+            let Some(dialog) = self.browser.dialogs.iter().position(is_over) else { break };
+            self.type_into(dialog, who);
+            self.note_departures();
+            self.settle()?;
         }
         Ok(())
     }
@@ -236,9 +269,11 @@ impl Model {
             kind: exchange.kind,
             realm: realm_of(&path),
             path,
+            origin: exchange.wire.origin,
             cookie: exchange.wire.cookie.clone(),
             sent: exchange.sent.clone(),
             is_typed: exchange.is_typed,
+            is_forged: exchange.is_forged,
             left_at: exchange.left_at,
         };
         match &exchange.stage {
@@ -259,7 +294,7 @@ impl Model {
         let cookie = request.cookie.as_deref();
         let entry = self.peek(cookie, request.realm);
         let sent = request.sent.as_ref();
-        let came = Came {
+        let mut came = Came {
             state: self.state(cookie, request.realm),
             id: entry["id"].as_str().map(str::to_owned),
             led_nowhere: cookie.is_some_and(|it| self.site.leads_nowhere(it)),
@@ -274,7 +309,14 @@ impl Model {
             is_visit_due: self.setup.deadlines
                 && self.age(&entry["visited"]) >= VISIT_DEADLINE / 10,
             has_expired: entry["is"] == "logged_in" && self.has_expired(&entry),
+            is_elsewhere: is_elsewhere(&entry, request.origin),
         };
+        // Of another port nothing counts but a login, with its own credentials or with none.
+        let is_login = entry["is"] == "logged_in";
+        if came.is_elsewhere && !(is_login && (came.is_theirs || sent.is_none())) {
+            let state = if is_login { "another's" } else { "logged_out" };
+            state.clone_into(&mut came.state);
+        }
         self.came.insert(request.number, came);
     }
 
@@ -322,6 +364,12 @@ impl Model {
             if let Some(id) = entry["id"].as_str().filter(|_| came.begins_a_session()) {
                 self.first_visits.insert(id.to_owned());
             }
+            // What counts no more ends with the first answer that writes another state.
+            if ["logged_out", "another's"].contains(&&*came.state)
+                && entry["id"].as_str() != came.id.as_deref()
+            {
+                self.ended.extend(came.id.clone());
+            }
         }
         let is_login = came.is_theirs && came.id.as_ref().is_none_or(|id| !self.ended.contains(id));
         if is_login && !LOG_OUTS.contains(&path.as_str()) {
@@ -340,14 +388,20 @@ impl Model {
             came.id != log_out.came.id
                 && came.id.as_ref().is_some_and(|it| self.first_visits.contains(it))
         };
+        // On another port a login lets in whoever holds its credentials: they were typed there.
+        let typed_at = if came.is_elsewhere && came.is_theirs {
+            self.typed_last[&(sent.realm.clone(), sent.credentials)]
+        } else {
+            sent.typed_at
+        };
         if came.state == "logged_out" {
             return Err(format!("1: {path}: served after the login had ended"));
         }
         for log_out in self.logged_out.get(realm).into_iter().flatten() {
             let limit = match log_out {
-                it if sent.typed_at >= it.arrived_at => continue,
+                it if typed_at >= it.arrived_at => continue,
                 _ if sent.credentials.0 == "both" => Limit::SharedCredentials,
-                it if sent.typed_at >= it.left_at => Limit::TypedWhileLoggingOut,
+                it if typed_at >= it.left_at => Limit::TypedWhileLoggingOut,
                 it if it.came.state == "fresh" => Limit::TwoFirstVisits,
                 it if it.came.led_nowhere || it.came.was_lost => Limit::KeyRenewedMeanwhile,
                 it if began_apart(it) => Limit::TwoFirstVisits,
@@ -388,7 +442,17 @@ impl Model {
             model.peek(model.browser.cookie.as_deref(), realm)["asked_again"] == true
         };
         let before: Vec<_> = [A, B].into_iter().filter(|it| asked_again(self, it)).collect();
+        let cookie = self.browser.cookie.clone();
+        let was_logged_in = self.state(cookie.as_deref(), realm) == "logged_in";
         let event = self.browser.deliver(index);
+        if request.is_forged && was_logged_in {
+            if event == Event::Asked {
+                return Err(format!("3: another site's form to {path} asks who is logged in"));
+            }
+            if self.browser.cookie != cookie {
+                return Err(format!("3: another site's form to {path} changes who is logged in"));
+            }
+        }
         let is_restored = |it: &&'static str| *it != realm || path.ends_with("/write");
         let lost: Vec<_> =
             before.into_iter().filter(is_restored).filter(|it| !asked_again(self, it)).collect();
@@ -408,11 +472,16 @@ impl Model {
     /// Promises 2 and 3, of a dialog that has opened: was it the fewest possible?
     fn asked(&mut self, request: &Request, answer: &Answer, realm: &str) -> Checked {
         let Request { number, chain, ref path, .. } = *request;
-        let is_proof = self.state(self.browser.cookie.as_deref(), realm) != "logged_out";
+        let cookie = self.browser.cookie.as_deref();
+        let is_elsewhere = is_elsewhere(&self.peek(cookie, realm), request.origin);
+        let no_proof = match self.state(cookie, realm) {
+            _ if is_elsewhere => Some(Limit::AnotherPort),
+            state => (state == "logged_out").then_some(Limit::NoProof),
+        };
         let left_at = self.changes_at[&number];
-        let asked_before = self.asked_over.insert(chain, (left_at, is_proof));
+        let asked_before = self.asked_over.insert(chain, (left_at, no_proof));
         let typed = request.sent.as_ref().filter(|_| request.is_typed).map(|it| it.credentials);
-        if let (Some(credentials), Some((asked_at, was_proof))) = (typed, asked_before)
+        if let (Some(credentials), Some((asked_at, no_proof))) = (typed, asked_before)
             && is_good(realm, credentials)
         {
             let index = usize::from(realm == B);
@@ -422,8 +491,8 @@ impl Model {
             let is_inside = path.starts_with("/a/") && path != "/a/out-of-b";
             let limit = if since.any(|it| it.chain != chain && !is_login(it)) {
                 Limit::SessionChangedMeanwhile
-            } else if !was_proof {
-                Limit::NoProof
+            } else if let Some(no_proof) = no_proof {
+                no_proof
             } else if self.came[&number].is_pending {
                 Limit::EndedLoginsTyped
             } else if self.came[&number].has_expired {
@@ -467,6 +536,11 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Whether an entry was written for the other port.
+fn is_elsewhere(entry: &serde_json::Value, origin: &str) -> bool {
+    entry["origin"].as_str().is_some_and(|it| it != origin)
 }
 
 impl Came {

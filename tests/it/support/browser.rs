@@ -44,13 +44,16 @@ pub struct Held {
     pub typed_at: u32,
 }
 
+/// An origin's credentials for a realm, and where they are sent unasked.
 #[derive(Debug)]
 struct Cached {
+    origin: &'static str,
     held: Held,
     directories: Vec<String>,
 }
 
 /// A request and what becomes of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Exchange {
     pub wire: Wire,
     pub kind: Kind,
@@ -60,6 +63,9 @@ pub struct Exchange {
     pub is_typed: bool,
     /// It is a repetition after Cancel, which never asks again.
     pub is_cancelled: bool,
+    /// Another site's page made the browser send it, so the session stays at home
+    /// (`SameSite=Lax`).
+    pub is_forged: bool,
     /// Its credentials are those that the browser holds when it reaches the server.
     pub takes_credentials_late: bool,
     /// Common to a request and its repetitions.
@@ -94,6 +100,9 @@ pub enum Event {
 pub struct Browser {
     pub engine: Engine,
     pub origin: &'static str,
+    /// Where the second tab is, if elsewhere: another port has the same cookies, and credentials and
+    /// dialogs of its own.
+    pub second_origin: Option<&'static str>,
     pub cookie: Option<String>,
     pub exchanges: Vec<Exchange>,
     pub dialogs: Vec<Dialog>,
@@ -126,6 +135,7 @@ impl Browser {
         Self {
             engine,
             origin: "http://localhost:8080",
+            second_origin: None,
             cookie: None,
             exchanges: Vec::new(),
             dialogs: Vec::new(),
@@ -141,23 +151,33 @@ impl Browser {
         }
     }
 
-    /// Whether it holds credentials of a realm.
+    /// Whether it holds credentials of a realm for the first tab's origin.
     pub fn holds(&self, realm: &str) -> Option<&Held> {
-        self.cache.iter().map(|it| &it.held).find(|it| it.realm == realm)
+        self.holds_for(self.origin, realm)
     }
 
-    fn unasked(&self, path: &str) -> Option<Held> {
+    fn holds_for(&self, origin: &str, realm: &str) -> Option<&Held> {
+        let mut cached = self.cache.iter().filter(|it| it.origin == origin);
+        cached.find(|it| it.held.realm == realm).map(|it| &it.held)
+    }
+
+    fn origin_of(&self, tab: usize) -> &'static str {
+        self.second_origin.filter(|_| tab == 1).unwrap_or(self.origin)
+    }
+
+    fn unasked(&self, origin: &str, path: &str) -> Option<Held> {
         let reaches = |directory: &String| match self.engine {
             Engine::WebKit => path.starts_with(directory.trim_end_matches('/')),
             _ => path.starts_with(directory),
         };
         let reach =
             |it: &&Cached| it.directories.iter().filter(|it| reaches(it)).map(String::len).max();
-        let best = self.cache.iter().filter(|it| reach(it).is_some()).max_by_key(reach)?;
+        let cached = self.cache.iter().filter(|it| it.origin == origin);
+        let best = cached.filter(|it| reach(it).is_some()).max_by_key(reach)?;
         Some(best.held.clone())
     }
 
-    fn wire(&mut self, kind: Kind, method: &'static str, path: &str) -> Wire {
+    fn wire(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) -> Wire {
         self.numbers += 1;
         let mut headers = vec![("user-agent", "Mozilla/5.0 (X11; Linux x86_64)".to_owned())];
         let accept = if kind == Kind::Page { "text/html,*/*;q=0.8" } else { "*/*" };
@@ -170,21 +190,39 @@ impl Browser {
         if kind == Kind::Replacing {
             headers.push(("x-basic-logout", "1".to_owned()));
         }
-        let path = path.to_owned();
-        let origin = self.origin;
         Wire {
             number: self.numbers,
             method,
-            path,
-            origin,
+            path: path.to_owned(),
+            origin: self.origin_of(tab),
             headers,
             credentials: None,
             cookie: None,
         }
     }
 
-    /// Sends a request with what the browser sends unasked. A page takes its tab's place.
+    /// Sends a request with what the browser sends unasked.
     pub fn send(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) {
+        let exchange = self.exchange(kind, tab, method, path);
+        self.put_on_the_wire(exchange);
+    }
+
+    /// Sends the form of another site's page.
+    pub fn send_forged(&mut self, tab: usize, path: &str, is_plain_http: bool) {
+        let mut exchange = self.exchange(Kind::Page, tab, "POST", path);
+        exchange.is_forged = true;
+        let headers = &mut exchange.wire.headers;
+        headers.retain(|(name, _)| !name.starts_with("sec-fetch-"));
+        headers.push(("origin", "http://evil.example".to_owned()));
+        if !is_plain_http {
+            headers.push(("sec-fetch-site", "cross-site".to_owned()));
+            headers.push(("sec-fetch-mode", "navigate".to_owned()));
+        }
+        self.put_on_the_wire(exchange);
+    }
+
+    /// A new request. A page takes its tab's place.
+    fn exchange(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) -> Exchange {
         if kind == Kind::Page {
             self.exchanges.retain(|it| it.tab != tab || it.kind != Kind::Page);
             self.dialogs.retain(|it| it.over.tab != tab || it.over.kind != Kind::Page);
@@ -192,30 +230,30 @@ impl Browser {
         let sent = match (kind, self.engine) {
             (Kind::WebSocket, Engine::WebKit) | (Kind::Replacing, Engine::Chromium) => None,
             (Kind::Replacing, _) => Some(self.reserved(path)),
-            _ => self.unasked(path),
+            _ => self.unasked(self.origin_of(tab), path),
         };
         self.chains += 1;
-        let wire = self.wire(kind, method, path);
-        let exchange = Exchange {
+        let wire = self.wire(kind, tab, method, path);
+        Exchange {
             wire,
             kind,
             tab,
             sent,
             is_typed: false,
             is_cancelled: false,
+            is_forged: false,
             takes_credentials_late: false,
             chain: self.chains,
             left_at: self.now + 1,
             stage: Stage::Sent,
-        };
-        self.put_on_the_wire(exchange);
+        }
     }
 
     /// Gives a request that was held back the credentials that the browser holds by now.
     pub fn take_credentials(&mut self, index: usize) {
         let exchange = &self.exchanges[index];
         if exchange.takes_credentials_late && matches!(exchange.stage, Stage::Sent) {
-            let sent = self.unasked(&exchange.wire.path);
+            let sent = self.unasked(exchange.wire.origin, &exchange.wire.path);
             let exchange = &mut self.exchanges[index];
             exchange.wire.credentials = sent.as_ref().map(|it| it.credentials);
             (exchange.sent, exchange.takes_credentials_late) = (sent, false);
@@ -231,7 +269,7 @@ impl Browser {
     fn put_on_the_wire(&mut self, mut exchange: Exchange) {
         self.now += 1;
         exchange.wire.credentials = exchange.sent.as_ref().map(|it| it.credentials);
-        exchange.wire.cookie.clone_from(&self.cookie);
+        exchange.wire.cookie = self.cookie.clone().filter(|_| !exchange.is_forged);
         exchange.stage = Stage::Sent;
         self.exchanges.push(exchange);
     }
@@ -260,10 +298,10 @@ impl Browser {
             && self.engine != Engine::Firefox
             && let Some(sent) = &exchange.sent
         {
-            self.forget(&sent.clone());
+            self.forget(exchange.wire.origin, &sent.clone());
         }
         if let (Kind::Replacing, 204, Some(sent)) = (exchange.kind, answer.status, &exchange.sent) {
-            self.remember(sent.clone(), &exchange.wire.path);
+            self.remember(sent.clone(), &exchange.wire);
         }
         if let Some(location) = answer.location.clone() {
             self.send(Kind::Page, exchange.tab, "GET", &location);
@@ -287,7 +325,7 @@ impl Browser {
         let mut is_refused = false;
         if let Some(sent) = exchange.sent.clone().filter(|it| it.realm == realm) {
             is_refused = true;
-            self.forget(&sent);
+            self.forget(exchange.wire.origin, &sent);
         }
         if exchange.kind == Kind::Replacing {
             if !is_refused || exchange.sent.as_ref().is_some_and(|it| it.credentials.0 != RESERVED)
@@ -299,9 +337,9 @@ impl Browser {
             return Event::Refused;
         }
         if !exchange.is_cancelled
-            && let Some(held) = self.holds(&realm).cloned()
+            && let Some(held) = self.holds_for(exchange.wire.origin, &realm).cloned()
         {
-            self.remember(held.clone(), &exchange.wire.path);
+            self.remember(held.clone(), &exchange.wire);
             self.repeat(Exchange { is_typed: false, ..exchange }, Some(held));
             return Event::Repeated;
         }
@@ -320,36 +358,40 @@ impl Browser {
     }
 
     /// Drops refused credentials, unless others are in their place by now.
-    fn forget(&mut self, sent: &Held) {
-        let is_held = self.holds(&sent.realm).is_some_and(|it| it.credentials == sent.credentials);
-        match self.engine {
-            Engine::Firefox if is_held => self.cache.clear(),
-            _ if is_held => self.cache.retain(|it| it.held.realm != sent.realm),
-            _ => {}
+    fn forget(&mut self, origin: &str, sent: &Held) {
+        let held = self.holds_for(origin, &sent.realm);
+        if held.is_some_and(|it| it.credentials == sent.credentials) {
+            let all_realms = self.engine == Engine::Firefox;
+            let goes = |it: &Cached| all_realms || it.held.realm == sent.realm;
+            self.cache.retain(|it| it.origin != origin || !goes(it));
         }
     }
 
-    fn remember(&mut self, held: Held, path: &str) {
-        let directory = directory(path).to_owned();
-        match self.cache.iter_mut().find(|it| it.held.realm == held.realm) {
+    fn remember(&mut self, held: Held, wire: &Wire) {
+        let (origin, directory) = (wire.origin, directory(&wire.path).to_owned());
+        let mut cached = self.cache.iter_mut().filter(|it| it.origin == origin);
+        match cached.find(|it| it.held.realm == held.realm) {
             Some(cached) => {
                 cached.held = held;
                 cached.directories.push(directory);
             }
-            None => self.cache.push(Cached { held, directories: vec![directory] }),
+            None => self.cache.push(Cached { origin, held, directories: vec![directory] }),
         }
     }
 
-    /// The user types into a dialog. Whatever else waits for the realm's credentials gets them.
+    /// The user types into a dialog. Whatever else of its origin waits for the realm's credentials
+    /// gets them.
     pub fn type_into(&mut self, index: usize, credentials: Credentials) {
         self.now += 1;
         let Dialog { realm, over } = self.dialogs.remove(index);
         let held = Held { realm: realm.clone(), credentials, typed_at: self.now };
-        self.remember(held.clone(), &over.wire.path);
+        let origin = over.wire.origin;
+        self.remember(held.clone(), &over.wire);
         self.repeat(Exchange { is_typed: true, ..over }, Some(held.clone()));
-        while let Some(other) = self.dialogs.iter().position(|it| it.realm == realm) {
+        let waits = |it: &Dialog| it.realm == realm && it.over.wire.origin == origin;
+        while let Some(other) = self.dialogs.iter().position(waits) {
             let Dialog { over, .. } = self.dialogs.remove(other);
-            self.remember(held.clone(), &over.wire.path);
+            self.remember(held.clone(), &over.wire);
             self.repeat(over, Some(held.clone()));
         }
     }

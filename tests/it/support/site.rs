@@ -52,7 +52,7 @@ pub fn is_good(realm: &str, (user, password): Credentials) -> bool {
 
 pub type Credentials = (&'static str, &'static str);
 
-/// One of the holes of the usual recipe, put back.
+/// One of the holes of the usual recipe, or one that real browsers have shown, put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
     /// A request on its way passes for an answer to the new challenge.
@@ -65,6 +65,10 @@ pub enum Hole {
     LogoutAlwaysChallenges,
     /// A login goes on past its deadline.
     DeadlinesAreForgotten,
+    /// What another site makes the browser send counts as this site's own.
+    OtherSitesAreNotTold,
+    /// A login of another port takes any good credentials.
+    PortsAreOne,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +85,8 @@ pub struct Setup {
     pub hole: Option<Hole>,
     /// Whether logins end by themselves: [`LOGIN_DEADLINE`], [`VISIT_DEADLINE`].
     pub deadlines: bool,
+    /// Whether the browser's second tab is on another port.
+    pub two_ports: bool,
 }
 
 impl Setup {
@@ -91,6 +97,7 @@ impl Setup {
             clears: LogoutClears::default(),
             hole: None,
             deadlines: false,
+            two_ports: false,
         }
     }
 }
@@ -337,12 +344,29 @@ async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> Htt
 pub fn edit(session: &Session, realm: &str, change: impl FnOnce(&mut serde_json::Value)) {
     let key = format!("actix-basic-logout:{realm}");
     if let Some(mut entry) = session.get::<serde_json::Value>(&key).unwrap() {
+        let before = entry.clone();
         change(&mut entry);
-        session.insert(key, entry).unwrap();
+        if entry != before {
+            session.insert(key, entry).unwrap();
+        }
     }
 }
 
-fn put_back(hole: Option<Hole>, req: &ServiceRequest) {
+fn put_back(hole: Option<Hole>, req: &mut ServiceRequest) {
+    if hole == Some(Hole::OtherSitesAreNotTold) {
+        req.headers_mut().remove("origin");
+        req.headers_mut().remove("sec-fetch-site");
+    }
+    if hole == Some(Hole::PortsAreOne) && req.headers().contains_key("authorization") {
+        let origin = format!("http://{}", req.connection_info().host());
+        for realm in [A, B] {
+            edit(&req.get_session(), realm, |entry| {
+                if entry["is"] == "logged_in" {
+                    entry["origin"] = origin.as_str().into();
+                }
+            });
+        }
+    }
     if hole == Some(Hole::ChallengedMeansAsked) && !req.headers().contains_key("authorization") {
         for realm in [A, B] {
             edit(&req.get_session(), realm, |entry| {
@@ -398,8 +422,8 @@ async fn serve<S: SessionStore + 'static>(
                 "written"
             }),
         )
-        .wrap_fn(move |req, next| {
-            put_back(hole, &req);
+        .wrap_fn(move |mut req, next| {
+            put_back(hole, &mut req);
             next.call(req)
         })
         .wrap(session);
