@@ -83,8 +83,7 @@ impl Browser {
                     bidi.call("browsingContext.create", window).await["context"].clone()
                 };
                 let context = context.as_str().expect("a context has an id").to_owned();
-                // The very first page of a window may come before the driver has everything in
-                // place, and then its dialog is never reported.
+                self.dialogs.wait_until_reported(&context).await;
                 let blank = json!({ "context": context, "url": "about:blank", "wait": "complete" });
                 bidi.call("browsingContext.navigate", blank).await;
                 Window::Bidi { bidi: Arc::clone(bidi), context }

@@ -1,13 +1,18 @@
 //! Where a browser asks for a password, and how it is told.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use crate::{
+    asker::Asker,
     bidi::Bidi,
     engine::Engine,
     proxy::Record,
@@ -17,7 +22,7 @@ use crate::{
 
 pub(crate) enum Dialogs {
     /// The browser asks its driver, once for each request.
-    Reported(Arc<Bidi>),
+    Reported { bidi: Arc<Bidi>, asker: Asker },
     /// Firefox opens its dialog, which is reached from the scope of its own window.
     Firefox { bidi: Arc<Bidi>, chrome: String },
     /// The browser opens its dialog on a screen, and dims the page below it.
@@ -43,7 +48,7 @@ impl Dialogs {
         bidi.call("session.subscribe", events).await;
         let phases = json!({ "phases": ["authRequired"] });
         bidi.call("network.addIntercept", phases).await;
-        Self::Reported(bidi)
+        Self::Reported { bidi, asker: Asker::start().await }
     }
 
     pub(crate) fn on_screen(engine: Engine, screen: Screen, record: Arc<Record>) -> Self {
@@ -55,7 +60,7 @@ impl Dialogs {
     pub(crate) fn screen(&self) -> Option<&Screen> {
         match self {
             Self::OnScreen { screen, .. } => Some(screen),
-            Self::Reported(_) | Self::Firefox { .. } => None,
+            Self::Reported { .. } | Self::Firefox { .. } => None,
         }
     }
 
@@ -67,10 +72,46 @@ impl Dialogs {
         Self::Firefox { bidi, chrome }
     }
 
+    /// The very first page of a window may come before the driver has everything in place, and then
+    /// its dialog is never reported. So it is tried elsewhere until it is.
+    pub(crate) async fn wait_until_reported(&self, context: &str) {
+        let Self::Reported { bidi, asker } = self else { return };
+        let from = AtomicUsize::new(bidi.events().len());
+        let url = format!("http://{}/", asker.address);
+        for _ in 0..10 {
+            let params = json!({ "context": context, "url": url, "wait": "none" });
+            let navigating = Arc::clone(bidi);
+            tokio::spawn(
+                async move { navigating.try_call("browsingContext.navigate", params).await },
+            );
+            let reported = timeout(Duration::from_secs(3), async {
+                until("a dialog is reported", async || self.next_report(context, &from, true)).await
+            });
+            if let Ok(open) = reported.await {
+                return self.close(&open, None).await;
+            }
+        }
+        panic!("the driver reports no dialog");
+    }
+
+    /// The next one of the asker's, or of all others.
+    fn next_report(&self, context: &str, from: &AtomicUsize, is_askers: bool) -> Option<Open> {
+        let Self::Reported { bidi, asker } = self else { return None };
+        let events = bidi.events();
+        let mut asking = events.named("network.authRequired", from.load(Ordering::SeqCst));
+        let (number, event) =
+            asking.find(|(_, it)| it["context"] == *context && asker.asked(it) == is_askers)?;
+        from.store(number + 1, Ordering::SeqCst);
+        event["request"]["request"].as_str().map(|it| Open::Request(it.to_owned()))
+    }
+
     /// How many there were so far, in any tab.
     pub(crate) async fn count(&self) -> usize {
         match self {
-            Self::Reported(bidi) => bidi.events().named("network.authRequired", 0).count(),
+            Self::Reported { bidi, asker } => {
+                let events = bidi.events();
+                events.named("network.authRequired", 0).filter(|(_, it)| !asker.asked(it)).count()
+            }
             Self::Firefox { bidi, chrome } => {
                 let count = bidi.evaluate(chrome, "suite.dialogs.length").await;
                 let count = count.expect("a window's scope").as_u64().expect("a length");
@@ -87,13 +128,7 @@ impl Dialogs {
     pub(crate) async fn next(&self, context: &str, from: &AtomicUsize) -> Option<Open> {
         let begin = from.load(Ordering::SeqCst);
         match self {
-            Self::Reported(bidi) => {
-                let events = bidi.events();
-                let mut asking = events.named("network.authRequired", begin);
-                let (number, event) = asking.find(|(_, it)| it["context"] == *context)?;
-                from.store(number + 1, Ordering::SeqCst);
-                event["request"]["request"].as_str().map(|it| Open::Request(it.to_owned()))
-            }
+            Self::Reported { .. } => self.next_report(context, from, false),
             Self::Firefox { bidi, chrome } => {
                 let next = format!("suite.next({}, {begin})", json!(context));
                 let number = bidi.evaluate(chrome, &next).await.ok()?.as_u64()?;
@@ -130,7 +165,7 @@ impl Dialogs {
     /// Closes it with a user name and a password, or without.
     pub(crate) async fn close(&self, dialog: &Open, credentials: Option<(&str, &str)>) {
         match (self, dialog) {
-            (Self::Reported(bidi), Open::Request(request)) => {
+            (Self::Reported { bidi, .. }, Open::Request(request)) => {
                 let mut params = json!({ "request": request, "action": "cancel" });
                 if let Some((username, password)) = credentials {
                     params["action"] = json!("provideCredentials");

@@ -139,9 +139,11 @@ impl Engine {
             Self::Firefox | Self::FirefoxDialog => {
                 json!({ "unhandledPromptBehavior": { "default": "ignore" } })
             }
+            // Each command waits for the load before it: WebKitGTK closes a dialog when an earlier
+            // load comes to its end.
             Self::WebKit => json!({
                 "unhandledPromptBehavior": "ignore",
-                "pageLoadStrategy": "none",
+                "pageLoadStrategy": "normal",
             }),
         };
         if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {

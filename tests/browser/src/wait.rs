@@ -12,7 +12,7 @@ pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>)
             if let Some(it) = condition().await {
                 return it;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(25)).await;
         }
     };
     match tokio::time::timeout(LIMIT, asking).await {

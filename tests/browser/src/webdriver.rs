@@ -1,5 +1,7 @@
 //! A classic WebDriver session, for the browser that knows no BiDi.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -22,6 +24,12 @@ impl WebDriver {
             Some(error) => Err(format!("{command}: {error}: {}", value["message"])),
             None => Ok(value),
         }
+    }
+
+    /// Sends a command that is answered when its page is there, perhaps after a dialog.
+    pub(crate) fn begin(self: &Arc<Self>, command: &'static str, body: Value) {
+        let it = Arc::clone(self);
+        tokio::spawn(async move { it.post(command, body).await });
     }
 
     pub(crate) async fn evaluate(&self, expression: &str) -> Result<Value, String> {

@@ -34,9 +34,7 @@ impl Window {
                     async move { bidi.try_call("browsingContext.navigate", params).await },
                 );
             }
-            Self::WebDriver(it) => {
-                it.post("url", json!({ "url": url })).await.expect("an address");
-            }
+            Self::WebDriver(it) => it.begin("url", json!({ "url": url })),
         }
     }
 
@@ -47,9 +45,7 @@ impl Window {
                 let bidi = Arc::clone(bidi);
                 tokio::spawn(async move { bidi.try_call("browsingContext.reload", params).await });
             }
-            Self::WebDriver(it) => {
-                it.post("refresh", json!({})).await.expect("a page");
-            }
+            Self::WebDriver(it) => it.begin("refresh", json!({})),
         }
     }
 
@@ -59,9 +55,7 @@ impl Window {
                 let params = json!({ "context": context, "delta": -1 });
                 bidi.call("browsingContext.traverseHistory", params).await;
             }
-            Self::WebDriver(it) => {
-                it.post("back", json!({})).await.expect("a page before this one");
-            }
+            Self::WebDriver(it) => it.begin("back", json!({})),
         }
     }
 
