@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
+    asker::Asker,
     bidi::Bidi,
     dialogs::Dialogs,
     engine::{Engine, Wish},
@@ -63,7 +64,12 @@ impl Browser {
             (Protocol::Bidi(bidi), None) if engine == Engine::FirefoxDialog => {
                 Dialogs::firefox(Arc::clone(bidi)).await
             }
-            (Protocol::Bidi(bidi), None) => Dialogs::reported(Arc::clone(bidi)).await,
+            (Protocol::Bidi(bidi), None) => {
+                // Without cookies it never asks.
+                let is_tried = engine == Engine::Chromium && wish == Wish::None;
+                let asker = if is_tried { Some(Asker::start().await) } else { None };
+                Dialogs::reported(Arc::clone(bidi), asker).await
+            }
             (Protocol::WebDriver(_), None) => unreachable!("it has no way to tell of dialogs"),
         };
         let version = version.to_owned();

@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) enum Dialogs {
     /// The browser asks its driver, once for each request.
-    Reported { bidi: Arc<Bidi>, asker: Asker },
+    Reported { bidi: Arc<Bidi>, asker: Option<Asker> },
     /// Firefox opens its dialog, which is reached from the scope of its own window.
     Firefox { bidi: Arc<Bidi>, chrome: String },
     /// The browser opens its dialog on a screen, and dims the page below it.
@@ -43,12 +43,13 @@ pub(crate) enum Open {
 }
 
 impl Dialogs {
-    pub(crate) async fn reported(bidi: Arc<Bidi>) -> Self {
+    /// With an asker if the browser is to be tried first.
+    pub(crate) async fn reported(bidi: Arc<Bidi>, asker: Option<Asker>) -> Self {
         let events = json!({ "events": ["network.authRequired"] });
         bidi.call("session.subscribe", events).await;
         let phases = json!({ "phases": ["authRequired"] });
         bidi.call("network.addIntercept", phases).await;
-        Self::Reported { bidi, asker: Asker::start().await }
+        Self::Reported { bidi, asker }
     }
 
     pub(crate) fn on_screen(engine: Engine, screen: Screen, record: Arc<Record>) -> Self {
@@ -75,7 +76,7 @@ impl Dialogs {
     /// The very first page of a window may come before the driver has everything in place, and then
     /// its dialog is never reported. So it is tried elsewhere until it is.
     pub(crate) async fn wait_until_reported(&self, context: &str) {
-        let Self::Reported { bidi, asker } = self else { return };
+        let Self::Reported { bidi, asker: Some(asker) } = self else { return };
         let from = AtomicUsize::new(bidi.events().len());
         let url = format!("http://{}/", asker.address);
         for _ in 0..10 {
@@ -100,7 +101,7 @@ impl Dialogs {
         let events = bidi.events();
         let mut asking = events.named("network.authRequired", from.load(Ordering::SeqCst));
         let (number, event) =
-            asking.find(|(_, it)| it["context"] == *context && asker.asked(it) == is_askers)?;
+            asking.find(|(_, it)| it["context"] == *context && asked_by(asker, it) == is_askers)?;
         from.store(number + 1, Ordering::SeqCst);
         event["request"]["request"].as_str().map(|it| Open::Request(it.to_owned()))
     }
@@ -110,7 +111,10 @@ impl Dialogs {
         match self {
             Self::Reported { bidi, asker } => {
                 let events = bidi.events();
-                events.named("network.authRequired", 0).filter(|(_, it)| !asker.asked(it)).count()
+                events
+                    .named("network.authRequired", 0)
+                    .filter(|(_, it)| !asked_by(asker, it))
+                    .count()
             }
             Self::Firefox { bidi, chrome } => {
                 let count = bidi.evaluate(chrome, "suite.dialogs.length").await;
@@ -208,6 +212,10 @@ impl Dialogs {
             _ => unreachable!("one browser opens one kind of dialog"),
         }
     }
+}
+
+fn asked_by(asker: &Option<Asker>, report: &Value) -> bool {
+    asker.as_ref().is_some_and(|it| it.asked(report))
 }
 
 /// Keeps Firefox's dialogs for passwords in the order in which they have opened. It stops opening
