@@ -1,5 +1,6 @@
 //! What it takes to try the crate in a real browser: the demo itself, a site that has what the demo
-//! has not, a proxy that writes down what the server saw, and a browser driven by WebDriver BiDi. The promises are in `tests/promises`.
+//! has not, a proxy that writes down what the server saw, and a browser with its dialogs. The
+//! promises are in `tests/promises`.
 //!
 //! Nothing here returns errors: whatever goes wrong fails the test that it goes wrong in.
 
