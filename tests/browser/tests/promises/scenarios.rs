@@ -262,6 +262,7 @@ pub(crate) async fn five_rounds_take_one_prompt_each(engine: Engine) {
         "GET /admin/ as alice, session: 200",
     ];
     assert_navigations(&stage, &[&LOGIN, &round, &round, &round, &round, &round]);
+    stage.ends(&tab, 6).await;
 }
 
 pub(crate) async fn a_second_click_on_log_out_asks_once(engine: Engine) {
@@ -479,6 +480,7 @@ pub(crate) async fn a_poll_never_gets_in_between_log_out_and_login(engine: Engin
         "GET /admin/ as alice, session: 200",
     ];
     assert_navigations(&stage, &[&LOGIN, &round, &round, &round]);
+    stage.ends(&tab, 4).await;
 }
 
 pub(crate) async fn a_tab_that_polls_learns_of_the_log_out_in_another(engine: Engine) {
