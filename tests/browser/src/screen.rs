@@ -47,7 +47,8 @@ impl Screen {
         let screen = format!("{WIDTH}x{HEIGHT}x24");
         let mut server = spawn(
             Command::new("Xvfb")
-                .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &screen])
+                // Without the last it starts anew when its last client leaves, and drops the next.
+                .args(["-displayfd", "1", "-nolisten", "tcp", "-screen", "0", &screen, "-noreset"])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
             "apt-get install xvfb",
