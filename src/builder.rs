@@ -13,13 +13,15 @@ use crate::{
     authenticator::Checker,
     challenge::Challenges,
     client::Client,
-    config::{BasicLogin, Config, LogoutAnswer, LogoutClears, Respond},
+    config::{BasicLogin, Config, IsOne, LogoutAnswer, LogoutClears, Respond},
     cookieless::Cookieless,
     deadline::Deadlines,
+    ended::Ended,
     fingerprint::FingerprintKey,
     logout::reserved_password,
     misuse::Misuse,
     notice::Notice,
+    revocation::RevocationStore,
 };
 
 const MAX_REALM: usize = 256;
@@ -42,6 +44,8 @@ pub struct BasicLoginBuilder {
     classify: Arc<dyn Fn(&HttpRequest) -> Client + Send + Sync>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     respond_with: Option<Arc<Respond>>,
+    revocations: Option<Arc<dyn RevocationStore>>,
+    session_suffices_for: Option<Arc<IsOne>>,
 }
 
 impl fmt::Debug for BasicLoginBuilder {
@@ -67,6 +71,8 @@ impl BasicLoginBuilder {
             classify: Arc::new(Client::of),
             clock: Arc::new(SystemTime::now),
             respond_with: None,
+            revocations: None,
+            session_suffices_for: None,
         }
     }
 
@@ -109,8 +115,8 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// For how long after it began a login counts, whatever its user does. Default: as long as the
-    /// session.
+    /// For how long after it began a login counts, whatever its user does. Default: for ever, or as
+    /// long as the session.
     ///
     /// A login past it is as good as logged out: the credentials in the browser's cache no longer
     /// count, its user is asked, and the page says
@@ -135,14 +141,67 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// For how long after its last request a login counts. Default: as long as the session.
+    /// For how long after its last request a login counts. Default: 30 days, or as long as the
+    /// session if that is shorter.
     ///
     /// Any request that is let in is a visit, so a page that polls keeps its user logged in. A visit
     /// is written to the session when a tenth of this time has passed since the one written before;
     /// so a login may end by that much too early, and requests in between write nothing. Otherwise
     /// as [`login_deadline`](Self::login_deadline).
+    ///
+    /// The shorter of the two is also how long an ended login is
+    /// [remembered](crate::RevocationStore), 400 days at most.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// let login = BasicLogin::builder("Admin area", users);
+    /// assert!(login.clone().visit_deadline(Duration::from_secs(15 * 60)).build().is_ok());
+    /// assert!(login.visit_deadline(Duration::ZERO).build().is_err());
+    /// ```
     pub fn visit_deadline(mut self, after: Duration) -> Self {
-        self.deadlines.visit = Some(after);
+        self.deadlines.visit = after;
+        self
+    }
+
+    /// Where ended logins are remembered. Default: in the memory of the process, for all its realms,
+    /// 100,000 at most.
+    ///
+    /// Machines that share sessions share this store, and realms that share sessions do, too. See
+    /// [`RevocationStore`] for when else to give one, and for an example.
+    pub fn revocations(mut self, store: impl RevocationStore) -> Self {
+        self.revocations = Some(Arc::new(store));
+        self
+    }
+
+    /// Names requests for which the session alone suffices: they are let in without credentials, if
+    /// somebody is logged in. Default: none.
+    ///
+    /// For `WebSocket` handshakes, which Safari sends without credentials. Let it name as little as
+    /// possible: for such a request a copied session cookie is as good as a login. This realm's own
+    /// origin must have sent it; other sites' requests and other ports' logins need the credentials
+    /// still. The authenticator is not asked, so a changed password ends such a login with the next
+    /// request that does bring credentials; deadlines, log-out and
+    /// [`revoke_user`](BasicLogin::revoke_user) end it at once.
+    ///
+    /// ```
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .session_suffices_for(|req| req.path() == "/admin/events")
+    ///     .build();
+    /// assert!(login.is_ok());
+    /// ```
+    pub fn session_suffices_for(
+        mut self,
+        is_one: impl Fn(&HttpRequest) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.session_suffices_for = Some(Arc::new(is_one));
         self
     }
 
@@ -293,7 +352,7 @@ impl BasicLoginBuilder {
         let Ok(challenges) = Challenges::of(&self.realm) else {
             return Err(ConfigError::ControlCharacterInRealm { realm: self.realm });
         };
-        if [self.deadlines.login, self.deadlines.visit].contains(&Some(Duration::ZERO)) {
+        if self.deadlines.login == Some(Duration::ZERO) || self.deadlines.visit.is_zero() {
             return Err(ConfigError::DeadlineOfZero);
         }
         let key = match self.key {
@@ -318,6 +377,8 @@ impl BasicLoginBuilder {
             session_cookie: self.session_cookie,
             reverify_after: self.reverify_after,
             deadlines: self.deadlines,
+            ended: Ended::new(self.revocations, self.deadlines),
+            session_suffices_for: self.session_suffices_for,
             key,
             challenge_subresources: self.challenge_subresources,
             renew_key_at_login: self.renew_key_at_login,

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     decision::How,
     notice::{Notice, Reason},
+    revocation::RevocationError,
     try_later::TryLater,
 };
 
@@ -88,9 +89,17 @@ pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
     finish(response)
 }
 
-/// An authenticator's own error as it goes out: as it is, but for one that says "not now".
+/// The error of an authenticator or of a store as it goes out: as it is, but for those that say "not
+/// now".
 pub(crate) fn own_error(config: &Config, req: &HttpRequest, client: Client, error: Error) -> Error {
-    let Some(later) = error.as_error::<TryLater>() else { return error };
+    let later = if let Some(later) = error.as_error::<TryLater>() {
+        later.clone()
+    } else if let Some(error) = error.as_error::<RevocationError>() {
+        tracing::error!(realm = %config.realm, %error, path = req.path(), "refused");
+        TryLater::unavailable()
+    } else {
+        return error;
+    };
     let notice = Notice {
         status: later.status(),
         reason: later.reason(),
@@ -101,7 +110,23 @@ pub(crate) fn own_error(config: &Config, req: &HttpRequest, client: Client, erro
     };
     let mut response = say(config, req, &notice);
     response.headers_mut().insert(RETRY_AFTER, later.header());
-    InternalError::from_response(later.clone(), response).into()
+    InternalError::from_response(later, response).into()
+}
+
+/// The refusal of a request whose session cannot be reached.
+pub(crate) fn without_session(client: Client) -> HttpResponse {
+    let later = TryLater::unavailable();
+    let notice = Notice {
+        status: later.status(),
+        reason: later.reason(),
+        landing: "/",
+        client,
+        script: None,
+        retry_after: Some(later.retry_after()),
+    };
+    let mut response = notice.to_response_as(notice.usual_format());
+    response.headers_mut().insert(RETRY_AFTER, later.header());
+    finish(response)
 }
 
 /// The application's response or this crate's own; never with an empty body, which browsers

@@ -17,10 +17,13 @@ use crate::{
     client::Client,
     cookieless::Cookieless,
     deadline::Deadlines,
+    ended::Ended,
     fingerprint::FingerprintKey,
+    login::LoginId,
     logout::Logout,
     misuse::Misuse,
     notice::Notice,
+    revocation::RevocationError,
 };
 
 /// HTTP Basic authentication that can log out: a realm, and the middleware that guards it.
@@ -116,6 +119,70 @@ impl BasicLogin {
         Logout { login: self.clone() }
     }
 
+    /// Ends every login of a user in this realm: in every session and, where the
+    /// [revocations](BasicLoginBuilder::revocations) are shared, on every machine, from the next
+    /// request on. The browsers are asked again, and the page says that the login was ended.
+    ///
+    /// For "log out everywhere", and for whoever has lost a password or a device. Who knows the
+    /// password may log in again, and programs that bring it with each request are let in; to keep a
+    /// user out, have the authenticator refuse. Who never logged in may be named, too.
+    ///
+    /// # Errors
+    ///
+    /// If the revocations cannot be reached; then nobody's login has ended.
+    ///
+    /// ```
+    /// use actix_basic_logout::{BasicLogin, User};
+    /// use actix_web::{Error, HttpRequest, HttpResponse, web};
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    ///
+    /// /// A handler behind the realm, which ends the login of its own request as well.
+    /// async fn everywhere(login: web::ThinData<BasicLogin>, user: User) -> Result<HttpResponse, Error> {
+    ///     login.revoke_user(user.id()).await?;
+    ///     Ok(HttpResponse::NoContent().finish())
+    /// }
+    /// # let _ = everywhere;
+    ///
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// # actix_web::rt::System::new().block_on(async {
+    /// // Anywhere else.
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let task = actix_web::rt::spawn(async move { login.revoke_user("alice").await });
+    /// assert!(task.await.unwrap().is_ok());
+    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn revoke_user(&self, user_id: &str) -> Result<(), RevocationError> {
+        self.config.ended.revoke(&self.config.realm, user_id).await?;
+        tracing::info!(realm = %self.config.realm, user = user_id, "all logins ended");
+        Ok(())
+    }
+
+    /// Ends one login, as [`revoke_user`](Self::revoke_user) ends all of a user's.
+    ///
+    /// # Errors
+    ///
+    /// If the revocations cannot be reached; then the login goes on.
+    ///
+    /// ```
+    /// # use actix_basic_logout::{BasicLogin, LoginId};
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// # actix_web::rt::System::new().block_on(async {
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// // From a form with a button for each `User::login_id` that the application has noted.
+    /// let id: LoginId = "00112233445566778899aabbccddeeff".parse()?;
+    /// assert!(login.end_login(id).await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub async fn end_login(&self, id: LoginId) -> Result<(), RevocationError> {
+        self.config.ended.end_from_outside(id).await?;
+        tracing::info!(realm = %self.config.realm, "a login ended");
+        Ok(())
+    }
+
     /// The realm's name.
     #[must_use]
     pub fn realm(&self) -> &str {
@@ -168,6 +235,9 @@ pub enum LogoutClears {
     Realm,
 }
 
+/// Names some requests.
+pub(crate) type IsOne = dyn Fn(&HttpRequest) -> bool + Send + Sync;
+
 pub(crate) type Respond = dyn Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync;
 
 /// A realm, ready for use.
@@ -184,6 +254,8 @@ pub(crate) struct Config {
     pub(crate) session_cookie: String,
     pub(crate) reverify_after: Duration,
     pub(crate) deadlines: Deadlines,
+    pub(crate) ended: Ended,
+    pub(crate) session_suffices_for: Option<Arc<IsOne>>,
     pub(crate) key: FingerprintKey,
     pub(crate) challenge_subresources: bool,
     pub(crate) renew_key_at_login: bool,

@@ -10,29 +10,52 @@ const LEEWAY: Duration = Duration::from_secs(60);
 /// How much of the time between visits may go by before a visit is written down.
 const PARTS: u32 = 10;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// For how long a login counts that nobody uses, unless the application says otherwise. It bounds
+/// what has to be remembered of logins that were ended before their time.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {
     /// Since the login.
     pub(crate) login: Option<Duration>,
     /// Since the last visit.
-    pub(crate) visit: Option<Duration>,
+    pub(crate) visit: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { login: None, visit: UNUSED }
+    }
+}
+
+/// Whether that is so long ago. What is in the future is.
+fn has_passed(since: u64, after: Duration, now: u64) -> bool {
+    match now.checked_sub(since) {
+        Some(age) => Duration::from_millis(age) >= after,
+        None => Duration::from_millis(since - now) > LEEWAY,
+    }
 }
 
 impl Deadlines {
-    /// Whether a login has outlived one of them. One from the future has.
+    /// Whether a login has outlived one of them.
     pub(crate) fn have_passed(self, login: &Login, now: u64) -> bool {
-        let has_passed = |since: u64, after: Duration| match now.checked_sub(since) {
-            Some(age) => Duration::from_millis(age) >= after,
-            None => Duration::from_millis(since - now) > LEEWAY,
-        };
-        self.login.is_some_and(|it| has_passed(login.since, it))
-            || self.visit.is_some_and(|it| has_passed(login.visited, it))
+        self.login_has_passed(login.since, now) || has_passed(login.visited, self.visit, now)
+    }
+
+    /// Whether a login that began then has lasted too long.
+    pub(crate) fn login_has_passed(self, since: u64, now: u64) -> bool {
+        self.login.is_some_and(|after| has_passed(since, after, now))
+    }
+
+    /// After which time nobody can come with a login that has ended, on whatever clock it began.
+    pub(crate) fn longest_life(self) -> Duration {
+        self.login.map_or(self.visit, |it| it.min(self.visit)).saturating_add(LEEWAY)
     }
 
     /// Whether a visit has to be written down, or the next one may come too late.
     pub(crate) fn want_visit(self, login: &Login, now: u64) -> bool {
         let age = Duration::from_millis(now.saturating_sub(login.visited));
-        self.visit.is_some_and(|it| age >= it / PARTS)
+        age >= self.visit / PARTS
     }
 }
 
@@ -55,22 +78,41 @@ mod tests {
             visited,
             directory: None,
             asked_again: false,
+            epoch: None,
             elsewhere: None,
         }
     }
 
     fn deadlines(login: Option<u64>, visit: Option<u64>) -> Deadlines {
         let minutes = |it: u64| Duration::from_millis(it * MINUTE);
-        Deadlines { login: login.map(minutes), visit: visit.map(minutes) }
+        Deadlines { login: login.map(minutes), visit: visit.map_or(Duration::MAX, minutes) }
+    }
+
+    #[test]
+    fn a_login_ends_after_thirty_days_of_nothing() {
+        let (default, days) = (Deadlines::default(), 24 * 60 * MINUTE);
+        assert!(!default.have_passed(&login(0, 0), 30 * days - 1));
+        assert!(default.have_passed(&login(0, 0), 30 * days));
+        assert!(!default.have_passed(&login(0, 1000 * days), 1000 * days), "and not of use");
+        assert_eq!(default.longest_life(), UNUSED + LEEWAY);
     }
 
     #[test]
     fn without_deadlines_a_login_never_ends() {
-        let none = Deadlines::default();
-        for (since, now) in [(0, u64::MAX), (u64::MAX, 0), (7, 7)] {
+        let none = deadlines(None, None);
+        for (since, now) in [(0, u64::MAX), (7, 7)] {
             assert!(!none.have_passed(&login(since, since), now));
             assert!(!none.want_visit(&login(since, since), now));
         }
+        assert_eq!(none.longest_life(), Duration::MAX);
+    }
+
+    #[test]
+    fn no_login_outlives_its_shortest_deadline_on_any_clock() {
+        let minutes = |it: u64| Duration::from_millis(it * MINUTE);
+        assert_eq!(deadlines(Some(60), Some(10)).longest_life(), minutes(10) + LEEWAY);
+        assert_eq!(deadlines(Some(5), Some(10)).longest_life(), minutes(5) + LEEWAY);
+        assert_eq!(deadlines(Some(5), None).longest_life(), minutes(5) + LEEWAY);
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) due: bool,
     /// The application wants its subresources challenged.
     pub(crate) challenge_subresources: bool,
+    /// The application takes the session alone for enough, and this origin has sent the request.
+    pub(crate) session_suffices: bool,
     /// The request was on its way during a log-out.
     pub(crate) is_overtaken: bool,
     /// Another site made the browser send it, by a method that is not safe.
@@ -145,6 +147,9 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
             let mut bad = refused_once_logged_out(&Ask { state: &ended, ..*ask });
             bad.next = bad.next.or(Some(ended));
             ask.check(Good::Confirm, bad)
+        }
+        (State::LoggedIn(login), Nothing) if ask.session_suffices && login.elsewhere.is_none() => {
+            Decision::Pass
         }
         (State::LoggedIn(login), Nothing) => {
             // Below the login's directory a browser would have sent them if it had any. Elsewhere

@@ -1,103 +1,176 @@
-//! The logins that a log-out has ended, remembered by this process.
-//!
-//! A log-out changes the browser's session, but not the requests that are on their way with the
-//! old one, nor what their answers write to the session. So it ends the login's id, and an entry
-//! with an ended id counts as logged out wherever it turns up.
+//! Which logins count no more: asked on each request, told by log-outs.
 
 use std::{
-    collections::{HashSet, VecDeque},
-    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
 };
 
-use crate::login::LoginId;
+use rand::Rng;
+use tokio::{sync::watch, time::timeout};
 
-/// How long an ended login is remembered: longer than any request is on its way.
-const KEEP: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::{
+    config::Config,
+    deadline::Deadlines,
+    login::{LoginId, millis},
+    revocation::{InMemory, RevocationError, RevocationKey, RevocationStore},
+};
 
-/// How many are remembered at most; the oldest goes first. Some 64 bytes each.
-const MOST: usize = 100_000;
+/// For how long an id is remembered that no login was seen under: somebody logged out while being
+/// asked, so at most the answer to what was typed then is on its way.
+const NEVER_A_LOGIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// No deadline counts for longer than that.
+const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+/// How often an open handle looks for what has happened on other machines.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What is remembered of a login's id.
+const LOGGED_OUT: u64 = 0;
+const FROM_OUTSIDE: u64 = 1;
 
 /// All realms of a process share it: one realm's log-out ends the logins of the others, too.
-pub(crate) static ENDED: LazyLock<EndedLogins> = LazyLock::new(EndedLogins::default);
+static IN_MEMORY: LazyLock<Arc<InMemory>> = LazyLock::new(Arc::default);
 
-#[derive(Debug, Default)]
-pub(crate) struct EndedLogins(Mutex<Ended>);
+/// Told whenever a login may have ended in this process.
+static CHANGED: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
 
-#[derive(Debug, Default)]
-struct Ended {
-    ids: HashSet<LoginId>,
-    oldest_first: VecDeque<(Instant, LoginId)>,
+/// [`revoke`](Ended::revoke) begins another epoch of a user: the logins of all others have ended.
+pub(crate) type Epoch = Option<u64>;
+
+/// The logins that have ended before their time, as a realm sees them.
+pub(crate) struct Ended {
+    store: Arc<dyn RevocationStore>,
+    keep: Duration,
 }
 
-impl EndedLogins {
-    pub(crate) fn end(&self, id: LoginId) {
-        self.end_at(id, Instant::now());
+/// What has become of an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    GoesOn,
+    /// A log-out has ended it.
+    LoggedOut,
+    /// It was ended from outside, and its browser does not know yet.
+    Revoked,
+}
+
+impl Fate {
+    fn of(value: Option<u64>) -> Self {
+        match value {
+            None => Self::GoesOn,
+            Some(FROM_OUTSIDE) => Self::Revoked,
+            Some(_) => Self::LoggedOut,
+        }
+    }
+}
+
+impl Ended {
+    /// What a login outlives is its shortest deadline, so nobody has to remember it for longer.
+    pub(crate) fn new(store: Option<Arc<dyn RevocationStore>>, deadlines: Deadlines) -> Self {
+        let store = store.unwrap_or_else(|| Arc::clone(&*IN_MEMORY) as _);
+        Self { store, keep: deadlines.longest_life().min(LONGEST) }
     }
 
-    fn end_at(&self, id: LoginId, now: Instant) {
-        let mut ended = self.lock();
-        let Ended { ids, oldest_first } = &mut *ended;
-        if ids.insert(id) {
-            oldest_first.push_back((now, id));
+    /// A log-out ends an id: of a login, or of a browser that was only asked.
+    pub(crate) async fn end(&self, id: LoginId, was_login: bool) -> Result<(), RevocationError> {
+        let keep = if was_login { self.keep } else { self.keep.min(NEVER_A_LOGIN) };
+        self.set(RevocationKey::of_login(id), LOGGED_OUT, keep).await
+    }
+
+    /// A log-out of one realm ends another's login, whose deadlines it does not know.
+    pub(crate) async fn end_for_long(&self, id: LoginId) -> Result<(), RevocationError> {
+        self.set(RevocationKey::of_login(id), LOGGED_OUT, LONGEST).await
+    }
+
+    /// Ends a login whose browser does not know. One that has ended already stays as it is.
+    pub(crate) async fn end_from_outside(&self, id: LoginId) -> Result<(), RevocationError> {
+        if self.look(Some(id), "", &[]).await?.0 != Fate::GoesOn {
+            return Ok(());
         }
-        let is_old = |at: &Instant| now.saturating_duration_since(*at) >= KEEP;
-        while oldest_first.front().is_some_and(|(at, _)| is_old(at)) || oldest_first.len() > MOST {
-            if let Some((_, id)) = oldest_first.pop_front() {
-                ids.remove(&id);
+        self.set(RevocationKey::of_login(id), FROM_OUTSIDE, self.keep).await
+    }
+
+    /// Begins another epoch of a user, which ends all logins of the one before.
+    pub(crate) async fn revoke(&self, realm: &str, user: &str) -> Result<(), RevocationError> {
+        let epoch = rand::rng().random();
+        self.set(RevocationKey::of_user(realm, user), epoch, self.keep).await
+    }
+
+    async fn set(
+        &self,
+        key: RevocationKey,
+        value: u64,
+        keep: Duration,
+    ) -> Result<(), RevocationError> {
+        self.store.set(&[(key, value)], keep).await?;
+        CHANGED.send_replace(());
+        Ok(())
+    }
+
+    /// What has become of an id, and the present epochs of users.
+    pub(crate) async fn look(
+        &self,
+        id: Option<LoginId>,
+        realm: &str,
+        users: &[&str],
+    ) -> Result<(Fate, Vec<Epoch>), RevocationError> {
+        let ids = id.map(RevocationKey::of_login).into_iter();
+        let users = users.iter().map(|user| RevocationKey::of_user(realm, user));
+        let keys: Vec<_> = ids.chain(users).collect();
+        if keys.is_empty() {
+            return Ok((Fate::GoesOn, Vec::new()));
+        }
+        let mut values = self.store.get(&keys).await?;
+        if values.len() != keys.len() {
+            return Err(RevocationError::new("the answer is not one value for each key"));
+        }
+        let fate = if id.is_some() { Fate::of(values.remove(0)) } else { Fate::GoesOn };
+        Ok((fate, values))
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ended").field("keep", &self.keep).finish_non_exhaustive()
+    }
+}
+
+/// A login, as far as its end can be waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Watched {
+    pub(crate) id: LoginId,
+    pub(crate) user: String,
+    pub(crate) epoch: Epoch,
+    pub(crate) since: u64,
+}
+
+/// Waits until a login has ended: in this process at once, on another machine when that is next
+/// looked for.
+pub(crate) async fn wait(config: Arc<Config>, login: Watched) {
+    let mut changed = CHANGED.subscribe();
+    let mut was_unreachable = false;
+    loop {
+        if config.deadlines.login_has_passed(login.since, millis((config.clock)())) {
+            return;
+        }
+        match config.ended.look(Some(login.id), &config.realm, &[&login.user]).await {
+            Ok((Fate::GoesOn, epochs)) if !is_over(epochs.first(), login.epoch) => {
+                was_unreachable = false;
             }
+            Ok(_) => return,
+            // Nobody can log out meanwhile, either.
+            Err(error) if !was_unreachable => {
+                tracing::warn!(realm = %config.realm, %error, "an open login cannot be looked after");
+                was_unreachable = true;
+            }
+            Err(_) => {}
         }
-    }
-
-    pub(crate) fn contains(&self, id: LoginId) -> bool {
-        self.lock().ids.contains(&id)
-    }
-
-    /// Whoever panicked with the lock in hand has left it whole: no call can fail half-way.
-    fn lock(&self) -> MutexGuard<'_, Ended> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let _ = timeout(LOOK, changed.changed()).await;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ended_login_is_remembered_for_a_day_and_no_longer() {
-        let (ended, start) = (EndedLogins::default(), Instant::now());
-        let (first, second) = (LoginId::draw(), LoginId::draw());
-        ended.end_at(first, start);
-        assert!(ended.contains(first));
-        assert!(!ended.contains(second));
-
-        let later = start + Duration::from_secs(60);
-        ended.end_at(second, later);
-        ended.end_at(LoginId::draw(), start + KEEP.saturating_sub(Duration::from_secs(1)));
-        assert!(ended.contains(first));
-        ended.end_at(LoginId::draw(), start + KEEP);
-        assert!(!ended.contains(first));
-        assert!(ended.contains(second));
-    }
-
-    #[test]
-    fn the_memory_is_bounded_and_the_oldest_goes_first() {
-        let (ended, now) = (EndedLogins::default(), Instant::now());
-        let ids: Vec<_> = (0..=MOST).map(|_| LoginId::draw()).collect();
-        for id in &ids {
-            ended.end_at(*id, now);
-        }
-        assert!(!ended.contains(ids[0]));
-        assert!(ids[1..].iter().all(|id| ended.contains(*id)));
-        assert_eq!(ended.lock().oldest_first.len(), MOST);
-        assert_eq!(ended.lock().ids.len(), MOST);
-    }
-
-    #[test]
-    fn a_login_ended_twice_is_remembered_once() {
-        let (ended, id) = (EndedLogins::default(), LoginId::draw());
-        ended.end(id);
-        ended.end(id);
-        assert_eq!(ended.lock().oldest_first.len(), 1);
-    }
+/// Whether a login of one epoch has ended with the user's present one.
+pub(crate) fn is_over(present: Option<&Epoch>, of_login: Epoch) -> bool {
+    present.is_some_and(|present| present.is_some() && *present != of_login)
 }

@@ -172,8 +172,12 @@ mod password_hash;
 mod place;
 #[cfg(feature = "users")]
 mod pool;
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "remember")]
 mod remember;
+mod revocation;
+mod session_store;
 #[cfg(feature = "throttle")]
 mod throttle;
 mod try_later;
@@ -184,6 +188,8 @@ mod visit;
 
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;
+#[cfg(feature = "redis")]
+pub use crate::redis::RedisRevocationStore;
 #[cfg(feature = "remember")]
 pub use crate::remember::Remember;
 #[cfg(feature = "throttle")]
@@ -193,8 +199,11 @@ pub use crate::{
     builder::{BasicLoginBuilder, ConfigError},
     client::Client,
     config::{BasicLogin, LogoutAnswer, LogoutClears},
+    login::{LoginId, LoginIdError},
     logout::{LOGOUT_SCRIPT_HASH, Logout},
     notice::{Notice, Reason},
+    revocation::{RevocationError, RevocationKey, RevocationStore},
+    session_store::session_store_errors,
     try_later::TryLater,
     user::User,
 };

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    str::FromStr,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -10,6 +11,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    ended::Epoch,
     fingerprint::{Fingerprint, FingerprintKey},
     place::{Directory, Place},
 };
@@ -44,6 +46,7 @@ pub(crate) enum Why {
     LoggedOut,
     NoLongerAccepted,
     Expired,
+    Revoked,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +64,9 @@ pub(crate) struct Login {
     /// and may have got them again for a part of the directory only.
     #[serde(default)]
     pub(crate) asked_again: bool,
+    /// The epoch of its user in which it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Epoch,
     /// The origin where it was typed, if the request has come to another one: there its directory
     /// proves nothing.
     #[serde(skip)]
@@ -138,14 +144,30 @@ impl State {
     }
 }
 
-/// Names a login from its first challenge to its log-out, which ends the id and with it every
-/// answer that is still on its way.
+/// Names a login, from the challenge that it answers to its end.
+///
+/// [`User::login_id`](crate::User::login_id) tells a login's own; with it anybody who is told can
+/// [end](crate::BasicLogin::end_login) that one login, and do nothing else. It is written as 32
+/// hexadecimal digits, as for the value of a form's button.
+///
+/// ```
+/// use actix_basic_logout::LoginId;
+///
+/// let id: LoginId = "00112233445566778899aabbccddeeff".parse()?;
+/// assert_eq!(id.to_string(), "00112233445566778899aabbccddeeff");
+/// assert!("0011".parse::<LoginId>().is_err());
+/// # Ok::<(), actix_basic_logout::LoginIdError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct LoginId(u128);
+pub struct LoginId(u128);
 
 impl LoginId {
     pub(crate) fn draw() -> Self {
         Self(rand::rng().random())
+    }
+
+    pub(crate) fn number(self) -> u128 {
+        self.0
     }
 }
 
@@ -155,16 +177,49 @@ impl fmt::Debug for LoginId {
     }
 }
 
+impl fmt::Display for LoginId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for LoginId {
+    type Err = LoginIdError;
+
+    fn from_str(text: &str) -> Result<Self, LoginIdError> {
+        let is_id = text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit());
+        let number = is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.map(Self).ok_or(LoginIdError(()))
+    }
+}
+
+/// A text is not a [`LoginId`].
+///
+/// ```
+/// # use actix_basic_logout::LoginId;
+/// let error = "alice".parse::<LoginId>().unwrap_err();
+/// assert_eq!(error.to_string(), "the id of a login has 32 hexadecimal digits");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginIdError(());
+
+impl fmt::Display for LoginIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the id of a login has 32 hexadecimal digits")
+    }
+}
+
+impl std::error::Error for LoginIdError {}
+
 impl Serialize for LoginId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:032x}", self.0))
+        serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for LoginId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        u128::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,15 +1,12 @@
 //! The handler that logs out, and the page that does it without a dialog.
 
-use std::{
-    fmt,
-    future::{Ready, ready},
-};
+use std::fmt;
 
 use actix_web::{
     Handler, HttpMessage, HttpRequest, HttpResponse,
     http::{Method, StatusCode},
 };
-
+use futures_core::future::LocalBoxFuture;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -21,7 +18,8 @@ use crate::{
     middleware::TypedHere,
     misuse::Misuse,
     notice::{Notice, Reason},
-    visit::{Visit, is_cross_site},
+    revocation::RevocationError,
+    visit::{Unreadable, Visit, is_cross_site},
 };
 
 /// The header that the page answer's script sends. Another site's script would need a CORS
@@ -76,26 +74,45 @@ impl fmt::Debug for Logout {
 
 impl Handler<HttpRequest> for Logout {
     type Output = HttpResponse;
-    type Future = Ready<HttpResponse>;
+    type Future = LocalBoxFuture<'static, HttpResponse>;
 
     fn call(&self, req: HttpRequest) -> Self::Future {
-        ready(self.answer(&req))
+        let this = self.clone();
+        Box::pin(async move {
+            this.answer(&req).await.unwrap_or_else(|Unreadable { client, error }| {
+                challenge::own_error(&this.login.config, &req, client, error.into())
+                    .error_response()
+            })
+        })
     }
 }
 
 impl Logout {
-    fn answer(&self, req: &HttpRequest) -> HttpResponse {
+    async fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, Unreadable> {
         let config = &*self.login.config;
-        let mut visit = Visit::read(config, req);
-        if is_replacing(config, req) {
-            return replace(&self.login, req, &mut visit);
-        }
+        let mut visit = Visit::read(config, req).await?;
+        let client = visit.client;
+        let answer = if is_replacing(config, req) {
+            replace(&self.login, req, &mut visit).await
+        } else {
+            self.log_out(req, &mut visit).await
+        };
+        answer.map_err(|error| Unreadable { client, error })
+    }
+
+    async fn log_out(
+        &self,
+        req: &HttpRequest,
+        visit: &mut Visit,
+    ) -> Result<HttpResponse, RevocationError> {
+        let config = &*self.login.config;
         if is_cross_site(req) || is_prefetch(req) {
             tracing::warn!(realm = %config.realm, path = req.path(), "unsolicited log-out refused");
-            return challenge::refuse(config, req, visit.client, How::Forbid, Reason::Unsolicited);
+            let how = How::Forbid;
+            return Ok(challenge::refuse(config, req, visit.client, how, Reason::Unsolicited));
         }
         if visit.client != Client::Subresource && typed_here(config, req) {
-            return challenge::see_other(&config.landing_header);
+            return Ok(challenge::see_other(&config.landing_header));
         }
         let style = match config.answer {
             LogoutAnswer::Challenge => Style::Challenge,
@@ -106,15 +123,15 @@ impl Logout {
             log_out(&visit.ask(config, req.path()), style, config.landing_path());
         if forget {
             let user = match &visit.state {
-                State::LoggedIn(login) => Some(login.user.as_str()),
+                State::LoggedIn(login) => Some(login.user.clone()),
                 _ => None,
             };
+            visit.forget(config).await?;
             tracing::info!(realm = %config.realm, user, "logged out");
-            visit.forget(config);
         }
-        let Some(next) = next else { return self.reply(req, &visit, reply) };
-        visit.write(config, req, next);
-        Misuse::watch(&self.login, req, &visit.session, self.reply(req, &visit, reply))
+        let Some(next) = next else { return Ok(self.reply(req, visit, reply)) };
+        visit.write(config, req, next).await?;
+        Ok(Misuse::watch(&self.login, req, &visit.session, self.reply(req, visit, reply)))
     }
 
     fn reply(&self, req: &HttpRequest, visit: &Visit, reply: Reply) -> HttpResponse {
@@ -154,21 +171,25 @@ pub(crate) fn is_replacing(config: &Config, req: &HttpRequest) -> bool {
 }
 
 /// Answers that script, wherever it asks.
-pub(crate) fn replace(login: &BasicLogin, req: &HttpRequest, visit: &mut Visit) -> HttpResponse {
+pub(crate) async fn replace(
+    login: &BasicLogin,
+    req: &HttpRequest,
+    visit: &mut Visit,
+) -> Result<HttpResponse, RevocationError> {
     let config = &*login.config;
-    let refuse = |how, reason| challenge::refuse(config, req, visit.client, how, reason);
-    let replacing = decision::replace(&visit.ask(config, req.path()));
-    match replacing {
+    let client = visit.client;
+    let refuse = |how, reason| challenge::refuse(config, req, client, how, reason);
+    Ok(match decision::replace(&visit.ask(config, req.path())) {
         _ if is_cross_site(req) => refuse(How::Forbid, Reason::Unsolicited),
         Replacing::Forbid => refuse(How::Forbid, Reason::Unsolicited),
         Replacing::Challenge => refuse(How::Challenge, Reason::LoggedOut),
         Replacing::Replaced { next } => {
             if let Some(next) = next {
-                visit.write(config, req, next);
+                visit.write(config, req, next).await?;
             }
             challenge::no_content()
         }
-    }
+    })
 }
 
 #[cfg(test)]

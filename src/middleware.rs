@@ -17,6 +17,7 @@ use futures_core::future::LocalBoxFuture;
 
 use crate::{
     challenge,
+    client::Client,
     config::BasicLogin,
     credentials::Authorization,
     decision::{Decision, Good, Refuse, decide},
@@ -25,8 +26,9 @@ use crate::{
     misuse::Misuse,
     notice::Reason,
     place::Place,
+    revocation::RevocationError,
     user::User,
-    visit::{Visit, strike_if_ended},
+    visit::{Unreadable, Visit, strike_if_ended},
 };
 
 impl<S, B> Transform<S, ServiceRequest> for BasicLogin
@@ -81,7 +83,12 @@ where
             // No clone of the request is kept: routing needs it alone.
             let session = req.get_session();
             let mut response = service.call(req).await?;
-            strike_if_ended(&session, &login.config);
+            if let Err(error) = strike_if_ended(&session, &login.config).await {
+                // Its session must not be saved: it may hold a login that has ended.
+                let req = response.request();
+                let client = (login.config.classify)(req);
+                return Err(challenge::own_error(&login.config, req, client, error.into()));
+            }
             if !response.headers().contains_key(CACHE_CONTROL) {
                 challenge::no_store(response.headers_mut());
             }
@@ -97,51 +104,75 @@ impl BasicLogin {
     /// Lets a request pass, with its [`User`], or answers it.
     async fn admit(&self, req: ServiceRequest) -> Result<ServiceRequest, ServiceResponse> {
         let config = &*self.config;
-        let mut visit = Visit::read(config, req.request());
+        let mut visit = match Visit::read(config, req.request()).await {
+            Ok(visit) => visit,
+            Err(Unreadable { client, error }) => return Err(self.own_error(req, client, error)),
+        };
+        let client = visit.client;
         config.misuse.look_at_cookie(config, req.request(), &visit);
         if logout::is_replacing(config, req.request()) {
-            let response = logout::replace(self, req.request(), &mut visit);
-            return Err(req.into_response(response));
+            return Err(match logout::replace(self, req.request(), &mut visit).await {
+                Ok(response) => req.into_response(response),
+                Err(error) => self.own_error(req, client, error),
+            });
         }
         let (good, bad) = match decide(&visit.ask(config, req.path())) {
             Decision::Pass => {
-                visit.keep(config, req.request(), false);
-                Self::pass(&req, User::of(config, &visit.state));
+                if let Err(error) = visit.keep(config, req.request(), false).await {
+                    return Err(self.own_error(req, client, error));
+                }
+                Self::pass(&req, User::of(&self.config, &visit));
                 return Ok(req);
             }
-            Decision::Refuse(refuse) => return Err(self.refuse(req, visit, refuse)),
+            Decision::Refuse(refuse) => return Err(self.refuse(req, visit, refuse).await),
             Decision::Check { good, bad } => (good, bad),
         };
         // Only credentials that could be read are ever checked.
         let Authorization::Basic(credentials) = visit.authorization.clone() else {
-            return Err(self.refuse(req, visit, bad));
+            return Err(self.refuse(req, visit, bad).await);
         };
         let (req, verdict) = config.checker.check(req, credentials, good).await;
         let verdict = match verdict {
             Ok(verdict) => verdict,
-            Err(error) => {
-                let error = challenge::own_error(config, req.request(), visit.client, error);
-                let mut response = req.error_response(error);
-                challenge::no_store(response.headers_mut());
-                return Err(response);
-            }
+            Err(error) => return Err(self.own_error(req, client, error)),
         };
         // Somebody may have logged out while the authenticator was thinking.
-        if visit.notice_log_out() {
-            let decision = decide(&visit.ask(config, req.path()));
-            let refuse = if let Decision::Refuse(refuse) = decision { refuse } else { bad };
-            return Err(self.refuse(req, visit, refuse));
+        match visit.notice_log_out(config).await {
+            Ok(false) => {}
+            Ok(true) => {
+                let decision = decide(&visit.ask(config, req.path()));
+                let refuse = if let Decision::Refuse(refuse) = decision { refuse } else { bad };
+                return Err(self.refuse(req, visit, refuse).await);
+            }
+            Err(error) => return Err(self.own_error(req, client, error)),
         }
         if !verdict {
             if good == Good::Confirm {
-                visit.end();
+                if let Err(error) = visit.end(config).await {
+                    return Err(self.own_error(req, client, error));
+                }
                 let user = visit.user_id();
                 tracing::info!(realm = %config.realm, user, "login no longer accepted");
             }
-            return Err(self.refuse(req, visit, bad));
+            return Err(self.refuse(req, visit, bad).await);
         }
-        self.let_in(&req, visit, good);
-        Ok(req)
+        match self.let_in(&req, visit, good).await {
+            Ok(()) => Ok(req),
+            Err(error) => Err(self.own_error(req, client, error)),
+        }
+    }
+
+    /// An error that says nothing about the credentials, and changes nothing.
+    fn own_error(
+        &self,
+        req: ServiceRequest,
+        client: Client,
+        error: impl Into<Error>,
+    ) -> ServiceResponse {
+        let error = challenge::own_error(&self.config, req.request(), client, error.into());
+        let mut response = req.error_response(error);
+        challenge::no_store(response.headers_mut());
+        response
     }
 
     fn pass(req: &ServiceRequest, user: Option<User>) {
@@ -151,8 +182,13 @@ impl BasicLogin {
     }
 
     /// Remembers what good credentials lead to.
-    fn let_in(&self, req: &ServiceRequest, mut visit: Visit, good: Good) {
-        let config = &*self.config;
+    async fn let_in(
+        &self,
+        req: &ServiceRequest,
+        mut visit: Visit,
+        good: Good,
+    ) -> Result<(), RevocationError> {
+        let config = &self.config;
         match good {
             Good::LogIn => {
                 let path = Place::of(req.path());
@@ -160,29 +196,31 @@ impl BasicLogin {
                     &visit.state,
                     State::Rejected { path: at, .. } | State::Asked { path: at, .. } if *at == path
                 );
+                visit.log_in(config, req.request()).await?;
                 if typed_here {
                     req.extensions_mut().insert(TypedHere(config.realm.to_string()));
                 }
-                visit.log_in(config, req.request());
                 tracing::info!(realm = %config.realm, user = visit.user_id(), "logged in");
             }
-            Good::Confirm => visit.keep(config, req.request(), true),
+            Good::Confirm => visit.keep(config, req.request(), true).await?,
             Good::Stateless => {
                 tracing::debug!(realm = %config.realm, user = visit.user_id(), "let in once");
             }
         }
         let user = match good {
-            Good::LogIn | Good::Confirm => User::of(config, &visit.state),
-            Good::Stateless => visit.user_id().map(|id| User {
-                id: id.to_owned(),
-                realm: config.realm.clone(),
-                since: (config.clock)(),
-            }),
+            Good::LogIn | Good::Confirm => User::of(config, &visit),
+            Good::Stateless => visit.user_id().map(|id| User::of_program(config, id)),
         };
         Self::pass(req, user);
+        Ok(())
     }
 
-    fn refuse(&self, req: ServiceRequest, mut visit: Visit, refuse: Refuse) -> ServiceResponse {
+    async fn refuse(
+        &self,
+        req: ServiceRequest,
+        mut visit: Visit,
+        refuse: Refuse,
+    ) -> ServiceResponse {
         let Refuse { how, reason, next } = refuse;
         let config = &*self.config;
         if reason == Reason::WrongCredentials {
@@ -193,7 +231,9 @@ impl BasicLogin {
         }
         let mut response = challenge::refuse(config, req.request(), visit.client, how, reason);
         if let Some(next) = next {
-            visit.write(config, req.request(), next);
+            if let Err(error) = visit.write(config, req.request(), next).await {
+                return self.own_error(req, visit.client, error);
+            }
             response = Misuse::watch(self, req.request(), &visit.session, response);
         }
         req.into_response(response)

@@ -40,6 +40,9 @@ pub enum Reason {
     /// [deadline](crate::BasicLoginBuilder::login_deadline), or nobody has used it for
     /// [so long](crate::BasicLoginBuilder::visit_deadline).
     LoginExpired,
+    /// The login was ended from outside, by [`revoke_user`](crate::BasicLogin::revoke_user) or
+    /// [`end_login`](crate::BasicLogin::end_login).
+    LoginRevoked,
     /// The authenticator no longer agrees with the credentials of the login.
     NoLongerAccepted,
     /// The credentials are wrong.
@@ -57,6 +60,9 @@ pub enum Reason {
     TooManyAttempts,
     /// Passwords cannot be checked at the moment ([`TryLater::busy`](crate::TryLater::busy)).
     Busy,
+    /// It cannot be looked up whether this login has ended
+    /// ([`RevocationError`](crate::RevocationError)).
+    Unavailable,
 }
 
 impl From<Why> for Reason {
@@ -66,6 +72,7 @@ impl From<Why> for Reason {
             Why::LoggedOut => Self::LoggedOut,
             Why::NoLongerAccepted => Self::NoLongerAccepted,
             Why::Expired => Self::LoginExpired,
+            Why::Revoked => Self::LoginRevoked,
         }
     }
 }
@@ -76,13 +83,14 @@ impl Reason {
             Self::LoginRequired => "Login required",
             Self::LoggedOut => "You are logged out",
             Self::LoginExpired => "Your login has expired",
-            Self::NoLongerAccepted => "Your login has ended",
+            Self::LoginRevoked | Self::NoLongerAccepted => "Your login has ended",
             Self::WrongCredentials => "That did not match",
             Self::Unsolicited => "You are not logged out",
             Self::CookiesRequired => "Cookies required",
             Self::CrossSite => "Sent by another site",
             Self::TooManyAttempts => "Too many attempts",
             Self::Busy => "Too busy",
+            Self::Unavailable => "Not available",
         }
     }
 
@@ -91,6 +99,7 @@ impl Reason {
             Self::LoginRequired => "This page is for users who have logged in.",
             Self::LoggedOut => "Whoever wants in now has to type a user name and a password.",
             Self::LoginExpired => "Please log in again.",
+            Self::LoginRevoked => "It was ended from elsewhere. Please log in again.",
             Self::NoLongerAccepted => "Your user name and password are no longer accepted.",
             Self::WrongCredentials => "The user name or the password is wrong.",
             Self::Unsolicited => "To log out, use this site's own button or link.",
@@ -100,6 +109,7 @@ impl Reason {
             Self::CrossSite => "Nothing was done. Use this site's own pages.",
             Self::TooManyAttempts => "Too many logins have failed.",
             Self::Busy => "The server cannot check your password at the moment.",
+            Self::Unavailable => "The server cannot look up your login at the moment.",
         }
     }
 }
@@ -120,7 +130,8 @@ pub struct Notice<'a> {
 impl Notice<'_> {
     /// The status of the answer: 401, 403 (a request that must not disturb the dialog open
     /// elsewhere, or another site's log-out), 200 after a log-out that needs no challenge, 429 or
-    /// 503 where the authenticator says [`TryLater`](crate::TryLater).
+    /// 503 where the authenticator says [`TryLater`](crate::TryLater), 503 where it cannot be looked up
+    /// who has logged out.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
@@ -145,8 +156,7 @@ impl Notice<'_> {
         self.script
     }
 
-    /// When to try again, where the authenticator says [`TryLater`](crate::TryLater); none
-    /// otherwise.
+    /// When to try again, with 429 and 503; none otherwise.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
@@ -166,8 +176,12 @@ impl Notice<'_> {
 
     /// This crate's own answer, in the format that the client accepts.
     pub(crate) fn to_response(&self, req: &HttpRequest) -> HttpResponse {
+        self.to_response_as(self.format(req))
+    }
+
+    pub(crate) fn to_response_as(&self, format: Format) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
-        match self.format(req) {
+        match format {
             Format::Html => response.insert_header(ContentType::html()).body(self.html()),
             Format::Json => {
                 response.insert_header(("Content-Type", "application/problem+json")).body(format!(
@@ -197,10 +211,15 @@ impl Notice<'_> {
             (mime::APPLICATION, subtype) if subtype == "problem" => Some(Format::Json),
             _ => None,
         });
-        named.unwrap_or(match self.client {
+        named.unwrap_or_else(|| self.usual_format())
+    }
+
+    /// What a client can be expected to accept.
+    pub(crate) fn usual_format(&self) -> Format {
+        match self.client {
             Client::Navigation => Format::Html,
             _ => Format::Text,
-        })
+        }
     }
 
     fn html(&self) -> String {
@@ -248,7 +267,7 @@ a:focus-visible {{ outline: 2px solid; outline-offset: 2px; }}
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub(crate) enum Format {
     Html,
     Json,
     Text,

@@ -59,6 +59,11 @@ impl TryLater {
         Self { reason: Reason::Busy, after }
     }
 
+    /// 503: the ended logins cannot be looked up.
+    pub(crate) fn unavailable() -> Self {
+        Self { reason: Reason::Unavailable, after: Duration::from_secs(5) }
+    }
+
     /// Whether too many attempts have failed or the server is busy.
     #[must_use]
     pub fn reason(&self) -> Reason {
@@ -93,6 +98,7 @@ impl fmt::Display for TryLater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.reason {
             Reason::TooManyAttempts => "too many failed logins",
+            Reason::Unavailable => "no access to the ended logins",
             _ => "too busy to check passwords",
         };
         write!(f, "{what}, try again in {} s", seconds(self.after))

@@ -1,6 +1,10 @@
 //! Who is logged in, for handlers.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    future::{Future, pending},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload, error::InternalError,
@@ -13,9 +17,10 @@ use crate::{
     config::{BasicLogin, Config},
     credentials::Authorization,
     decision::{Decision, Good, How, decide},
-    login::State,
+    ended::{self, Watched},
+    login::{LoginId, State},
     notice::Reason,
-    visit::Visit,
+    visit::{Unreadable, Visit},
 };
 
 /// Who is logged in, and since when.
@@ -47,11 +52,12 @@ use crate::{
 /// assert_eq!(body, "Hello, whoever you are");
 /// # });
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct User {
-    pub(crate) id: String,
-    pub(crate) realm: Arc<str>,
-    pub(crate) since: SystemTime,
+    id: String,
+    since: SystemTime,
+    login: Option<Watched>,
+    config: Arc<Config>,
 }
 
 impl User {
@@ -65,7 +71,7 @@ impl User {
     /// The realm that the user is logged in to.
     #[must_use]
     pub fn realm(&self) -> &str {
-        &self.realm
+        &self.config.realm
     }
 
     /// When the login happened. For a program without a session: now.
@@ -74,15 +80,59 @@ impl User {
         self.since
     }
 
-    pub(crate) fn of(config: &Config, state: &State) -> Option<Self> {
-        match state {
-            State::LoggedIn(login) => Some(Self {
-                id: login.user.clone(),
-                realm: Arc::clone(&config.realm),
-                since: login.since(),
-            }),
-            _ => None,
+    /// The id of the login, by which it can be [ended](BasicLogin::end_login). None for a program
+    /// without a session, which has no login.
+    #[must_use]
+    pub fn login_id(&self) -> Option<LoginId> {
+        self.login.as_ref().map(|it| it.id)
+    }
+
+    /// Resolves when the login ends, for what goes on after the request has been answered: a
+    /// `WebSocket`, or server-sent events.
+    ///
+    /// Log-out and [revocation](BasicLogin::revoke_user) end it at once, on another machine within
+    /// about a second; so does the [`login_deadline`](crate::BasicLoginBuilder::login_deadline), and
+    /// a password found to be no longer good by another request. The
+    /// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline) does not: who keeps a socket open
+    /// is there. While it cannot be looked up whether the login has ended, it is taken to go on. For a
+    /// program without a session, which cannot log out, it never resolves.
+    ///
+    /// ```
+    /// use actix_basic_logout::User;
+    /// use actix_web::rt;
+    ///
+    /// async fn events(user: User) {
+    ///     rt::spawn(async move {
+    ///         user.ended().await;
+    ///         // Close the socket.
+    ///     });
+    /// }
+    /// # let _ = events;
+    /// ```
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (config, login) = (Arc::clone(&self.config), self.login.clone());
+        async move {
+            match login {
+                Some(login) => ended::wait(config, login).await,
+                None => pending().await,
+            }
         }
+    }
+
+    pub(crate) fn of(config: &Arc<Config>, visit: &Visit) -> Option<Self> {
+        let State::LoggedIn(login) = &visit.state else { return None };
+        Some(Self {
+            id: login.user.clone(),
+            since: login.since(),
+            login: visit.watched(),
+            config: Arc::clone(config),
+        })
+    }
+
+    /// A client without a session, whose credentials are good.
+    pub(crate) fn of_program(config: &Arc<Config>, id: &str) -> Self {
+        let (id, since) = (id.to_owned(), (config.clock)());
+        Self { id, since, login: None, config: Arc::clone(config) }
     }
 }
 
@@ -111,27 +161,15 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
         );
         return Err(login_required(challenge::refuse_without_realm(req)));
     };
-    let mut visit = Visit::read(config, req);
-    let decision = decide(&visit.ask(config, req.path()));
-    let is_in = match (&decision, &visit.authorization) {
-        (Decision::Pass, _) => {
-            visit.keep(config, req, false);
-            true
+    let mut visit = match Visit::read(config, req).await {
+        Ok(visit) => visit,
+        Err(Unreadable { client, error }) => {
+            return Err(challenge::own_error(config, req, client, error.into()));
         }
-        (Decision::Check { good: Good::Confirm, .. }, Authorization::Basic(credentials)) => {
-            let agreed = match config.checker.reverify(req, credentials).await {
-                Ok(agreed) => agreed,
-                Err(error) => return Err(challenge::own_error(config, req, visit.client, error)),
-            };
-            let is_in = agreed && !visit.notice_log_out();
-            if is_in {
-                visit.keep(config, req, true);
-            }
-            is_in
-        }
-        _ => false,
     };
-    if let Some(user) = User::of(config, &visit.state).filter(|_| is_in) {
+    let is_in = is_in(config, req, &mut visit).await;
+    let is_in = is_in.map_err(|error| challenge::own_error(config, req, visit.client, error))?;
+    if let Some(user) = User::of(config, &visit).filter(|_| is_in) {
         return Ok(user);
     }
     let logged_in_but_not_sent = matches!(visit.state, State::LoggedIn(_))
@@ -143,6 +181,25 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
     };
     let response = challenge::refuse(config, req, visit.client, how, Reason::LoginRequired);
     Err(login_required(response))
+}
+
+/// Whether a login is there that goes on, with its credentials.
+async fn is_in(config: &Config, req: &HttpRequest, visit: &mut Visit) -> Result<bool, Error> {
+    match (decide(&visit.ask(config, req.path())), &visit.authorization) {
+        (Decision::Pass, _) => {
+            visit.keep(config, req, false).await?;
+            Ok(true)
+        }
+        (Decision::Check { good: Good::Confirm, .. }, Authorization::Basic(credentials)) => {
+            let agreed = config.checker.reverify(req, credentials).await?;
+            let is_in = agreed && !visit.notice_log_out(config).await?;
+            if is_in {
+                visit.keep(config, req, true).await?;
+            }
+            Ok(is_in)
+        }
+        _ => Ok(false),
+    }
 }
 
 fn login_required(response: HttpResponse) -> Error {

@@ -8,11 +8,12 @@ use crate::{
     config::{Config, LogoutAnswer, LogoutClears},
     credentials::Authorization,
     decision::{Ask, Presented},
-    ended::ENDED,
+    ended::{Epoch, Fate, Watched, is_over},
     fingerprint::Fingerprint,
     login::{self, Entry, Found, Login, LoginId, State, Why, millis},
     logout::RESERVED_USER,
     place::Place,
+    revocation::RevocationError,
 };
 
 /// A request, as far as this realm is concerned.
@@ -24,6 +25,8 @@ pub(crate) struct Visit {
     pub(crate) state: State,
     pub(crate) now: u64,
     id: Option<LoginId>,
+    /// The present epoch of the user who is presented, or else of the one who is logged in.
+    epoch: Epoch,
     fingerprint: Option<Fingerprint>,
     /// The session that the cookie stood for is gone.
     is_lost: bool,
@@ -31,27 +34,78 @@ pub(crate) struct Visit {
     is_overtaken: bool,
     is_forged: bool,
     is_cookieless: bool,
+    session_suffices: bool,
+}
+
+/// A request of which it cannot be known whether its login has ended.
+pub(crate) struct Unreadable {
+    pub(crate) client: Client,
+    pub(crate) error: RevocationError,
+}
+
+/// What the store knows of an entry.
+struct Standing {
+    fate: Fate,
+    is_revoked: bool,
+    epoch: Epoch,
+}
+
+impl Standing {
+    /// Looks no further than the entry and the credentials can lead: only who was asked, or is logged
+    /// in, can log in.
+    async fn of(
+        config: &Config,
+        entry: &Entry,
+        presented: Option<&str>,
+    ) -> Result<Self, RevocationError> {
+        let (login, presented) = match &entry.state {
+            State::LoggedIn(login) => (Some(login), presented.filter(|it| *it != login.user)),
+            State::Asked { .. } | State::Rejected { .. } => (None, presented),
+            State::Fresh | State::LoggedOut { .. } => (None, None),
+        };
+        let users: Vec<_> = login.map(|it| &*it.user).into_iter().chain(presented).collect();
+        let (fate, epochs) = config.ended.look(entry.id, &config.realm, &users).await?;
+        let is_over = login.is_some_and(|it| is_over(epochs.first(), it.epoch));
+        let is_revoked = is_over || fate == Fate::Revoked;
+        Ok(Self { fate, is_revoked, epoch: epochs.last().copied().flatten() })
+    }
 }
 
 impl Visit {
-    pub(crate) fn read(config: &Config, req: &HttpRequest) -> Self {
-        let session = req.get_session();
+    pub(crate) async fn read(config: &Config, req: &HttpRequest) -> Result<Self, Unreadable> {
         let client = (config.classify)(req);
+        Self::read_as(config, req, client).await.map_err(|error| Unreadable { client, error })
+    }
+
+    async fn read_as(
+        config: &Config,
+        req: &HttpRequest,
+        client: Client,
+    ) -> Result<Self, RevocationError> {
+        let session = req.get_session();
         let authorization = Authorization::read(req.headers());
         let fingerprint = match &authorization {
             Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
             Authorization::Missing | Authorization::Unusable => None,
         };
         let now = millis((config.clock)());
-        let (mut is_lost, mut is_overtaken) = (false, false);
+        let (mut is_lost, mut is_overtaken, mut epoch) = (false, false, None);
         let (id, state) = match login::find(&session, &config.realm) {
             Found::Entry(entry) => {
-                let ended = entry.id.is_some_and(|id| ENDED.contains(id));
-                let id = entry.id.filter(|_| !ended);
-                is_overtaken = ended;
+                let presented = match &authorization {
+                    Authorization::Basic(auth) => Some(auth.user_id()),
+                    _ => None,
+                };
+                let standing = Standing::of(config, &entry, presented).await?;
+                epoch = standing.epoch;
+                is_overtaken = standing.fate == Fate::LoggedOut;
+                let id = entry.id.filter(|_| !is_overtaken);
                 // Nobody has typed what the page answer puts into the browser.
                 let typed = fingerprint.filter(|_| !is_reserved(config, &authorization));
-                match entry.into_state(&config.key, &origin(req), typed.as_ref(), ended) {
+                match entry.into_state(&config.key, &origin(req), typed.as_ref(), is_overtaken) {
+                    State::LoggedIn(login) if standing.is_revoked => {
+                        (id, State::LoggedIn(login).logged_out(Why::Revoked))
+                    }
                     State::LoggedIn(login) if config.deadlines.have_passed(&login, now) => {
                         (id, State::LoggedIn(login).logged_out(Why::Expired))
                     }
@@ -70,19 +124,23 @@ impl Visit {
             && client == Client::Navigation
             && !is_forged
             && fingerprint.is_some_and(|it| config.cookieless.came_before(it, now));
-        Self {
+        let session_suffices =
+            config.session_suffices_for.as_ref().is_some_and(|it| it(req)) && !is_cross_site(req);
+        Ok(Self {
             session,
             client,
             authorization,
             state,
             now,
             id,
+            epoch,
             fingerprint,
             is_lost,
             is_overtaken,
             is_forged,
             is_cookieless,
-        }
+            session_suffices,
+        })
     }
 
     /// What the decision is asked.
@@ -103,6 +161,7 @@ impl Visit {
             is_overtaken: self.is_overtaken,
             is_forged: self.is_forged,
             is_cookieless: self.is_cookieless,
+            session_suffices: self.session_suffices,
         }
     }
 
@@ -131,54 +190,73 @@ impl Visit {
     }
 
     /// Notices that somebody logged out while this request was waiting for its authenticator.
-    pub(crate) fn notice_log_out(&mut self) -> bool {
-        let ended = self.id.is_some_and(|id| ENDED.contains(id));
+    pub(crate) async fn notice_log_out(
+        &mut self,
+        config: &Config,
+    ) -> Result<bool, RevocationError> {
+        let (fate, _) = config.ended.look(self.id, &config.realm, &[]).await?;
+        let ended = fate != Fate::GoesOn;
         if ended {
             self.is_overtaken = true;
             self.id = None;
             self.state = self.state.ended();
         }
-        ended
+        Ok(ended)
     }
 
     /// Logs the presented credentials in, which were found to be good.
-    pub(crate) fn log_in(&mut self, config: &Config, req: &HttpRequest) {
-        if let Some((fingerprint, user)) = self.credentials() {
-            let login = Login {
-                user: user.to_owned(),
-                fingerprint,
-                since: self.now,
-                verified: self.now,
-                visited: self.now,
-                directory: Place::of(req.path()).directory(),
-                asked_again: false,
-                elsewhere: None,
-            };
-            self.write(config, req, State::LoggedIn(login));
-        }
+    pub(crate) async fn log_in(
+        &mut self,
+        config: &Config,
+        req: &HttpRequest,
+    ) -> Result<(), RevocationError> {
+        let Some((fingerprint, user)) = self.credentials() else { return Ok(()) };
+        let login = Login {
+            user: user.to_owned(),
+            fingerprint,
+            since: self.now,
+            verified: self.now,
+            visited: self.now,
+            directory: Place::of(req.path()).directory(),
+            asked_again: false,
+            epoch: self.epoch,
+            elsewhere: None,
+        };
+        self.write(config, req, State::LoggedIn(login)).await
     }
 
     /// Writes down that the login was used, if that matters by now, and that its credentials were
     /// found to be good still.
-    pub(crate) fn keep(&mut self, config: &Config, req: &HttpRequest, is_confirmed: bool) {
-        let State::LoggedIn(login) = &self.state else { return };
+    pub(crate) async fn keep(
+        &mut self,
+        config: &Config,
+        req: &HttpRequest,
+        is_confirmed: bool,
+    ) -> Result<(), RevocationError> {
+        let State::LoggedIn(login) = &self.state else { return Ok(()) };
         let is_confirmed = is_confirmed && config.remembers_verification();
-        if is_confirmed || config.deadlines.want_visit(login, self.now) {
-            let mut login = Login { visited: self.now, ..login.clone() };
-            if is_confirmed {
-                login.verified = self.now;
-            }
-            self.write(config, req, State::LoggedIn(login));
+        if !is_confirmed && !config.deadlines.want_visit(login, self.now) {
+            return Ok(());
         }
+        let mut login = Login { visited: self.now, ..login.clone() };
+        if is_confirmed {
+            login.verified = self.now;
+        }
+        self.write(config, req, State::LoggedIn(login)).await
     }
 
     /// Writes the next state. The key is renewed with every change but the one to a login: a
     /// request on its way carries the old one and can never pass for an answer to the new
     /// challenge.
-    pub(crate) fn write(&mut self, config: &Config, req: &HttpRequest, state: State) {
-        // A login that has expired: it ends with the first answer that says so.
+    pub(crate) async fn write(
+        &mut self,
+        config: &Config,
+        req: &HttpRequest,
+        state: State,
+    ) -> Result<(), RevocationError> {
+        // A login that has expired or was revoked: it ends with the first answer that says so.
         if matches!(self.state, State::LoggedOut { .. }) {
-            self.end();
+            self.end(config).await?;
         }
         let is_login = matches!(state, State::LoggedIn(_));
         if !is_login || (config.renew_key_at_login && !matches!(self.state, State::LoggedIn(_))) {
@@ -199,53 +277,71 @@ impl Visit {
         let entry = Entry { id: self.id, origin, state };
         login::put(&self.session, &config.realm, &entry);
         self.state = entry.state;
+        Ok(())
     }
 
     /// Ends the login, and with it every answer that is still on its way.
-    pub(crate) fn end(&mut self) {
-        if let Some(id) = self.id.take() {
-            ENDED.end(id);
+    pub(crate) async fn end(&mut self, config: &Config) -> Result<(), RevocationError> {
+        if let Some(id) = self.id {
+            let was_login = !matches!(self.state, State::Asked { .. } | State::Rejected { .. });
+            config.ended.end(id, was_login).await?;
+            self.id = None;
         }
+        Ok(())
     }
 
     /// Ends the login and clears the session as far as the application wants.
-    pub(crate) fn forget(&mut self, config: &Config) {
-        self.end();
+    pub(crate) async fn forget(&mut self, config: &Config) -> Result<(), RevocationError> {
+        self.end(config).await?;
         if config.clears == LogoutClears::Realm {
-            return;
+            return Ok(());
         }
-        let others = login::others(&self.session, &config.realm);
-        self.session.clear();
-        for (realm, mut entry) in others {
+        let mut others = login::others(&self.session, &config.realm);
+        for (_, entry) in &mut others {
             // Never to Fresh: the browser may still hold that realm's credentials, too.
             if let State::LoggedIn(_) = entry.state {
                 if let Some(id) = entry.id.take() {
-                    ENDED.end(id);
+                    config.ended.end_for_long(id).await?;
                 }
                 entry.state = entry.state.logged_out(Why::LoggedOut);
             }
+        }
+        self.session.clear();
+        for (realm, entry) in others {
             login::put(&self.session, &realm, &entry);
         }
+        Ok(())
+    }
+
+    /// The login, as far as its end can be waited for.
+    pub(crate) fn watched(&self) -> Option<Watched> {
+        let State::LoggedIn(login) = &self.state else { return None };
+        let Login { user, epoch, since, .. } = login;
+        Some(Watched { id: self.id?, user: user.clone(), epoch: *epoch, since: *since })
     }
 }
 
 /// Takes a login that was ended while its request was served out of a session that is about to be
 /// written: the handler's write would bring it back.
-pub(crate) fn strike_if_ended(session: &Session, config: &Config) {
+pub(crate) async fn strike_if_ended(
+    session: &Session,
+    config: &Config,
+) -> Result<(), RevocationError> {
     use actix_session::SessionStatus::{Changed, Renewed};
 
     // A session that is not written stays unwritten: its cookie would replace the one that the
     // log-out has set.
     if !matches!(session.status(), Changed | Renewed) {
-        return;
+        return Ok(());
     }
     if let Found::Entry(mut entry) = login::find(session, &config.realm)
-        && entry.id.is_some_and(|id| ENDED.contains(id))
+        && let (Fate::LoggedOut, _) = config.ended.look(entry.id, &config.realm, &[]).await?
     {
         entry.id = None;
         entry.state = entry.state.ended();
         login::put(session, &config.realm, &entry);
     }
+    Ok(())
 }
 
 /// Whether it names the user whom the page answer puts into the browser.

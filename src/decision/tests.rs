@@ -223,7 +223,8 @@ const REPLACE: &str = "
     fresh/in*/rejected-* *                          -> forbid
 ";
 
-const WHYS: [Why; 3] = [Why::NeverLoggedIn, Why::LoggedOut, Why::NoLongerAccepted];
+const WHYS: [Why; 5] =
+    [Why::NeverLoggedIn, Why::LoggedOut, Why::NoLongerAccepted, Why::Expired, Why::Revoked];
 const ELSEWHERE: &str = "/admin/elsewhere";
 
 struct Row<'t> {
@@ -317,6 +318,7 @@ fn state(name: &str, path: &str, why: Why) -> State {
             visited: 1,
             directory,
             asked_again: false,
+            epoch: None,
             elsewhere: None,
         })
     };
@@ -436,7 +438,8 @@ fn each_request(
             };
             let (client, due) = (client(client_name), name == "in-due");
             let state = &state;
-            let (is_overtaken, is_forged, is_cookieless) = (false, false, false);
+            let (session_suffices, is_overtaken, is_forged, is_cookieless) =
+                (false, false, false, false);
             let ask = Ask {
                 state,
                 presented,
@@ -444,6 +447,7 @@ fn each_request(
                 path,
                 due,
                 challenge_subresources,
+                session_suffices,
                 is_overtaken,
                 is_forged,
                 is_cookieless,
@@ -463,6 +467,7 @@ fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Why)
         Why::LoggedOut => Reason::LoggedOut,
         Why::NoLongerAccepted => Reason::NoLongerAccepted,
         Why::Expired => Reason::LoginExpired,
+        Why::Revoked => Reason::LoginRevoked,
     };
     let (reason, why) = match *says {
         "required" => (Reason::LoginRequired, Why::NeverLoggedIn),
@@ -657,5 +662,34 @@ fn a_browser_without_cookies_is_told_so_and_not_asked_again() {
             let (how, reason) = (How::Quietly, Reason::CookiesRequired);
             assert_eq!(decision, Decision::Refuse(Refuse { how, reason, next: None }));
         });
+    }
+}
+
+#[test]
+fn the_session_alone_suffices_for_a_login_of_this_origin_and_for_nothing_else() {
+    for client in CLIENTS {
+        for place in PATHS {
+            for state in STATES {
+                each_request([state, "nothing", client, place], false, |ask, _| {
+                    let decision = decide(&Ask { session_suffices: true, ..*ask });
+                    match ask.state {
+                        State::LoggedIn(login) if login.elsewhere.is_none() => {
+                            assert_eq!(decision, Decision::Pass, "{state} {client} {place}");
+                        }
+                        _ => assert_eq!(decision, decide(ask), "{state} {client} {place}"),
+                    }
+                });
+                // Whoever does bring credentials has to bring the right ones.
+                for presented in ["own", "other", "unusable", "reserved"] {
+                    each_request([state, presented, client, place], false, |ask, _| {
+                        assert_eq!(
+                            decide(&Ask { session_suffices: true, ..*ask }),
+                            decide(ask),
+                            "{state} {presented}"
+                        );
+                    });
+                }
+            }
+        }
     }
 }

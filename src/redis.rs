@@ -1,0 +1,128 @@
+//! Ended logins in Redis, for machines that share sessions.
+
+use std::{fmt, time::Duration};
+
+use futures_core::future::BoxFuture;
+use redis::{
+    Client, FromRedisValue, Pipeline, RedisError, RedisResult,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+
+use crate::revocation::{RevocationError, RevocationKey, RevocationStore};
+
+/// How long Redis has for an answer, and for a connection: then the request is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A [`RevocationStore`] in Redis, beside actix-session's
+/// [`RedisSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.RedisSessionStore.html).
+///
+/// One small entry for each ended login and each revoked user, which expires by itself. A request
+/// with a login costs one `MGET`. While Redis cannot be reached, requests with a login are answered
+/// 503 after two seconds at most; when it is back they are served again. Clones share a connection,
+/// which is made anew when it breaks.
+///
+/// For TLS (`rediss://`), turn on actix-session's feature `redis-session-rustls` or
+/// `redis-session-native-tls`: both crates use the same client.
+///
+/// ```no_run
+/// use actix_basic_logout::{BasicLogin, RedisRevocationStore};
+/// # use actix_web::HttpRequest;
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+/// # let secret = [7; 64];
+///
+/// # async move {
+/// let ended = RedisRevocationStore::new("redis://127.0.0.1:6379").await?;
+/// let login = BasicLogin::builder("Admin area", users)
+///     .revocations(ended)
+///     .fingerprint_key(secret) // the same on all machines, as is the session's key
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # };
+/// ```
+#[derive(Clone)]
+pub struct RedisRevocationStore {
+    connection: ConnectionManager,
+    prefix: String,
+}
+
+impl RedisRevocationStore {
+    /// Connects to a server: `redis://[user:password@]host[:port][/database]`.
+    ///
+    /// # Errors
+    ///
+    /// If the URL makes no sense, or nobody answers there.
+    pub async fn new(url: &str) -> Result<Self, RevocationError> {
+        let client = Client::open(url).map_err(RevocationError::new)?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(PATIENCE)
+            .set_connection_timeout(PATIENCE)
+            .set_number_of_retries(0);
+        let connection = ConnectionManager::new_with_config(client, config).await;
+        let connection = connection.map_err(RevocationError::new)?;
+        Ok(Self { connection, prefix: "basic-logout:".to_owned() })
+    }
+
+    /// What the keys in Redis begin with. Default: `basic-logout:`.
+    ///
+    /// Applications that share a database and have a realm of the same name need one each, or one's
+    /// [`revoke_user`](crate::BasicLogin::revoke_user) ends the other's logins, too.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    fn key(&self, key: RevocationKey) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Runs commands, and runs them again if the connection turns out to have been dropped: it was
+    /// idle for too long, or the server has been started anew. Each may well be run twice.
+    async fn run<T: FromRedisValue>(&self, commands: &Pipeline) -> RedisResult<T> {
+        let mut connection = self.connection.clone();
+        match commands.query_async(&mut connection).await {
+            Err(error) if RedisError::is_connection_dropped(&error) => {
+                commands.query_async(&mut connection).await
+            }
+            result => result,
+        }
+    }
+}
+
+impl fmt::Debug for RedisRevocationStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = &self.prefix;
+        f.debug_struct("RedisRevocationStore").field("prefix", prefix).finish_non_exhaustive()
+    }
+}
+
+impl RevocationStore for RedisRevocationStore {
+    fn set<'a>(
+        &'a self,
+        entries: &'a [(RevocationKey, u64)],
+        keep: Duration,
+    ) -> BoxFuture<'a, Result<(), RevocationError>> {
+        Box::pin(async move {
+            let mut commands = redis::pipe();
+            commands.atomic();
+            let seconds = keep.as_secs().saturating_add(1);
+            for (key, value) in entries {
+                commands.set_ex(self.key(*key), value, seconds).ignore();
+            }
+            self.run(&commands).await.map_err(RevocationError::new)
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        keys: &'a [RevocationKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>> {
+        Box::pin(async move {
+            let mut commands = redis::pipe();
+            commands.cmd("MGET").arg(keys.iter().map(|it| self.key(*it)).collect::<Vec<_>>());
+            let (values,) = self.run(&commands).await.map_err(RevocationError::new)?;
+            Ok(values)
+        })
+    }
+}
