@@ -21,7 +21,7 @@ use proptest::{
 use self::{limits::Limit, world::Model};
 use crate::support::{
     browser::Engine,
-    site::{A, Credentials, Hole, Setup, Store},
+    site::{A, B, Credentials, Hole, Setup, Store},
 };
 
 const PAGES: [&str; 7] =
@@ -84,6 +84,15 @@ enum Step {
     },
     /// So many seconds go by.
     Wait(u64),
+    /// All logins of a user are ended, by code that knows nothing of the browser.
+    Revoke {
+        realm: &'static str,
+        who: Who,
+    },
+    /// The login that the browser has in a realm is ended by its id.
+    EndLogin {
+        realm: &'static str,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +136,8 @@ fn steps(who: Vec<Who>) -> impl Strategy<Value = Vec<Step>> {
         1 => (0..8_usize).prop_map(Step::Abort),
         1 => select(&PAGES).prop_map(|path| Step::Program { path }),
         1 => select(&[3, 15, 45]).prop_map(Step::Wait),
+        1 => select(&[A, A, B]).prop_map(|realm| Step::Revoke { realm, who: Who::First }),
+        1 => select(&[A, A, B]).prop_map(|realm| Step::EndLogin { realm }),
     ];
     proptest::collection::vec(step, 10..70)
 }
@@ -142,6 +153,10 @@ fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
         None => vec![false, true],
         Some(hole) => vec![hole == Hole::PortsAreOne],
     };
+    let machines = match hole {
+        None => vec![false, true],
+        Some(hole) => vec![hole == Hole::MachinesAreApart],
+    };
     let engines = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
     (
         select(vec![Store::Cookie, Store::Memory]),
@@ -149,12 +164,16 @@ fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
         select(vec![LogoutClears::Session, LogoutClears::Realm]),
         select(engines.to_vec()),
         any::<bool>(),
-        select(ports),
+        (select(ports), select(machines)),
     )
-        .prop_map(move |(store, answer, clears, engine, deadlines, two_ports)| {
-            let setup = Setup { answer, clears, hole, deadlines, two_ports, ..Setup::new(store) };
-            (setup, engine)
-        })
+        .prop_map(
+            move |(store, answer, clears, engine, deadlines, (two_ports, two_machines))| {
+                let setup = Setup::new(store);
+                let setup =
+                    Setup { answer, clears, hole, deadlines, two_ports, two_machines, ..setup };
+                (setup, engine)
+            },
+        )
 }
 
 /// How much was tried, and what was met.
@@ -265,4 +284,14 @@ fn it_finds_that_another_site_logs_out() {
 #[test]
 fn it_finds_that_another_ports_login_takes_old_credentials() {
     finds(Hole::PortsAreOne, "1:");
+}
+
+#[test]
+fn it_finds_that_a_revoked_login_goes_on() {
+    finds(Hole::RevocationsAreLost, "1:");
+}
+
+#[test]
+fn it_finds_that_a_log_out_on_one_machine_is_none_on_the_other() {
+    finds(Hole::MachinesAreApart, "1:");
 }

@@ -5,12 +5,15 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::LogoutClears;
+use actix_basic_logout::{BasicLogin, LogoutClears};
 
 use super::{LOG_OUTS, Limit, Step, Who};
 use crate::support::{
     browser::{Browser, Dialog, Engine, Event, Held, Kind, Stage, realm_of},
-    site::{A, Answer, B, Credentials, LOGIN_DEADLINE, Setup, Site, VISIT_DEADLINE, Wire, is_good},
+    site::{
+        A, Answer, B, Credentials, Hole, LOGIN_DEADLINE, Setup, Site, VISIT_DEADLINE, Wire,
+        at_once, is_good,
+    },
 };
 
 /// An answer that has changed the session: when it was made, and again when it arrived.
@@ -49,10 +52,12 @@ struct Came {
     is_theirs: bool,
     /// It had not been visited for long enough to write down that it is now.
     is_visit_due: bool,
-    /// It was a login that has ended by itself.
+    /// It was a login that has ended by itself or from outside.
     has_expired: bool,
     /// It was written for the other port.
     is_elsewhere: bool,
+    /// How often all logins of the user whom it presents had been ended.
+    revocations: u32,
 }
 
 /// A request, as it was before the step that is looked at.
@@ -97,6 +102,11 @@ pub struct Model {
     given_up: HashSet<u32>,
     /// When credentials were typed last for a realm, on whichever port.
     typed_last: HashMap<(String, Credentials), u32>,
+    /// How often all logins of a user were ended, by realm and user; how often they had been, by the
+    /// epoch in which a login began; and the ids of logins that were ended alone.
+    revocations: HashMap<(String, String), u32>,
+    epochs: HashMap<(String, String, serde_json::Value), u32>,
+    revoked: HashSet<String>,
     /// Realms that were sent another one's credentials while they knew none of their own.
     crossed: HashSet<&'static str>,
     /// Realms whose login is no longer known to have been asked again.
@@ -123,6 +133,9 @@ impl Model {
             typed: HashMap::new(),
             given_up: HashSet::new(),
             typed_last: HashMap::new(),
+            revocations: HashMap::new(),
+            epochs: HashMap::new(),
+            revoked: HashSet::new(),
             crossed: HashSet::new(),
             restored: HashSet::new(),
         }
@@ -188,6 +201,8 @@ impl Model {
             }
             Step::Program { path } => self.program(path)?,
             Step::Wait(seconds) => self.site.seen().now += Duration::from_secs(*seconds),
+            Step::Revoke { realm, who } => self.revoke(realm, who.credentials(realm).0),
+            Step::EndLogin { realm } => self.end_login(realm),
             _ => {}
         }
         Ok(())
@@ -224,6 +239,40 @@ impl Model {
         Ok(())
     }
 
+    fn login(&self, realm: &str) -> &BasicLogin {
+        let (a, b) = &self.site.logins;
+        if realm == A { a } else { b }
+    }
+
+    fn revoke(&mut self, realm: &str, user: &str) {
+        if self.setup.hole != Some(Hole::RevocationsAreLost) {
+            at_once(self.login(realm).revoke_user(user)).unwrap();
+        }
+        *self.revocations.entry((realm.to_owned(), user.to_owned())).or_default() += 1;
+    }
+
+    fn revocations(&self, realm: &str, user: &str) -> u32 {
+        let key = (realm.to_owned(), user.to_owned());
+        self.revocations.get(&key).copied().unwrap_or_default()
+    }
+
+    fn end_login(&mut self, realm: &str) {
+        let entry = self.peek(self.browser.cookie.as_deref(), realm);
+        if let Some(id) = entry["id"].as_str().filter(|_| entry["is"] == "logged_in") {
+            if self.setup.hole != Some(Hole::RevocationsAreLost) {
+                at_once(self.login(realm).end_login(id.parse().unwrap())).unwrap();
+            }
+            self.revoked.insert(id.to_owned());
+        }
+    }
+
+    fn is_revoked(&self, realm: &str, entry: &serde_json::Value) -> bool {
+        let user = entry["user"].as_str().unwrap_or_default();
+        let begun = (realm.to_owned(), user.to_owned(), entry["epoch"].clone());
+        self.epochs.get(&begun).is_some_and(|it| *it < self.revocations(realm, user))
+            || entry["id"].as_str().is_some_and(|id| self.revoked.contains(id))
+    }
+
     fn peek(&self, cookie: Option<&str>, realm: &str) -> serde_json::Value {
         self.site.peek(cookie, realm).unwrap_or_default()
     }
@@ -234,7 +283,7 @@ impl Model {
         let is_ended = entry["id"].as_str().is_some_and(|id| self.ended.contains(id));
         match entry["is"].as_str() {
             Some(_) if is_ended => "logged_out".to_owned(),
-            Some("logged_in") if self.has_expired(&entry) => "logged_out".to_owned(),
+            Some("logged_in") if self.has_expired(realm, &entry) => "logged_out".to_owned(),
             Some(state) => state.to_owned(),
             None if cookie.is_some_and(|it| self.site.leads_nowhere(it)) => "logged_out".to_owned(),
             None if self.site.peek(cookie, "").is_some() => "logged_out".to_owned(),
@@ -248,10 +297,12 @@ impl Model {
         self.site.seen().now.saturating_sub(time)
     }
 
-    fn has_expired(&self, entry: &serde_json::Value) -> bool {
-        self.setup.deadlines
+    /// Whether a login has ended by itself, or was ended from outside.
+    fn has_expired(&self, realm: &str, entry: &serde_json::Value) -> bool {
+        let has_passed = self.setup.deadlines
             && (self.age(&entry["since"]) >= LOGIN_DEADLINE
-                || self.age(&entry["visited"]) >= VISIT_DEADLINE)
+                || self.age(&entry["visited"]) >= VISIT_DEADLINE);
+        has_passed || self.is_revoked(realm, entry)
     }
 
     fn changed(&mut self, chain: u32, realm: &'static str, cookie: Option<&str>) {
@@ -305,11 +356,12 @@ impl Model {
                 && sent.is_some_and(|it| it.realm == request.realm)
                 && sent.is_some_and(|it| entry["user"] == it.credentials.0)
                 && sent.is_some_and(|it| is_good(request.realm, it.credentials))
-                && !self.has_expired(&entry),
+                && !self.has_expired(request.realm, &entry),
             is_visit_due: self.setup.deadlines
                 && self.age(&entry["visited"]) >= VISIT_DEADLINE / 10,
-            has_expired: entry["is"] == "logged_in" && self.has_expired(&entry),
+            has_expired: entry["is"] == "logged_in" && self.has_expired(request.realm, &entry),
             is_elsewhere: is_elsewhere(&entry, request.origin),
+            revocations: sent.map_or(0, |it| self.revocations(request.realm, it.credentials.0)),
         };
         // Of another port nothing counts but a login, with its own credentials or with none.
         let is_login = entry["is"] == "logged_in";
@@ -361,6 +413,10 @@ impl Model {
         if let Some(cookie) = &answer.set_cookie {
             self.changed(request.chain, realm, Some(cookie));
             let entry = self.peek(Some(cookie), realm);
+            if let Some(user) = entry["user"].as_str() {
+                let begun = (realm.to_owned(), user.to_owned(), entry["epoch"].clone());
+                self.epochs.entry(begun).or_insert(came.revocations);
+            }
             if let Some(id) = entry["id"].as_str().filter(|_| came.begins_a_session()) {
                 self.first_visits.insert(id.to_owned());
             }

@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -30,7 +30,7 @@ use actix_web::{
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use base64::{Engine, prelude::BASE64_STANDARD};
 
-use super::store::{MemoryStore, SessionState};
+use super::store::{MemoryStore, Revocations, SessionState};
 
 /// The realm of `/a/…`, but for `/a/b/…`.
 pub const A: &str = "Admin area";
@@ -69,6 +69,10 @@ pub enum Hole {
     OtherSitesAreNotTold,
     /// A login of another port takes any good credentials.
     PortsAreOne,
+    /// Nobody is told of a login that was ended from outside.
+    RevocationsAreLost,
+    /// Each machine remembers the ended logins for itself.
+    MachinesAreApart,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +91,8 @@ pub struct Setup {
     pub deadlines: bool,
     /// Whether the browser's second tab is on another port.
     pub two_ports: bool,
+    /// Whether requests go to one of two machines by turns.
+    pub two_machines: bool,
 }
 
 impl Setup {
@@ -98,6 +104,7 @@ impl Setup {
             hole: None,
             deadlines: false,
             two_ports: false,
+            two_machines: false,
         }
     }
 }
@@ -135,6 +142,8 @@ pub struct Answer {
 pub struct Seen {
     /// Requests that reached a protected handler: number, realm, user.
     pub served: Vec<(u32, String, String)>,
+    /// Who was there, for handles on their logins.
+    pub users: Vec<User>,
     /// Requests about which an authenticator was asked.
     pub checked: Vec<u32>,
     /// How many gates a request may still pass; without an entry, all.
@@ -149,9 +158,20 @@ pub struct Seen {
 type Call = dyn Fn(Request) -> Pin<Box<dyn Future<Output = Answer>>>;
 
 pub struct Site {
-    call: Box<Call>,
+    machines: Vec<Box<Call>>,
+    /// Both realms, on the last machine.
+    pub logins: (BasicLogin, BasicLogin),
     seen: Arc<Mutex<Seen>>,
     pub memory: MemoryStore,
+    pub ended: Revocations,
+}
+
+/// What is at hand without waiting.
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it has to be waited for"),
+    }
 }
 
 /// A request that the server is working on.
@@ -178,7 +198,7 @@ impl Site {
         more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
     ) -> Self {
         let seen = Arc::new(Mutex::new(Seen { now: Duration::from_secs(1), ..Seen::default() }));
-        let login = |realm: &'static str| {
+        let login = |realm: &'static str, ended: &Revocations| {
             let (for_check, for_clock) = (Arc::clone(&seen), Arc::clone(&seen));
             let check = async move |req: &HttpRequest, credentials: &BasicAuth| {
                 check(&for_check, realm, req, credentials).await
@@ -188,6 +208,7 @@ impl Site {
                 .logout_answer(setup.answer.clone())
                 .logout_clears(setup.clears)
                 .fingerprint_key([7; 32])
+                .revocations(ended.clone())
                 .clock(move || -> SystemTime { UNIX_EPOCH + for_clock.lock().unwrap().now });
             if setup.deadlines {
                 builder = builder.login_deadline(LOGIN_DEADLINE).visit_deadline(VISIT_DEADLINE);
@@ -203,14 +224,25 @@ impl Site {
             }
             more(builder).build().unwrap()
         };
-        let logins = (login(A), login(B));
         let mut memory = MemoryStore::default();
         memory.never_renews = setup.hole == Some(Hole::KeyIsNotRenewed);
-        let call = match setup.store {
+        let serve = async |logins| match setup.store {
             Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup.hole).await,
             Store::Memory => serve(memory.clone(), &seen, logins, setup.hole).await,
         };
-        Self { call, seen, memory }
+        let ended = Revocations::default();
+        let on_machine = |number| {
+            let is_apart = number > 0 && setup.hole == Some(Hole::MachinesAreApart);
+            let ended = if is_apart { Revocations::default() } else { ended.clone() };
+            (login(A, &ended), login(B, &ended))
+        };
+        let mut logins = on_machine(0);
+        let mut machines = vec![serve(logins.clone()).await];
+        if setup.two_machines {
+            logins = on_machine(1);
+            machines.push(serve(logins.clone()).await);
+        }
+        Self { machines, logins, seen, memory, ended }
     }
 
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -236,7 +268,8 @@ impl Site {
         if let Some(cookie) = &wire.cookie {
             req = req.insert_header((header::COOKIE, format!("id={cookie}")));
         }
-        Running((self.call)(req.to_request()))
+        let machine = wire.number as usize % self.machines.len();
+        Running(self.machines[machine](req.to_request()))
     }
 
     /// Lets a held request pass one gate.
@@ -311,6 +344,7 @@ async fn check(
 async fn page(seen: Arc<Mutex<Seen>>, req: HttpRequest, session: Session, user: User) -> String {
     let served = (number(&req), user.realm().to_owned(), user.id().to_owned());
     seen.lock().unwrap().served.push(served);
+    seen.lock().unwrap().users.push(user.clone());
     gate(&seen, number(&req)).await;
     if req.path().ends_with("/write") {
         session.insert("written", number(&req)).unwrap();

@@ -1,12 +1,14 @@
-//! Sessions in memory, on the server's side, as Redis would keep them.
+//! Sessions and ended logins in memory, outside the site, as Redis would keep them.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
 };
 
+use actix_basic_logout::{RevocationError, RevocationKey, RevocationStore};
 use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
 use actix_web::cookie::time::Duration;
+use futures_core::future::BoxFuture;
 
 pub type SessionState = HashMap<String, String>;
 
@@ -106,5 +108,69 @@ impl SessionStore for MemoryStore {
             inner.last_deleted = Some(key.as_ref().to_owned());
         })?;
         Ok(())
+    }
+}
+
+/// Clones share what they remember.
+#[derive(Clone, Default)]
+pub struct Revocations(Arc<Mutex<Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
+    values: HashMap<RevocationKey, u64>,
+    kept: Vec<std::time::Duration>,
+    gets: usize,
+    broken: bool,
+}
+
+impl Revocations {
+    /// How often it was asked.
+    pub fn gets(&self) -> usize {
+        self.0.lock().unwrap().gets
+    }
+
+    /// For how long each of what it was told was to be kept.
+    pub fn kept(&self) -> Vec<std::time::Duration> {
+        self.0.lock().unwrap().kept.clone()
+    }
+
+    /// From now on (or no longer) every call fails, as with a Redis that is down.
+    pub fn set_broken(&self, broken: bool) {
+        self.0.lock().unwrap().broken = broken;
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut Remembered) -> T) -> Result<T, RevocationError> {
+        let mut remembered = self.0.lock().unwrap();
+        if remembered.broken {
+            return Err(RevocationError::new("the store is down"));
+        }
+        Ok(f(&mut remembered))
+    }
+}
+
+impl RevocationStore for Revocations {
+    fn set<'a>(
+        &'a self,
+        entries: &'a [(RevocationKey, u64)],
+        keep: std::time::Duration,
+    ) -> BoxFuture<'a, Result<(), RevocationError>> {
+        Box::pin(async move {
+            self.with(|it| {
+                it.kept.push(keep);
+                it.values.extend(entries.iter().copied());
+            })
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        keys: &'a [RevocationKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>> {
+        Box::pin(async move {
+            self.with(|it| {
+                it.gets += 1;
+                keys.iter().map(|key| it.values.get(key).copied()).collect()
+            })
+        })
     }
 }
