@@ -9,4 +9,5 @@ mod flows;
 mod misuse;
 mod model;
 mod neighbours;
+mod revocation;
 mod support;

@@ -30,8 +30,9 @@ pub enum Limit {
     /// Other credentials than the ended login's were rejected first, so the browser may hold those
     /// still (it would, had the others been another realm's): typed now, they are asked for again.
     EndedLoginsTyped,
-    /// The browser had dropped the credentials of a login, and the login expired while its dialog was
-    /// open: what is typed there looks like what was typed before, and is asked for again.
+    /// The browser had dropped the credentials of a login, and the login expired or was revoked while
+    /// its dialog was open: what is typed there looks like what was typed before, and is asked for
+    /// again.
     ExpiredMeanwhile,
     /// A log-out inside the scope was opened while another page had already been challenged. The
     /// prompt over it was the same question, so what was typed there logs in and out again.

@@ -440,10 +440,8 @@ impl Model {
         let Some(sent) = &request.sent else {
             return Err(format!("6: {path} was served without credentials"));
         };
-        let began_apart = |log_out: &LogOut| {
-            came.id != log_out.came.id
-                && came.id.as_ref().is_some_and(|it| self.first_visits.contains(it))
-        };
+        let began_apart =
+            |log_out: &LogOut| came.id != log_out.came.id && came.is_in(&self.first_visits);
         // On another port a login lets in whoever holds its credentials: they were typed there.
         let typed_at = if came.is_elsewhere && came.is_theirs {
             self.typed_last[&(sent.realm.clone(), sent.credentials)]
@@ -551,7 +549,7 @@ impl Model {
                 no_proof
             } else if self.came[&number].is_pending {
                 Limit::EndedLoginsTyped
-            } else if self.came[&number].has_expired {
+            } else if self.came[&number].has_expired || self.came[&number].is_in(&self.revoked) {
                 Limit::ExpiredMeanwhile
             } else if answer.logged_out && is_inside {
                 Limit::LogOutAskedElsewhere
@@ -603,5 +601,9 @@ impl Came {
     /// Its answer cannot but begin another session, if it writes one.
     fn begins_a_session(&self) -> bool {
         self.state == "fresh" || self.led_nowhere
+    }
+
+    fn is_in(&self, ids: &HashSet<String>) -> bool {
+        self.id.as_ref().is_some_and(|id| ids.contains(id))
     }
 }

@@ -5,7 +5,8 @@
 
 use std::{
     collections::HashMap,
-    future::{Future, poll_fn},
+    future::{Future, pending, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
@@ -23,7 +24,7 @@ use actix_web::{
     App, Error, Handler, HttpRequest, HttpResponse,
     body::MessageBody,
     cookie::{Cookie, Key},
-    dev::{Service, ServiceRequest, ServiceResponse},
+    dev::{Service, ServiceRequest},
     http::header,
     test, web,
 };
@@ -185,6 +186,11 @@ impl Running {
             Poll::Pending => None,
         }
     }
+
+    /// Lets the server work to whatever end it comes to, and gives up what still hangs.
+    pub fn finish(mut self) -> Option<Answer> {
+        catch_unwind(AssertUnwindSafe(|| self.run())).ok().flatten()
+    }
 }
 
 impl Site {
@@ -340,8 +346,14 @@ async fn check(
     Ok(found.is_some_and(|it| is_good(realm, it) && !seen.lock().unwrap().revoked.contains(&it.1)))
 }
 
-/// Every protected page: `…/write` writes to the session when it is done.
-async fn page(seen: Arc<Mutex<Seen>>, req: HttpRequest, session: Session, user: User) -> String {
+/// Every protected page: `…/write` writes to the session when it is done. `/a/fail/…`, `/a/panic/…`
+/// and `/a/hang/…` end as they say after that.
+async fn page(
+    seen: Arc<Mutex<Seen>>,
+    req: HttpRequest,
+    session: Session,
+    user: User,
+) -> Result<String, Error> {
     let served = (number(&req), user.realm().to_owned(), user.id().to_owned());
     seen.lock().unwrap().served.push(served);
     seen.lock().unwrap().users.push(user.clone());
@@ -349,7 +361,13 @@ async fn page(seen: Arc<Mutex<Seen>>, req: HttpRequest, session: Session, user: 
     if req.path().ends_with("/write") {
         session.insert("written", number(&req)).unwrap();
     }
-    format!("Signed in as {}", user.id())
+    match req.path().split('/').nth(2) {
+        Some("fail") => return Err(actix_web::error::ErrorInternalServerError("it failed")),
+        Some("panic") => panic!("as the test wants"),
+        Some("hang") => pending().await,
+        _ => {}
+    }
+    Ok(format!("Signed in as {}", user.id()))
 }
 
 /// A log-out's handler, marking the answers by which somebody was logged out.
@@ -466,17 +484,14 @@ async fn serve<S: SessionStore + 'static>(
         let app = std::rc::Rc::clone(&app);
         Box::pin(async move {
             match app.call(req).await {
-                Ok(response) => read(response),
-                Err(error) => Answer {
-                    status: error.as_response_error().status_code().as_u16(),
-                    ..Answer::default()
-                },
+                Ok(response) => read(response.into_parts().1),
+                Err(error) => read(error.error_response()),
             }
         })
     })
 }
 
-fn read<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
+fn read<B: MessageBody>(response: HttpResponse<B>) -> Answer {
     let headers = response.headers();
     let text = |name: header::HeaderName| {
         headers.get(name).map(|value| value.to_str().unwrap().to_owned())
@@ -501,7 +516,7 @@ fn read<B: MessageBody>(response: ServiceResponse<B>) -> Answer {
     }
 }
 
-fn body<B: MessageBody>(response: ServiceResponse<B>) -> String {
+fn body<B: MessageBody>(response: HttpResponse<B>) -> String {
     let mut body = Box::pin(actix_web::body::to_bytes(response.into_body()));
     match body.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),

@@ -1,0 +1,517 @@
+//! Logins that are ended from outside, on every machine, and what waits for their end.
+
+use std::time::Duration;
+
+use actix_basic_logout::{BasicLoginBuilder, LogoutAnswer, LogoutClears, User};
+use actix_web::rt;
+
+use crate::support::{
+    browser::{Browser, Engine, Kind},
+    site::{A, Answer, Credentials, Setup, Site, Store, Wire, at_once},
+    store::Revocations,
+};
+
+const ALICE: Credentials = ("alice", "one");
+const BOB: Credentials = ("bob", "two");
+const BOTH: Credentials = ("both", "same");
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A site, on two machines, in each engine and with each kind of session.
+async fn everywhere(flow: impl AsyncFn(&Site, Engine)) {
+    for store in [Store::Cookie, Store::Memory] {
+        for engine in [Engine::Chromium, Engine::Firefox, Engine::WebKit] {
+            let setup = Setup { two_machines: true, ..Setup::new(store) };
+            flow(&Site::new(&setup).await, engine).await;
+        }
+    }
+}
+
+fn logged_in(site: &Site, engine: Engine, path: &str, credentials: Credentials) -> Browser {
+    let mut browser = Browser::new(engine);
+    browser.open(site, path);
+    browser.types(site, credentials);
+    assert_eq!(browser.open(site, path).body, format!("Signed in as {}", credentials.0));
+    browser.asked = 0;
+    browser
+}
+
+fn is_in(browser: &mut Browser, site: &Site, path: &str) {
+    assert_eq!(browser.open(site, path).status, 200);
+    assert_eq!(browser.fetch(site, path), 200);
+    assert_eq!(browser.asked, 0);
+}
+
+/// The next request is refused, a page says why, and its user is asked once.
+fn has_ended(browser: &mut Browser, site: &Site) {
+    assert_eq!(browser.fetch(site, "/a/poll"), 401);
+    assert_eq!(browser.asked, 0, "not by a poll");
+    let answer = browser.open(site, "/a/x/");
+    assert_eq!(answer.status, 401);
+    assert!(answer.body.contains("It was ended from elsewhere"), "{}", answer.body);
+    assert_eq!(browser.asked, 1);
+}
+
+#[actix_web::test]
+async fn all_logins_of_a_user_end_and_nobody_elses() {
+    everywhere(async |site, engine| {
+        let mut at_work = logged_in(site, engine, "/a/", ALICE);
+        let mut at_home = logged_in(site, engine, "/a/", ALICE);
+        let mut bob = logged_in(site, engine, "/a/", BOB);
+        site.logins.0.revoke_user("alice").await.unwrap();
+        has_ended(&mut at_work, site);
+        has_ended(&mut at_home, site);
+        is_in(&mut bob, site, "/a/");
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn who_was_revoked_may_log_in_again() {
+    everywhere(async |site, engine| {
+        let mut browser = logged_in(site, engine, "/a/", ALICE);
+        for _ in 0..2 {
+            site.logins.0.revoke_user("alice").await.unwrap();
+            browser.open(site, "/a/");
+            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.asked, 1);
+            browser.asked = 0;
+            is_in(&mut browser, site, "/a/x");
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_user_of_the_same_name_in_another_realm_stays() {
+    everywhere(async |site, engine| {
+        let mut browser = logged_in(site, engine, "/a/", BOTH);
+        browser.open(site, "/a/b/");
+        browser.types(site, BOTH);
+        browser.asked = 0;
+        site.logins.1.revoke_user("both").await.unwrap();
+        is_in(&mut browser, site, "/a/");
+        assert_eq!(browser.fetch(site, "/a/b/poll"), 401);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_user_who_never_logged_in_can_be_revoked() {
+    everywhere(async |site, engine| {
+        site.logins.0.revoke_user("alice").await.unwrap();
+        site.logins.0.revoke_user("nobody").await.unwrap();
+        is_in(&mut logged_in(site, engine, "/a/", ALICE), site, "/a/");
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn one_login_ends_by_its_id_and_the_same_users_others_go_on() {
+    everywhere(async |site, engine| {
+        let mut at_work = logged_in(site, engine, "/a/", ALICE);
+        let id = user(site).login_id().unwrap();
+        let mut at_home = logged_in(site, engine, "/a/", ALICE);
+        assert_ne!(user(site).login_id().unwrap(), id);
+        // As it comes back from a form.
+        site.logins.0.end_login(id.to_string().parse().unwrap()).await.unwrap();
+        has_ended(&mut at_work, site);
+        is_in(&mut at_home, site, "/a/");
+        assert_eq!(at_work.types(site, ALICE).status, 200);
+        assert_ne!(user(site).login_id().unwrap(), id);
+    })
+    .await;
+}
+
+/// Whom the last page was for.
+fn user(site: &Site) -> User {
+    site.seen().users.last().unwrap().clone()
+}
+
+#[actix_web::test]
+async fn a_login_whose_password_is_being_checked_ends_as_well() {
+    everywhere(async |site, engine| {
+        let mut browser = Browser::new(engine);
+        browser.open(site, "/a/");
+        browser.type_into(0, ALICE);
+        browser.progress(site, 0, true);
+        site.logins.0.revoke_user("alice").await.unwrap();
+        browser.settle(site);
+        assert_eq!(browser.fetch(site, "/a/poll"), 401);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn ending_a_login_twice_leaves_it_logged_out() {
+    everywhere(async |site, engine| {
+        let mut browser = logged_in(site, engine, "/a/", ALICE);
+        let (id, old) = (user(site).login_id().unwrap(), browser.cookie.clone());
+        browser.open(site, "/logout");
+        site.logins.0.end_login(id).await.unwrap();
+        // A background request of before the log-out may carry what has been typed since.
+        let headers = vec![
+            ("user-agent", "Mozilla/5.0".to_owned()),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("sec-fetch-mode", "cors".to_owned()),
+        ];
+        let overtaken = Wire { headers, ..wire("/a/poll", old, Some(ALICE)) };
+        assert_eq!(site.answer(&overtaken).status, 403);
+    })
+    .await;
+}
+
+fn wire(path: &str, cookie: Option<String>, credentials: Option<Credentials>) -> Wire {
+    Wire {
+        number: 1_000_000,
+        method: "GET",
+        path: path.to_owned(),
+        origin: "http://localhost:8080",
+        headers: vec![
+            ("user-agent", "Mozilla/5.0".to_owned()),
+            ("accept", "text/html".to_owned()),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("sec-fetch-mode", "navigate".to_owned()),
+        ],
+        credentials,
+        cookie,
+    }
+}
+
+#[actix_web::test]
+async fn a_login_on_one_machine_is_good_on_the_other_without_another_check() {
+    everywhere(async |site, engine| {
+        let mut browser = logged_in(site, engine, "/a/", ALICE);
+        let checked = site.seen().checked.len();
+        for _ in 0..4 {
+            is_in(&mut browser, site, "/a/x"); // by turns
+        }
+        assert_eq!(site.seen().checked.len(), checked);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn after_a_restart_old_cookies_are_refused_as_before() {
+    let ended = Revocations::default();
+    let shared = |builder: BasicLoginBuilder| builder.revocations(ended.clone());
+    let setup = Setup::new(Store::Cookie);
+    let site = Site::with(&setup, shared).await;
+    let mut alice = logged_in(&site, Engine::Chromium, "/a/", ALICE);
+    let logged_out = wire("/a/", alice.cookie.clone(), Some(ALICE));
+    alice.open(&site, "/logout");
+    let mut bob = logged_in(&site, Engine::Chromium, "/a/", BOB);
+    let revoked = wire("/a/", bob.cookie.clone(), Some(BOB));
+    site.logins.0.revoke_user("bob").await.unwrap();
+
+    let site = Site::with(&setup, shared).await;
+    assert_eq!(site.answer(&logged_out).status, 401);
+    has_ended(&mut bob, &site);
+    assert_eq!(site.answer(&revoked).status, 401);
+}
+
+#[actix_web::test]
+async fn what_has_ended_is_kept_for_as_long_as_its_login_could_live() {
+    let kept = async |more: &dyn Fn(BasicLoginBuilder) -> BasicLoginBuilder| {
+        let site = Site::with(&Setup::new(Store::Cookie), more).await;
+        logged_in(&site, Engine::Chromium, "/a/", ALICE).open(&site, "/logout");
+        site.logins.0.revoke_user("alice").await.unwrap();
+        site.ended.kept()
+    };
+    // With a minute for clocks that differ.
+    assert_eq!(kept(&|it| it).await, [30 * DAY + MINUTE; 2]);
+    assert_eq!(kept(&|it| it.visit_deadline(DAY)).await, [DAY + MINUTE; 2]);
+    assert_eq!(kept(&|it| it.login_deadline(DAY)).await, [DAY + MINUTE; 2]);
+    assert_eq!(kept(&|it| it.visit_deadline(Duration::MAX)).await, [400 * DAY; 2]);
+}
+
+#[actix_web::test]
+async fn who_was_never_logged_in_is_remembered_for_a_day_and_another_realms_login_for_long() {
+    let setup = Setup { answer: LogoutAnswer::Page, ..Setup::new(Store::Cookie) };
+    let site = Site::new(&setup).await;
+    let mut browser = Browser::new(Engine::Chromium);
+    browser.open(&site, "/a/");
+    browser.open(&site, "/logout");
+    assert_eq!(site.ended.kept(), [DAY]);
+
+    let site = Site::new(&setup).await;
+    let mut browser = logged_in(&site, Engine::Chromium, "/a/", ALICE);
+    browser.open(&site, "/a/b/");
+    browser.types(&site, ("carol", "three"));
+    browser.open(&site, "/logout");
+    assert_eq!(site.ended.kept(), [30 * DAY + MINUTE, 400 * DAY]);
+}
+
+#[actix_web::test]
+async fn a_request_of_a_login_asks_the_store_once_and_nobody_elses_does() {
+    let site = Site::new(&Setup::new(Store::Cookie)).await;
+    let program = Wire {
+        headers: vec![("user-agent", "curl/8.14.1".to_owned())],
+        ..wire("/a/", None, Some(ALICE))
+    };
+    assert_eq!(site.answer(&program).status, 200);
+    assert_eq!(site.answer(&wire("/a/", None, None)).status, 401);
+    assert_eq!(site.answer(&wire("/a/", None, Some(ALICE))).status, 401);
+    assert_eq!(site.ended.gets(), 0);
+
+    let mut browser = logged_in(&site, Engine::Chromium, "/a/", ALICE);
+    let before = site.ended.gets();
+    browser.open(&site, "/a/");
+    assert_eq!(site.ended.gets() - before, 1);
+}
+
+fn is_unavailable(answer: &Answer) {
+    assert_eq!(answer.status, 503);
+    assert_eq!((&answer.challenge, answer.is_quiet, &answer.set_cookie), (&None, false, &None));
+    assert!(answer.body.contains("cannot look up your login"), "{}", answer.body);
+}
+
+#[actix_web::test]
+async fn while_the_store_is_down_nobody_is_let_in_logged_out_or_asked() {
+    everywhere(async |site, engine| {
+        let mut browser = logged_in(site, engine, "/a/", ALICE);
+        let id = user(site).login_id().unwrap();
+        let served = site.seen().served.len();
+        site.ended.set_broken(true);
+        is_unavailable(&browser.open(site, "/a/"));
+        assert_eq!(browser.fetch(site, "/a/poll"), 503);
+        is_unavailable(&browser.open(site, "/logout"));
+        is_unavailable(&browser.open(site, "/a/logout"));
+        assert!(site.logins.0.revoke_user("alice").await.is_err());
+        assert!(site.logins.0.end_login(id).await.is_err());
+        assert_eq!((site.seen().served.len(), browser.asked), (served, 0));
+
+        site.ended.set_broken(false);
+        is_in(&mut browser, site, "/a/");
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_store_that_fails_under_a_login_or_a_late_write_saves_nothing() {
+    everywhere(async |site, engine| {
+        let mut browser = Browser::new(engine);
+        browser.open(site, "/a/");
+        browser.type_into(0, ALICE);
+        browser.progress(site, 0, true);
+        site.ended.set_broken(true);
+        browser.settle(site);
+        is_unavailable(&browser.shown[&0]);
+        site.ended.set_broken(false);
+        assert_eq!(site.peek(browser.cookie.as_deref(), A).unwrap()["is"], "asked");
+
+        let mut browser = logged_in(site, engine, "/a/", ALICE);
+        let wire = wire("/a/write", browser.cookie.clone(), Some(ALICE));
+        let mut slow = site.start(&wire, true);
+        assert!(slow.run().is_none(), "held in its handler");
+        site.ended.set_broken(true);
+        site.permit(wire.number);
+        is_unavailable(&slow.run().unwrap());
+        site.ended.set_broken(false);
+        is_in(&mut browser, site, "/a/");
+    })
+    .await;
+}
+
+/// Alice is logged in; what waits for the end of her login.
+async fn waits(more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder) -> (Site, Browser, Waiting) {
+    tokio::time::pause();
+    let setup = Setup { two_machines: true, ..Setup::new(Store::Memory) };
+    let site = Site::with(&setup, more).await;
+    let browser = logged_in(&site, Engine::Chromium, "/a/", ALICE);
+    let waiting = Waiting(rt::spawn(user(&site).ended()));
+    assert!(waiting.goes_on().await);
+    (site, browser, waiting)
+}
+
+struct Waiting(rt::task::JoinHandle<()>);
+
+impl Waiting {
+    /// For ten seconds more. Nothing else goes on, so they pass at once.
+    async fn goes_on(&self) -> bool {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        !self.0.is_finished()
+    }
+
+    async fn has_ended(self) {
+        self.0.await.unwrap();
+    }
+}
+
+#[actix_web::test]
+async fn an_open_login_is_told_of_its_log_out() {
+    let (site, mut browser, waiting) = waits(|it| it).await;
+    browser.open(&site, "/logout");
+    waiting.has_ended().await;
+}
+
+#[actix_web::test]
+async fn an_open_login_is_told_of_its_users_revocation() {
+    let (site, _, waiting) = waits(|it| it).await;
+    site.logins.0.revoke_user("alice").await.unwrap();
+    waiting.has_ended().await;
+}
+
+#[actix_web::test]
+async fn an_open_login_is_told_that_it_was_ended_by_its_id() {
+    let (site, _, waiting) = waits(|it| it).await;
+    site.logins.0.end_login(user(&site).login_id().unwrap()).await.unwrap();
+    waiting.has_ended().await;
+}
+
+#[actix_web::test]
+async fn an_open_login_is_told_of_its_deadline() {
+    let (site, _, waiting) = waits(|it| it.login_deadline(MINUTE)).await;
+    site.seen().now += MINUTE;
+    waiting.has_ended().await;
+}
+
+#[actix_web::test]
+async fn an_open_login_is_told_that_its_password_is_no_longer_good() {
+    let (site, mut browser, waiting) = waits(|it| it.reverify_after(MINUTE)).await;
+    site.seen().revoked.push("one");
+    site.seen().now += MINUTE;
+    browser.open(&site, "/a/");
+    waiting.has_ended().await;
+}
+
+#[actix_web::test]
+async fn an_open_login_does_not_end_with_anothers_or_with_its_store() {
+    let (site, mut browser, waiting) = waits(|it| it).await;
+    logged_in(&site, Engine::Chromium, "/a/", ALICE).open(&site, "/logout");
+    site.logins.0.revoke_user("bob").await.unwrap();
+    site.logins.1.revoke_user("alice").await.unwrap();
+    assert!(waiting.goes_on().await);
+    site.ended.set_broken(true);
+    assert!(waiting.goes_on().await);
+    site.ended.set_broken(false);
+    browser.open(&site, "/logout");
+    waiting.has_ended().await;
+}
+
+#[actix_web::test]
+async fn a_login_that_has_ended_is_over_at_once_and_a_programs_never() {
+    let (site, mut browser, waiting) = waits(|it| it).await;
+    let alice = user(&site);
+    browser.open(&site, "/logout");
+    waiting.has_ended().await;
+    at_once(alice.ended());
+
+    let headers = vec![("user-agent", "curl/8.14.1".to_owned())];
+    site.answer(&Wire { headers, ..wire("/a/", None, Some(ALICE)) });
+    assert_eq!(user(&site).login_id(), None);
+    let waiting = Waiting(rt::spawn(user(&site).ended()));
+    site.logins.0.revoke_user("alice").await.unwrap();
+    assert!(waiting.goes_on().await);
+}
+
+/// A `WebSocket`'s handshake, as Safari sends it.
+fn handshake(cookie: Option<String>) -> Wire {
+    let headers = vec![
+        ("user-agent", "Mozilla/5.0".to_owned()),
+        ("origin", "http://localhost:8080".to_owned()),
+        ("upgrade", "websocket".to_owned()),
+    ];
+    Wire { headers, ..wire("/a/socket", cookie, None) }
+}
+
+fn sockets_by_session(builder: BasicLoginBuilder) -> BasicLoginBuilder {
+    builder.session_suffices_for(|req| req.path() == "/a/socket")
+}
+
+async fn with_sockets(flow: impl AsyncFn(&Site, &mut Browser)) {
+    for store in [Store::Cookie, Store::Memory] {
+        let site = Site::with(&Setup::new(store), sockets_by_session).await;
+        let mut browser = logged_in(&site, Engine::WebKit, "/a/", ALICE);
+        flow(&site, &mut browser).await;
+    }
+}
+
+#[actix_web::test]
+async fn the_session_alone_passes_where_the_application_says_so() {
+    with_sockets(async |site, browser| {
+        let answer = site.answer(&handshake(browser.cookie.clone()));
+        assert_eq!((answer.status, &*answer.body), (200, "Signed in as alice"));
+        assert_eq!(answer.set_cookie, None);
+        let elsewhere = Wire { path: "/a/other".to_owned(), ..handshake(browser.cookie.clone()) };
+        assert_eq!(site.answer(&elsewhere).status, 401);
+        assert_eq!(site.answer(&handshake(None)).status, 401);
+
+        site.seen().now += 10 * MINUTE;
+        let answer = site.answer(&handshake(browser.cookie.clone()));
+        assert_eq!(answer.status, 200, "though the password is due to be checked");
+    })
+    .await;
+    let site = Site::new(&Setup::new(Store::Cookie)).await;
+    let browser = logged_in(&site, Engine::WebKit, "/a/", ALICE);
+    assert_eq!(site.answer(&handshake(browser.cookie)).status, 401, "not by default");
+}
+
+#[actix_web::test]
+async fn the_session_alone_passes_no_other_site_no_other_port_and_no_wrong_password() {
+    with_sockets(async |site, browser| {
+        let mut foreign = handshake(browser.cookie.clone());
+        foreign.headers[1].1 = "http://evil.example".to_owned();
+        assert_eq!(site.answer(&foreign).status, 401);
+        let mut other_port = handshake(browser.cookie.clone());
+        other_port.origin = "http://localhost:9090";
+        other_port.headers[1].1 = "http://localhost:9090".to_owned();
+        assert_eq!(site.answer(&other_port).status, 401);
+        let credentials = Some(("alice", "wrong"));
+        let wrong = Wire { credentials, ..handshake(browser.cookie.clone()) };
+        assert_eq!(site.answer(&wrong).status, 401);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn the_session_alone_passes_no_login_that_has_ended() {
+    with_sockets(async |site, browser| {
+        let old = browser.cookie.clone();
+        browser.open(site, "/logout");
+        assert_eq!(site.answer(&handshake(old)).status, 401);
+        assert_eq!(site.answer(&handshake(browser.cookie.clone())).status, 401);
+        browser.types(site, ALICE);
+        assert_eq!(site.answer(&handshake(browser.cookie.clone())).status, 200);
+        site.logins.0.revoke_user("alice").await.unwrap();
+        assert_eq!(site.answer(&handshake(browser.cookie.clone())).status, 401);
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn a_request_that_ends_badly_after_its_log_out_brings_nothing_back() {
+    everywhere(async |site, engine| {
+        for path in ["/a/fail/write", "/a/panic/write", "/a/hang/write"] {
+            let mut browser = logged_in(site, engine, "/a/", ALICE);
+            let old = wire(path, browser.cookie.clone(), Some(ALICE));
+            let mut slow = site.start(&old, true);
+            assert!(slow.run().is_none(), "held in its handler");
+            browser.open(site, "/logout");
+            site.permit(old.number);
+            let answer = slow.finish();
+            // Whatever its client made of the answer, nobody is in.
+            let cookies = [old.cookie, browser.cookie, answer.and_then(|it| it.set_cookie)];
+            for cookie in cookies.into_iter().flatten() {
+                assert_eq!(site.answer(&wire("/a/", Some(cookie), Some(ALICE))).status, 401);
+            }
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
+async fn log_out_of_this_realm_alone_ends_its_login_on_every_machine() {
+    for store in [Store::Cookie, Store::Memory] {
+        let setup = Setup { two_machines: true, clears: LogoutClears::Realm, ..Setup::new(store) };
+        let site = Site::new(&setup).await;
+        let mut browser = logged_in(&site, Engine::Chromium, "/a/", ALICE);
+        let old = browser.cookie.clone();
+        browser.request(&site, Kind::Page, "POST", "/logout");
+        for number in [2, 3] {
+            let wire = Wire { number, ..wire("/a/", old.clone(), Some(ALICE)) };
+            assert_eq!(site.answer(&wire).status, 401);
+        }
+    }
+}
