@@ -2,9 +2,17 @@
 //!
 //! `cargo run --example admin`, then open the address that it prints. `ADDR` says where to listen
 //! (default `127.0.0.1:8080`), `LOGOUT` how log-out answers (`challenge`, `page` or `redirect`),
-//! `LOGIN_SECONDS` and `IDLE_SECONDS` when a login ends by itself (default: never), `SECRET` the key
-//! of sessions and fingerprints (64 bytes or more, hex; default: drawn at the start), `RUST_LOG` what
-//! is logged (try `actix_basic_logout=debug`).
+//! `LOGIN_SECONDS` and `IDLE_SECONDS` when a login ends by itself (default: never, and after 30 days
+//! of nothing), `RUST_LOG` what is logged (try `actix_basic_logout=debug`).
+//!
+//! `SESSIONS=redis://127.0.0.1:6379` keeps sessions and ended logins in Redis. With that, and the
+//! same `SECRET` (the key of sessions and fingerprints: 64 bytes or more, hex; default: drawn at the
+//! start), several instances are one site:
+//!
+//! ```sh
+//! export SESSIONS=redis://127.0.0.1:6379 SECRET=$(openssl rand -hex 64)
+//! ADDR=127.0.0.1:8080 cargo run --example admin & ADDR=127.0.0.1:8081 cargo run --example admin
+//! ```
 
 use std::{
     env,
@@ -14,10 +22,18 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{BasicLogin, LogoutAnswer, User};
-use actix_session::{SessionMiddleware, storage::CookieSessionStore};
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, web};
+use actix_basic_logout::{
+    BasicLogin, LogoutAnswer, RedisRevocationStore, RevocationError, User, session_store_errors,
+};
+use actix_session::{
+    SessionMiddleware,
+    storage::{CookieSessionStore, RedisSessionStore, SessionStore},
+};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, middleware::from_fn, web,
+};
 use actix_web_httpauth::extractors::basic::BasicAuth;
+use deadpool_redis::{PoolConfig, Runtime, Timeouts};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -36,7 +52,6 @@ async fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the line that says where it listens")]
 async fn serve() -> Result<(), String> {
     let address: SocketAddr =
         variable("ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)), |value| {
@@ -60,13 +75,36 @@ async fn serve() -> Result<(), String> {
     if let Some(after) = idle_seconds {
         login = login.visit_deadline(after);
     }
+    let redis = variable("SESSIONS", None, |value| {
+        value.starts_with("redis://").then(|| Some(value.to_owned())).ok_or("redis://host:port")
+    })?;
+    let redis = match redis {
+        None => None,
+        Some(url) => {
+            let (sessions, ended) = connect(&url).await.map_err(|it| format!("SESSIONS: {it}"))?;
+            login = login.revocations(ended);
+            Some(sessions)
+        }
+    };
     let mut key = Key::generate();
     if let Some(secret) = secret {
         key = Key::from(&secret);
         login = login.fingerprint_key(secret);
     }
     let login = login.build().map_err(|error| error.to_string())?;
+    match redis {
+        Some(store) => listen(address, login, key, move || store.clone()).await,
+        None => listen(address, login, key, CookieSessionStore::default).await,
+    }
+}
 
+#[expect(clippy::print_stdout, reason = "the line that says where it listens")]
+async fn listen<S: SessionStore + 'static>(
+    address: SocketAddr,
+    login: BasicLogin,
+    key: Key,
+    store: impl Fn() -> S + Clone + Send + 'static,
+) -> Result<(), String> {
     let server = HttpServer::new(move || {
         let admin = web::scope("/admin")
             .wrap(login.clone())
@@ -76,18 +114,21 @@ async fn serve() -> Result<(), String> {
             .route("/api/whoami", web::get().to(whoami))
             .route("/logout", web::get().to(login.logout()))
             .route("/logout", web::post().to(login.logout()))
+            .route("/everywhere", web::post().to(log_out_everywhere))
             .default_service(web::to(dashboard));
         // The session goes around everything, so its `.wrap` comes last.
-        let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+        let session = SessionMiddleware::builder(store(), key.clone())
             .cookie_secure(false) // plain http; leave it out where there is https
             .build();
         App::new()
+            .app_data(web::ThinData(login.clone()))
             .route("/", web::get().to(home))
             .route("/style.css", web::get().to(style))
             .service(admin)
             .route("/logout", web::get().to(login.logout()))
             .route("/logout", web::post().to(login.logout()))
             .wrap(session)
+            .wrap(from_fn(session_store_errors))
     })
     .workers(2)
     .bind(address)
@@ -100,6 +141,19 @@ async fn serve() -> Result<(), String> {
     server.run().await.map_err(|error| error.to_string())
 }
 
+/// Sessions and ended logins in Redis. A server that does not answer is given up soon.
+async fn connect(
+    url: &str,
+) -> Result<(RedisSessionStore, RedisRevocationStore), Box<dyn std::error::Error>> {
+    let ended = RedisRevocationStore::new(url).await?;
+    let patience = Some(Duration::from_secs(2));
+    let timeouts = Timeouts { wait: patience, create: patience, recycle: patience };
+    let mut config = deadpool_redis::Config::from_url(url);
+    config.pool = Some(PoolConfig { timeouts, ..PoolConfig::default() });
+    let pool = config.create_pool(Some(Runtime::Tokio1))?;
+    Ok((RedisSessionStore::builder_pooled(pool).build().await?, ended))
+}
+
 /// An environment variable, or an error that says which and why.
 fn variable<T>(
     name: &str,
@@ -108,8 +162,9 @@ fn variable<T>(
 ) -> Result<T, String> {
     match env::var(name) {
         Ok(value) => parse(&value).map_err(|expected| {
-            // What was meant for a secret stays one.
-            let value = if name == "SECRET" { "...".to_owned() } else { format!("{value:?}") };
+            // What was meant for a secret stays one; a URL may hold a password.
+            let is_secret = ["SECRET", "SESSIONS"].contains(&name);
+            let value = if is_secret { "...".to_owned() } else { format!("{value:?}") };
             format!("{name}={value} makes no sense: it takes {expected}")
         }),
         Err(env::VarError::NotPresent) => Ok(default),
@@ -148,6 +203,15 @@ async fn dashboard(req: HttpRequest, user: User) -> impl Responder {
         .replace("{since}", &format!("{minutes} min"))
         .replace("{path}", &escape(req.path()));
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body)
+}
+
+/// Ends all logins of whoever asks, in every browser.
+async fn log_out_everywhere(
+    web::ThinData(login): web::ThinData<BasicLogin>,
+    user: User,
+) -> Result<impl Responder, RevocationError> {
+    login.revoke_user(user.id()).await?;
+    Ok(web::Redirect::to("/admin/").see_other())
 }
 
 async fn whoami(user: User) -> impl Responder {

@@ -19,8 +19,8 @@ use crate::{challenge, client::Client};
 /// in vain. Other errors and answers are left as they are. The cause goes to the log, at level
 /// `error`.
 ///
-/// Not for sessions in cookies, which have no store that could be down: a session that is too large
-/// for its cookie would look the same.
+/// Sessions in cookies have no store that could be down; there it does nothing, but for a session that
+/// is too large for its cookie, which looks the same from here.
 ///
 /// ```
 /// use actix_basic_logout::session_store_errors;
