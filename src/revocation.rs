@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fmt,
     sync::{
-        Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -93,6 +93,24 @@ pub trait RevocationStore: Send + Sync + 'static {
         &'a self,
         keys: &'a [RevocationKey],
     ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>>;
+}
+
+/// One store for several realms.
+impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
+    fn set<'a>(
+        &'a self,
+        entries: &'a [(RevocationKey, u64)],
+        keep: Duration,
+    ) -> BoxFuture<'a, Result<(), RevocationError>> {
+        (**self).set(entries, keep)
+    }
+
+    fn get<'a>(
+        &'a self,
+        keys: &'a [RevocationKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>> {
+        (**self).get(keys)
+    }
 }
 
 /// What a [`RevocationStore`] keeps a number under: a login, or a realm's user.

@@ -9,5 +9,6 @@ mod flows;
 mod misuse;
 mod model;
 mod neighbours;
+mod redis;
 mod revocation;
 mod support;

@@ -13,12 +13,15 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use actix_basic_logout::{BasicLogin, BasicLoginBuilder, Client, LogoutAnswer, LogoutClears, User};
+use actix_basic_logout::{
+    BasicLogin, BasicLoginBuilder, Client, LogoutAnswer, LogoutClears, RedisRevocationStore,
+    RevocationStore, User,
+};
 use actix_http::Request;
 use actix_session::{
     Session, SessionExt, SessionMiddleware,
     config::CookieContentSecurity,
-    storage::{CookieSessionStore, SessionStore},
+    storage::{CookieSessionStore, RedisSessionStore, SessionStore},
 };
 use actix_web::{
     App, Error, Handler, HttpRequest, HttpResponse,
@@ -80,6 +83,8 @@ pub enum Hole {
 pub enum Store {
     Cookie,
     Memory,
+    /// At this port, with the ended logins.
+    Redis(u16),
 }
 
 #[derive(Clone, Debug)]
@@ -193,6 +198,14 @@ impl Running {
     }
 }
 
+impl Future for Running {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
 impl Site {
     pub async fn new(setup: &Setup) -> Self {
         Self::with(setup, |builder| builder).await
@@ -204,7 +217,7 @@ impl Site {
         more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
     ) -> Self {
         let seen = Arc::new(Mutex::new(Seen { now: Duration::from_secs(1), ..Seen::default() }));
-        let login = |realm: &'static str, ended: &Revocations| {
+        let login = |realm: &'static str, ended: &Arc<dyn RevocationStore>| {
             let (for_check, for_clock) = (Arc::clone(&seen), Arc::clone(&seen));
             let check = async move |req: &HttpRequest, credentials: &BasicAuth| {
                 check(&for_check, realm, req, credentials).await
@@ -214,7 +227,7 @@ impl Site {
                 .logout_answer(setup.answer.clone())
                 .logout_clears(setup.clears)
                 .fingerprint_key([7; 32])
-                .revocations(ended.clone())
+                .revocations(Arc::clone(ended))
                 .clock(move || -> SystemTime { UNIX_EPOCH + for_clock.lock().unwrap().now });
             if setup.deadlines {
                 builder = builder.login_deadline(LOGIN_DEADLINE).visit_deadline(VISIT_DEADLINE);
@@ -235,17 +248,28 @@ impl Site {
         let serve = async |logins| match setup.store {
             Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup.hole).await,
             Store::Memory => serve(memory.clone(), &seen, logins, setup.hole).await,
+            Store::Redis(port) => {
+                let store = RedisSessionStore::new(redis(port)).await.unwrap();
+                serve(store, &seen, logins, setup.hole).await
+            }
         };
         let ended = Revocations::default();
-        let on_machine = |number| {
-            let is_apart = number > 0 && setup.hole == Some(Hole::MachinesAreApart);
-            let ended = if is_apart { Revocations::default() } else { ended.clone() };
+        let on_machine = async |number| {
+            let ended: Arc<dyn RevocationStore> = match setup.store {
+                Store::Redis(port) => {
+                    Arc::new(RedisRevocationStore::new(&redis(port)).await.unwrap())
+                }
+                _ if number > 0 && setup.hole == Some(Hole::MachinesAreApart) => {
+                    Arc::new(Revocations::default())
+                }
+                Store::Cookie | Store::Memory => Arc::new(ended.clone()),
+            };
             (login(A, &ended), login(B, &ended))
         };
-        let mut logins = on_machine(0);
+        let mut logins = on_machine(0).await;
         let mut machines = vec![serve(logins.clone()).await];
         if setup.two_machines {
-            logins = on_machine(1);
+            logins = on_machine(1).await;
             machines.push(serve(logins.clone()).await);
         }
         Self { machines, logins, seen, memory, ended }
@@ -313,8 +337,11 @@ impl Site {
 
 /// Waits here while the request is held.
 async fn gate(seen: &Mutex<Seen>, number: u32) {
-    poll_fn(|_| match seen.lock().unwrap().permits.get_mut(&number) {
-        Some(0) => Poll::Pending,
+    poll_fn(|cx| match seen.lock().unwrap().permits.get_mut(&number) {
+        Some(0) => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
         Some(permits) => {
             *permits -= 1;
             Poll::Ready(())
@@ -322,6 +349,10 @@ async fn gate(seen: &Mutex<Seen>, number: u32) {
         None => Poll::Ready(()),
     })
     .await;
+}
+
+fn redis(port: u16) -> String {
+    format!("redis://127.0.0.1:{port}")
 }
 
 fn number(req: &HttpRequest) -> u32 {

@@ -1,0 +1,390 @@
+//! Several machines that share sessions and ended logins in a real Redis. To be asked for
+//! (`cargo test --test it redis -- --ignored`), since a `redis-server` is needed.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use actix_basic_logout::{RedisRevocationStore, RevocationStore};
+use actix_web::rt;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+
+use crate::support::site::{Answer, Credentials, Setup, Site, Store, Wire};
+
+const ALICE: Credentials = ("alice", "one");
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A server with a port and a directory of its own, which ends with the test.
+struct Redis {
+    port: u16,
+    directory: TempDir,
+    child: Child,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let directory = TempDir::new().unwrap();
+        let child = Self::serve(port, &directory);
+        let redis = Self { port, directory, child };
+        redis.is_there().await;
+        redis
+    }
+
+    /// What it was told is on its disk, so that it is there after a restart.
+    fn serve(port: u16, directory: &TempDir) -> Child {
+        Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--appendfsync", "always", "--dir"])
+            .arg(directory.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server is installed")
+    }
+
+    async fn is_there(&self) {
+        let answers = async {
+            while RedisRevocationStore::new(&self.url()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(LIMIT, answers).await.expect("Redis answers");
+    }
+
+    fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    async fn start_again(&mut self) {
+        self.child = Self::serve(self.port, &self.directory);
+        self.is_there().await;
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The site of the other tests on two machines: requests with even numbers go to one, with odd
+/// numbers to the other.
+async fn two_machines(redis: &Redis) -> Site {
+    let store = Store::Redis(redis.port);
+    Site::new(&Setup { two_machines: true, ..Setup::new(store) }).await
+}
+
+fn wire(number: u32, path: &str, cookie: Option<&str>, credentials: Option<Credentials>) -> Wire {
+    Wire {
+        number,
+        method: "GET",
+        path: path.to_owned(),
+        origin: "http://localhost:8080",
+        headers: vec![
+            ("user-agent", "Mozilla/5.0".to_owned()),
+            ("accept", "text/html".to_owned()),
+            ("sec-fetch-site", "same-origin".to_owned()),
+            ("sec-fetch-mode", "navigate".to_owned()),
+        ],
+        credentials,
+        cookie: cookie.map(str::to_owned),
+    }
+}
+
+async fn ask(site: &Site, wire: Wire) -> Answer {
+    site.start(&wire, false).await
+}
+
+/// Alice logs in on the machine of even numbers; her cookie.
+async fn log_in(site: &Site) -> String {
+    let asked = ask(site, wire(0, "/a/", None, None)).await.set_cookie.unwrap();
+    let welcome = ask(site, wire(2, "/a/", Some(&asked), Some(ALICE))).await;
+    assert_eq!(welcome.status, 200);
+    welcome.set_cookie.unwrap()
+}
+
+async fn is_refused_everywhere(site: &Site, cookie: &str) {
+    for number in [10, 11] {
+        let answer = ask(site, wire(number, "/a/", Some(cookie), Some(ALICE))).await;
+        assert_eq!(answer.status, 401, "machine {}", number % 2);
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn a_login_is_good_on_the_other_machine_without_another_check() {
+    let redis = Redis::start().await;
+    let site = two_machines(&redis).await;
+    let cookie = log_in(&site).await;
+    let checked = site.seen().checked.len();
+    for number in 3..9 {
+        let answer = ask(&site, wire(number, "/a/x", Some(&cookie), Some(ALICE))).await;
+        assert_eq!((answer.status, answer.set_cookie), (200, None));
+    }
+    assert_eq!(site.seen().checked.len(), checked);
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn a_log_out_on_one_machine_is_one_on_the_other_whatever_is_in_flight_there() {
+    let redis = Redis::start().await;
+    let site = two_machines(&redis).await;
+    for path in ["/a/write", "/a/fail/write", "/a/panic/write", "/a/hang/write"] {
+        let cookie = log_in(&site).await;
+        let slow = wire(13, path, Some(&cookie), Some(ALICE));
+        let served = site.seen().served.len();
+        let running = rt::spawn(site.start(&slow, true));
+        let arrives = async {
+            while site.seen().served.len() == served {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LIMIT, arrives).await.expect("it reaches its handler");
+        let out = ask(&site, wire(14, "/logout", Some(&cookie), Some(ALICE))).await;
+        assert_eq!(out.status, 401);
+
+        site.permit(slow.number);
+        let late = match path {
+            "/a/hang/write" => {
+                running.abort();
+                None
+            }
+            // A panic is the end of its task.
+            _ => timeout(LIMIT, running).await.unwrap().ok().and_then(|it| it.set_cookie),
+        };
+        assert_eq!(late.is_some(), ["/a/write", "/a/fail/write"].contains(&path), "{path}");
+        for cookie in [Some(cookie), out.set_cookie, late].into_iter().flatten() {
+            is_refused_everywhere(&site, &cookie).await;
+        }
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn a_revoked_user_is_out_on_every_machine() {
+    let redis = Redis::start().await;
+    let site = two_machines(&redis).await;
+    let (at_work, at_home) = (log_in(&site).await, log_in(&site).await);
+    site.logins.0.revoke_user("alice").await.unwrap();
+    for cookie in [at_work, at_home] {
+        is_refused_everywhere(&site, &cookie).await;
+    }
+    log_in(&site).await;
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn an_open_login_is_told_of_a_log_out_on_another_machine() {
+    let redis = Redis::start().await;
+    let (one, other) = (two_machines(&redis).await, two_machines(&redis).await);
+    let cookie = log_in(&one).await;
+    let user = one.seen().users.last().unwrap().clone();
+    let ended = rt::spawn(user.ended());
+    ask(&other, wire(4, "/logout", Some(&cookie), Some(ALICE))).await;
+    timeout(LIMIT, ended).await.expect("it is told").unwrap();
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn what_is_remembered_expires_by_itself_and_bears_the_prefix() {
+    let redis = Redis::start().await;
+    let store = RedisRevocationStore::new(&redis.url()).await.unwrap().prefix("shop:");
+    let site = Site::with(&Setup::new(Store::Cookie), |it| it.revocations(store.clone())).await;
+    site.logins.0.revoke_user("alice").await.unwrap();
+    let keys = redis_cli(&redis, &["keys", "*"]);
+    assert!(keys.starts_with("shop:") && keys.lines().count() == 1, "{keys}");
+    let seconds: u64 = redis_cli(&redis, &["ttl", keys.trim()]).trim().parse().unwrap();
+    let days = 30 * 24 * 60 * 60;
+    assert!((days..=days + 61).contains(&seconds), "{seconds}");
+
+    assert!(store.get(&[]).await.is_err(), "Redis has no answer to no question");
+    redis_cli(&redis, &["set", keys.trim(), "nonsense"]);
+    let asked = ask(&site, wire(0, "/a/", None, None)).await.set_cookie.unwrap();
+    let answer = ask(&site, wire(1, "/a/", Some(&asked), Some(ALICE))).await;
+    assert_eq!(answer.status, 503, "nonsense lets nobody in");
+}
+
+fn redis_cli(redis: &Redis, arguments: &[&str]) -> String {
+    let port = redis.port.to_string();
+    let output = Command::new("redis-cli").args(["-p", &port]).args(arguments).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn a_server_that_is_not_there_is_said_at_once() {
+    let error = RedisRevocationStore::new("redis://127.0.0.1:1").await.unwrap_err().to_string();
+    assert!(error.starts_with("no access to the ended logins: "), "{error}");
+    assert!(RedisRevocationStore::new("127.0.0.1").await.is_err(), "nor is that a URL");
+}
+
+/// An instance of the demo.
+struct Demo {
+    child: Child,
+    address: String,
+}
+
+impl Demo {
+    fn start(redis: &Redis) -> Self {
+        let test = env::current_exe().unwrap();
+        let admin = test.ancestors().nth(2).unwrap().join("examples/admin");
+        let mut child = Command::new(&admin)
+            .env("ADDR", "127.0.0.1:0")
+            .env("SESSIONS", redis.url())
+            .env("SECRET", "5a".repeat(64))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", admin.display()));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.split('/').nth(2).expect("a URL").to_owned();
+        Self { child, address }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A browser with its cookie, and with alice's credentials once they were typed.
+#[derive(Default)]
+struct Browser {
+    cookie: Option<String>,
+    has_typed: bool,
+}
+
+/// The head of an answer, in lower case, and its body.
+struct Page {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Browser {
+    async fn ask(&mut self, demo: &Demo, method: &str, path: &str) -> Page {
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\
+             User-Agent: Mozilla/5.0\r\nAccept: text/html\r\nContent-Length: 0\r\n\
+             Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\n"
+        );
+        if self.has_typed {
+            let alice = BASE64_STANDARD.encode("alice:wonderland");
+            request += &format!("Authorization: Basic {alice}\r\n");
+        }
+        if let Some(cookie) = &self.cookie {
+            request += &format!("Cookie: {cookie}\r\n");
+        }
+        let answer = async {
+            let mut stream = TcpStream::connect(&demo.address).await?;
+            stream.write_all((request + "\r\n").as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            std::io::Result::Ok(answer)
+        };
+        let answer = timeout(LIMIT, answer).await.expect("an answer in time").unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer");
+        let set_cookie = head.lines().find_map(|it| it.strip_prefix("set-cookie: "));
+        if let Some(cookie) = set_cookie.and_then(|it| it.split(';').next()) {
+            self.cookie = Some(cookie.to_owned());
+        }
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Page { status, head: head.to_lowercase(), body: body.to_owned() }
+    }
+
+    async fn open(&mut self, demo: &Demo, path: &str) -> u16 {
+        self.ask(demo, "GET", path).await.status
+    }
+
+    async fn log_in(demo: &Demo) -> Self {
+        let mut browser = Self::default();
+        assert_eq!(browser.open(demo, "/admin/").await, 401);
+        browser.has_typed = true;
+        assert_eq!(browser.open(demo, "/admin/").await, 200);
+        browser
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn two_instances_of_the_demo_are_one_site() {
+    let redis = Redis::start().await;
+    let demos = [Demo::start(&redis), Demo::start(&redis)];
+    for (here, there) in [(0, 1), (1, 0)].map(|(here, there)| (&demos[here], &demos[there])) {
+        let mut browser = Browser::log_in(here).await;
+        assert_eq!(browser.open(there, "/admin/").await, 200);
+        assert_eq!(browser.ask(there, "POST", "/logout").await.status, 401);
+        for demo in [here, there] {
+            // Each challenge makes the browser forget, and it is another page that is opened.
+            assert_eq!(browser.open(demo, &format!("/admin/{}", demo.address)).await, 401);
+        }
+
+        let (mut at_work, mut at_home) =
+            (Browser::log_in(here).await, Browser::log_in(there).await);
+        assert_eq!(at_work.ask(here, "POST", "/admin/everywhere").await.status, 303);
+        for browser in [&mut at_work, &mut at_home] {
+            let page = browser.ask(there, "GET", "/admin/").await;
+            assert!(page.status == 401 && page.body.contains("Your login has ended"));
+            assert_eq!(browser.open(there, "/admin/").await, 200, "typed again");
+        }
+    }
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn without_redis_the_demo_refuses_with_503_and_goes_on_when_it_is_back() {
+    let mut redis = Redis::start().await;
+    let demo = Demo::start(&redis);
+    let mut browser = Browser::log_in(&demo).await;
+    let cookie = browser.cookie.clone();
+    redis.stop();
+    for (method, path) in [("GET", "/admin/"), ("GET", "/admin/api/whoami"), ("POST", "/logout")] {
+        let page = browser.ask(&demo, method, path).await;
+        assert_eq!(page.status, 503, "{path}");
+        assert!(page.head.contains("\r\nretry-after: 5"), "{}", page.head);
+        assert!(!page.head.contains("www-authenticate"), "{}", page.head);
+        assert!(page.body.contains("cannot look up your login"), "{}", page.body);
+    }
+    assert_eq!(browser.cookie, cookie);
+
+    redis.start_again().await;
+    assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login goes on");
+    assert_eq!(browser.open(&demo, "/logout").await, 401);
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn an_instance_that_is_started_anew_keeps_its_users_and_its_log_outs() {
+    let redis = Redis::start().await;
+    let demo = Demo::start(&redis);
+    let (mut stays, mut goes) = (Browser::log_in(&demo).await, Browser::log_in(&demo).await);
+    let old = goes.cookie.clone();
+    goes.open(&demo, "/logout").await;
+    drop(demo);
+
+    let demo = Demo::start(&redis);
+    assert_eq!(stays.open(&demo, "/admin/").await, 200);
+    goes.cookie = old;
+    assert_eq!(goes.open(&demo, "/admin/").await, 401);
+}
