@@ -12,3 +12,4 @@ mod neighbours;
 mod redis;
 mod revocation;
 mod support;
+mod traces;
