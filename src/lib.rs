@@ -95,9 +95,8 @@
 //! ```
 //!
 //! When a password is changed or a user removed, a login ends at its next verification, at the latest
-//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the one before. For that to be now,
-//! delete its session from the store, where that is on the server; or set `reverify_after` shorter,
-//! down to zero, at the price of a hash with each request.
+//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the one before. For that to be now, call
+//! [`revoke_user`](BasicLogin::revoke_user) as well.
 //!
 //! # Wrap order
 //!
@@ -126,10 +125,29 @@
 //! [`CookieSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.CookieSessionStore.html)
 //! needs nothing on the server.
 //! A store on the server's side deletes a session when it ends; a cookie stays readable, and is
-//! refused because this process remembers the logins that were ended, for 24 hours and up to 100,000
-//! of them. After that, or in another process, an old cookie is worth as much as the password that
-//! has to come with it: the authenticator is asked again once
-//! [`reverify_after`](BasicLoginBuilder::reverify_after) has passed.
+//! refused because the login that it holds is remembered to have ended, for as long as it could have
+//! lived: until its shorter [deadline](BasicLoginBuilder::visit_deadline). By default that is in the
+//! memory of this process, 100,000 of them; a [`RevocationStore`] shares it with other processes and
+//! keeps it through a restart.
+//!
+//! A store on the server's side keeps one session of less than 256 bytes for each browser that is
+//! asked, and one for each page that is refused to a client which calls itself a browser and brings
+//! no cookie, for as long as the session middleware's `state_ttl` says. Programs leave nothing.
+//!
+//! # Several machines
+//!
+//! Machines that share sessions share four things: the session's store and key, the
+//! [`fingerprint_key`](BasicLoginBuilder::fingerprint_key), and the
+//! [`revocations`](BasicLoginBuilder::revocations). `RedisRevocationStore` (feature `redis`) keeps those
+//! beside actix-session's `RedisSessionStore`. Wrap [`session_store_errors`] around it all for a 503
+//! where Redis is down.
+//!
+//! # Ending logins
+//!
+//! [`login_deadline`](BasicLoginBuilder::login_deadline) and
+//! [`visit_deadline`](BasicLoginBuilder::visit_deadline) end a login by themselves,
+//! [`revoke_user`](BasicLogin::revoke_user) all of a user's, [`end_login`](BasicLogin::end_login) one.
+//! What stays open after its request, such as a `WebSocket`, waits for [`User::ended`].
 //!
 //! # Testing an application that uses it
 //!

@@ -235,6 +235,7 @@ pub(crate) struct Entry {
 
 /// What was found in a session for a realm.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is found")]
 pub(crate) enum Found {
     Nothing,
     Unreadable,

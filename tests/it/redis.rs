@@ -284,21 +284,19 @@ struct Page {
 
 impl Browser {
     async fn ask(&mut self, demo: &Demo, method: &str, path: &str) -> Page {
-        let mut request = format!(
+        let alice = BASE64_STANDARD.encode("alice:wonderland");
+        let alice = self.has_typed.then(|| format!("Authorization: Basic {alice}\r\n"));
+        let cookie = self.cookie.as_ref().map(|it| format!("Cookie: {it}\r\n"));
+        let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\
              User-Agent: Mozilla/5.0\r\nAccept: text/html\r\nContent-Length: 0\r\n\
-             Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\n"
+             Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\n{}{}\r\n",
+            alice.unwrap_or_default(),
+            cookie.unwrap_or_default(),
         );
-        if self.has_typed {
-            let alice = BASE64_STANDARD.encode("alice:wonderland");
-            request += &format!("Authorization: Basic {alice}\r\n");
-        }
-        if let Some(cookie) = &self.cookie {
-            request += &format!("Cookie: {cookie}\r\n");
-        }
         let answer = async {
             let mut stream = TcpStream::connect(&demo.address).await?;
-            stream.write_all((request + "\r\n").as_bytes()).await?;
+            stream.write_all(request.as_bytes()).await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
             std::io::Result::Ok(answer)
