@@ -7,7 +7,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use actix_basic_logout::{BasicLogin, LogoutAnswer, LogoutClears, User};
+use actix_basic_logout::{BasicLogin, BasicLoginBuilder, LogoutAnswer, LogoutClears, User};
 use actix_session::{
     SessionMiddleware,
     storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError},
@@ -39,6 +39,8 @@ pub struct Site {
     pub shared_user: bool,
     /// A `Content-Security-Policy` on every answer.
     pub policy: Option<&'static str>,
+    /// A WebSocket needs no credentials.
+    pub session_suffices: bool,
 }
 
 /// A site that listens on a port of its own until it is dropped.
@@ -129,7 +131,12 @@ impl Drop for Running {
 
 impl Site {
     fn admin(&self) -> BasicLogin {
-        self.realm("Admin area", "/admin/", &[("alice", "wonderland"), ("bob", "builder")])
+        let users = &[("alice", "wonderland"), ("bob", "builder")];
+        let session_suffices = self.session_suffices;
+        self.realm("Admin area", "/admin/", users)
+            .session_suffices_for(move |req| session_suffices && req.path() == "/admin/socket")
+            .build()
+            .expect("a realm")
     }
 
     /// A realm below the other.
@@ -139,7 +146,7 @@ impl Site {
         } else {
             &[("carol", "cave")]
         };
-        self.realm("Vault", "/admin/vault/", users)
+        self.realm("Vault", "/admin/vault/", users).build().expect("a realm")
     }
 
     fn realm(
@@ -147,7 +154,7 @@ impl Site {
         name: &str,
         landing: &str,
         users: &'static [(&'static str, &'static str)],
-    ) -> BasicLogin {
+    ) -> BasicLoginBuilder {
         let is_user = async move |_: &HttpRequest, auth: &BasicAuth| {
             Ok(users.contains(&(auth.user_id(), auth.password().unwrap_or_default())))
         };
@@ -156,8 +163,6 @@ impl Site {
             .logout_answer(self.answer.clone())
             .logout_clears(self.clears)
             .session_cookie(self.cookie())
-            .build()
-            .expect("a realm that can be")
     }
 
     fn cookie(&self) -> &'static str {
@@ -227,7 +232,7 @@ async fn events(user: User) -> HttpResponse {
     HttpResponse::Ok().content_type("text/event-stream").body(event)
 }
 
-/// A WebSocket that says who is there and then stays open. No library is needed for that: a server
+/// A WebSocket that says who is there and then stays open until the login ends. No library is needed for that: a server
 /// sends a short text as its length and its bytes (RFC 6455, section 5.2).
 async fn socket(
     req: HttpRequest,
@@ -239,8 +244,9 @@ async fn socket(
     let text = user.id().as_bytes();
     let frame = [&[0x81, text.len() as u8], text].concat();
     let hello = stream::iter([Ok::<_, Error>(Bytes::from(frame))]);
-    // It ends when the browser hangs up.
+    // It ends when the browser hangs up, or the login.
     let silence = incoming.filter_map(async |it| it.err().map(|error| Err(error.into())));
+    let silence = silence.take_until(Box::pin(user.ended()));
     Ok(HttpResponse::SwitchingProtocols()
         .upgrade("websocket")
         .insert_header((header::SEC_WEBSOCKET_ACCEPT, derive_accept_key(key.as_bytes())))

@@ -76,7 +76,8 @@ macro_rules! all_promises {
             a_protected_page_asks_once_for_all_its_parts
             a_favicon_neither_asks_nor_costs_a_prompt
             an_event_stream_is_refused_quietly_after_log_out
-            a_web_socket_is_refused_quietly_after_log_out;
+            a_web_socket_is_refused_quietly_after_log_out
+            a_web_socket_opens_by_the_session_alone_and_ends_with_it;
 
             network:
             a_user_in_the_address_logs_in_and_out
@@ -146,7 +147,8 @@ macro_rules! promises_on_a_screen {
             pages:
             a_public_page_never_asks_after_log_out
             a_protected_page_asks_once_for_all_its_parts
-            a_favicon_neither_asks_nor_costs_a_prompt;
+            a_favicon_neither_asks_nor_costs_a_prompt
+            a_web_socket_opens_by_the_session_alone_and_ends_with_it;
 
             network:
             a_user_in_the_address_logs_in_and_out

@@ -121,7 +121,36 @@ pub(crate) async fn an_event_stream_is_refused_quietly_after_log_out(engine: Eng
 
 pub(crate) async fn a_web_socket_is_refused_quietly_after_log_out(engine: Engine) {
     let (stage, tab, other) = two_tabs(engine, SOCKET).await;
+    is_closed(&other).await;
     again(&stage, &tab, &other, SOCKET, "/admin/socket").await;
+}
+
+/// A WebSocket outside the login's directory, to which no browser sends credentials unasked; Safari
+/// sends them with none at all.
+pub(crate) async fn a_web_socket_opens_by_the_session_alone_and_ends_with_it(engine: Engine) {
+    let site = Site { session_suffices: true, ..Site::default() };
+    let stage = Stage::open_site(engine, site).await;
+    let tab = stage.tab().await;
+    tab.visit("/admin/users/").await;
+    type_in(&tab, ALICE).await;
+    signed_in(&tab, ALICE).await;
+    assert_eq!(tab.evaluate(SOCKET).await, "alice");
+    assert_eq!(fetch(&tab, "POST", "/logout").await, 204);
+    is_closed(&tab).await;
+    assert_eq!(tab.evaluate(SOCKET).await, "refused");
+    let sockets = stage.log().lines(|it| it.path == "/admin/socket");
+    let begin = |line: &String| line.starts_with("GET /admin/socket as nobody, session: ");
+    assert!(sockets.iter().all(begin), "{sockets:?}");
+    assert!(sockets[0].ends_with(": 101") && sockets[1].ends_with(": 401"), "{sockets:?}");
+    stage.ends(&tab, 1).await;
+}
+
+async fn is_closed(tab: &Tab) {
+    until("the open one is closed", async || {
+        let state = tab.evaluate("window.socket.readyState").await;
+        (state == 3).then_some(())
+    })
+    .await;
 }
 
 /// A tab that has opened something, and another in which somebody has logged out.
