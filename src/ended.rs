@@ -16,10 +16,6 @@ use crate::{
     revocation::{InMemory, RevocationError, RevocationKey, RevocationStore},
 };
 
-/// For how long an id is remembered that no login was seen under: somebody logged out while being
-/// asked, so at most the answer to what was typed then is on its way.
-const NEVER_A_LOGIN: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// No deadline counts for longer than that.
 const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
@@ -72,10 +68,9 @@ impl Ended {
         Self { store, keep: deadlines.longest_life().min(LONGEST) }
     }
 
-    /// A log-out ends an id: of a login, or of a browser that was only asked.
-    pub(crate) async fn end(&self, id: LoginId, was_login: bool) -> Result<(), RevocationError> {
-        let keep = if was_login { self.keep } else { self.keep.min(NEVER_A_LOGIN) };
-        self.set(RevocationKey::of_login(id), LOGGED_OUT, keep).await
+    /// A log-out ends an id: of a login, or of one that may just be beginning under it.
+    pub(crate) async fn end(&self, id: LoginId) -> Result<(), RevocationError> {
+        self.set(RevocationKey::of_login(id), LOGGED_OUT, self.keep).await
     }
 
     /// A log-out of one realm ends another's login, whose deadlines it does not know.

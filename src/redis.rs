@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// One small entry for each ended login and each revoked user, which expires by itself. A request
 /// with a login costs one `MGET`. While Redis cannot be reached, requests with a login are answered
-/// 503 after two seconds at most; when it is back they are served again. Clones share a connection,
-/// which is made anew when it breaks.
+/// 503, at once or, if it hangs, after a few seconds; when it is back they are served again. Clones
+/// share a connection, which is made anew when it breaks.
 ///
 /// For TLS (`rediss://`), turn on actix-session's feature `redis-session-rustls` or
 /// `redis-session-native-tls`: both crates use the same client.

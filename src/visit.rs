@@ -283,8 +283,7 @@ impl Visit {
     /// Ends the login, and with it every answer that is still on its way.
     pub(crate) async fn end(&mut self, config: &Config) -> Result<(), RevocationError> {
         if let Some(id) = self.id {
-            let was_login = !matches!(self.state, State::Asked { .. } | State::Rejected { .. });
-            config.ended.end(id, was_login).await?;
+            config.ended.end(id).await?;
             self.id = None;
         }
         Ok(())

@@ -72,6 +72,12 @@ impl Redis {
         self.child.wait().unwrap();
     }
 
+    /// It keeps its connections and says nothing, or goes on.
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     async fn start_again(&mut self) {
         self.child = Self::serve(self.port, &self.directory);
         self.is_there().await;
@@ -369,6 +375,41 @@ async fn without_redis_the_demo_refuses_with_503_and_goes_on_when_it_is_back() {
     redis.start_again().await;
     assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login goes on");
     assert_eq!(browser.open(&demo, "/logout").await, 401);
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn a_redis_that_hangs_is_as_good_as_one_that_is_down() {
+    let redis = Redis::start().await;
+    let demo = Demo::start(&redis);
+    let mut browser = Browser::log_in(&demo).await;
+    redis.signal("-STOP");
+    for (method, path) in [("GET", "/admin/"), ("POST", "/logout")] {
+        let page = browser.ask(&demo, method, path).await;
+        assert_eq!(page.status, 503, "{path}");
+    }
+    let store = async { RedisRevocationStore::new(&redis.url()).await.is_err() };
+    assert!(timeout(LIMIT, store).await.expect("it is given up"));
+    redis.signal("-CONT");
+    redis.is_there().await;
+    assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login goes on");
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn ended_logins_that_hang_refuse() {
+    let redis = Redis::start().await;
+    let store = RedisRevocationStore::new(&redis.url()).await.unwrap();
+    let site = Site::with(&Setup::new(Store::Cookie), |it| it.revocations(store.clone())).await;
+    let cookie = log_in(&site).await;
+    redis.signal("-STOP");
+    let answer = ask(&site, wire(4, "/a/", Some(&cookie), Some(ALICE)));
+    assert_eq!(timeout(LIMIT, answer).await.expect("an answer").status, 503);
+    redis.signal("-CONT");
+    let back = async {
+        while ask(&site, wire(4, "/a/", Some(&cookie), Some(ALICE))).await.status != 200 {}
+    };
+    timeout(LIMIT, back).await.expect("it recovers");
 }
 
 #[actix_web::test]

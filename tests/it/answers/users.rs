@@ -5,6 +5,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use actix_basic_logout::RevocationError;
+use actix_web::http::Method;
+
 use super::*;
 
 /// Handlers that demand a `User`, or do not, inside and outside.
@@ -164,5 +167,43 @@ async fn inside_there_is_always_a_user() {
     ] {
         let answer = ask(&site, req).await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
+    }
+}
+
+/// A realm with a name of its own: all realms of a process share what has ended.
+async fn with_handlers_that_end(realm: &'static str) -> Site {
+    async fn everywhere(
+        login: web::ThinData<BasicLogin>,
+        user: User,
+    ) -> Result<&'static str, RevocationError> {
+        login.revoke_user(user.id()).await.map(|()| "everywhere")
+    }
+    async fn this_one(login: web::ThinData<BasicLogin>, user: User) -> Result<String, Error> {
+        let id = user.login_id().expect("a login");
+        login.end_login(id).await?;
+        Ok(id.to_string())
+    }
+    let login = BasicLogin::builder(realm, is_alice).build().expect("a realm");
+    let admin = web::scope("/admin")
+        .wrap(login.clone())
+        .route("/everywhere", web::post().to(everywhere))
+        .route("/this-one", web::post().to(this_one))
+        .default_service(web::to(async |user: User| user.id().to_owned()));
+    start(App::new().app_data(web::ThinData(login)).service(admin).wrap(session())).await
+}
+
+#[actix_web::test]
+async fn a_handler_may_end_its_own_login_or_all_of_its_user() {
+    for (path, others_end) in [("/admin/this-one", false), ("/admin/everywhere", true)] {
+        let site = with_handlers_that_end(path).await;
+        let (this, other) = (logged_in(&site).await, logged_in(&site).await);
+        let post = page(path).method(Method::POST).cookie(this.clone()).insert_header(alice());
+        let answer = ask(&site, post).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let again = ask(&site, page("/admin/").cookie(this).insert_header(alice())).await;
+        assert_eq!(again.status, 401);
+        assert!(again.body.contains("Your login has ended"), "{}", again.body);
+        let other = ask(&site, page("/admin/").cookie(other).insert_header(alice())).await;
+        assert_eq!(other.status == 401, others_end);
     }
 }
