@@ -61,7 +61,8 @@ pub enum Reason {
     /// Passwords cannot be checked at the moment ([`TryLater::busy`](crate::TryLater::busy)).
     Busy,
     /// It cannot be looked up whether this login has ended
-    /// ([`RevocationError`](crate::RevocationError)).
+    /// ([`RevocationError`](crate::RevocationError)), or what its session holds
+    /// ([`session_store_errors`](crate::session_store_errors)).
     Unavailable,
 }
 

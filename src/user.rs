@@ -94,7 +94,8 @@ impl User {
     /// about a second; so does the [`login_deadline`](crate::BasicLoginBuilder::login_deadline), and
     /// a password found to be no longer good by another request. The
     /// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline) does not: who keeps a socket open
-    /// is there. While it cannot be looked up whether the login has ended, it is taken to go on. For a
+    /// is there. Who logs in as somebody else without logging out goes on with the login, and what was
+    /// opened before with it. While it cannot be looked up whether the login has ended, it is taken to go on. For a
     /// program without a session, which cannot log out, it never resolves.
     ///
     /// ```
