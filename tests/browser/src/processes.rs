@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -70,7 +70,11 @@ impl Speaker {
             command
                 .args(engine.arguments(free, profile.path()))
                 .env("HOME", profile.path())
+                // Chromium leaves files there.
+                .env("TMPDIR", profile.path())
+                // What these would start stays behind.
                 .env("NO_AT_BRIDGE", "1")
+                .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
             if let Some(screen) = screen {
@@ -124,18 +128,12 @@ impl Speaker {
 
 impl Drop for Speaker {
     fn drop(&mut self) {
-        // A driver ends its browser when asked to; whatever hangs is killed.
-        if let Some(session) = &self.session {
-            let _ = self.delete(session);
-        }
-        if let Some(pid) = self.browser {
-            for _ in 0..100 {
-                if test_kill_process(pid).is_err() {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-            let _ = kill_process(pid, Signal::KILL);
+        // A driver ends its browser when asked to, which takes Chromium a second of looking after a
+        // profile that goes with it.
+        match (self.browser, &self.session) {
+            (Some(pid), _) => drop(kill_process(pid, Signal::KILL)),
+            (None, Some(session)) => drop(self.delete(session)),
+            (None, None) => {}
         }
         let group = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         if let Some(group) = group {
