@@ -172,7 +172,9 @@ fn chromium_arguments(engine: Engine, profile: &Path) -> Vec<String> {
     .into();
     arguments.push(format!("--user-data-dir={}", profile.display()));
     if !engine.on_screen() {
-        arguments.push("--headless=new".to_owned());
+        // Nobody sees what it would draw.
+        arguments
+            .extend(["--headless=new", "--disable-software-rasterizer"].map(ToOwned::to_owned));
     }
     arguments
 }
