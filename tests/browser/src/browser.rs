@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::{
-    asker::Asker,
     bidi::Bidi,
     dialogs::Dialogs,
     engine::{Engine, Wish},
@@ -64,12 +63,7 @@ impl Browser {
             (Protocol::Bidi(bidi), None) if engine == Engine::FirefoxDialog => {
                 Dialogs::firefox(Arc::clone(bidi)).await
             }
-            (Protocol::Bidi(bidi), None) => {
-                // Without cookies it never asks.
-                let is_tried = engine == Engine::Chromium && wish == Wish::None;
-                let asker = if is_tried { Some(Asker::start().await) } else { None };
-                Dialogs::reported(Arc::clone(bidi), asker).await
-            }
+            (Protocol::Bidi(bidi), None) => Dialogs::reported(Arc::clone(bidi)).await,
             (Protocol::WebDriver(_), None) => unreachable!("it has no way to tell of dialogs"),
         };
         let version = version.to_owned();
@@ -89,7 +83,9 @@ impl Browser {
                     bidi.call("browsingContext.create", window).await["context"].clone()
                 };
                 let context = context.as_str().expect("a context has an id").to_owned();
-                self.dialogs.wait_until_reported(&context).await;
+                // Chromium's driver catches dialogs from when the new window has answered it. One that
+                // it misses marks the window: every cancelled page is an empty one from then on.
+                bidi.evaluate(&context, "0").await.expect("a window that answers");
                 let blank = json!({ "context": context, "url": "about:blank", "wait": "complete" });
                 bidi.call("browsingContext.navigate", blank).await;
                 Window::Bidi { bidi: Arc::clone(bidi), context }

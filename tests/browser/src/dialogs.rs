@@ -1,18 +1,13 @@
 //! Where a browser asks for a password, and how it is told.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use crate::{
-    asker::Asker,
     bidi::Bidi,
     engine::Engine,
     proxy::Record,
@@ -22,7 +17,7 @@ use crate::{
 
 pub(crate) enum Dialogs {
     /// The browser asks its driver, once for each request.
-    Reported { bidi: Arc<Bidi>, asker: Option<Asker> },
+    Reported { bidi: Arc<Bidi> },
     /// Firefox opens its dialog, which is reached from the scope of its own window.
     Firefox { bidi: Arc<Bidi>, chrome: String },
     /// The browser opens its dialog on a screen, and dims the page below it.
@@ -43,13 +38,12 @@ pub(crate) enum Open {
 }
 
 impl Dialogs {
-    /// With an asker if the browser is to be tried first.
-    pub(crate) async fn reported(bidi: Arc<Bidi>, asker: Option<Asker>) -> Self {
+    pub(crate) async fn reported(bidi: Arc<Bidi>) -> Self {
         let events = json!({ "events": ["network.authRequired"] });
         bidi.call("session.subscribe", events).await;
         let phases = json!({ "phases": ["authRequired"] });
         bidi.call("network.addIntercept", phases).await;
-        Self::Reported { bidi, asker }
+        Self::Reported { bidi }
     }
 
     pub(crate) fn on_screen(engine: Engine, screen: Screen, record: Arc<Record>) -> Self {
@@ -73,49 +67,10 @@ impl Dialogs {
         Self::Firefox { bidi, chrome }
     }
 
-    /// The very first page of a window may come before the driver has everything in place, and then
-    /// its dialog is never reported. So it is tried elsewhere until it is.
-    pub(crate) async fn wait_until_reported(&self, context: &str) {
-        let Self::Reported { bidi, asker: Some(asker) } = self else { return };
-        let from = AtomicUsize::new(bidi.events().len());
-        let url = format!("http://{}/", asker.address);
-        for _ in 0..10 {
-            let params = json!({ "context": context, "url": url, "wait": "none" });
-            let navigating = Arc::clone(bidi);
-            tokio::spawn(
-                async move { navigating.try_call("browsingContext.navigate", params).await },
-            );
-            let reported = timeout(Duration::from_secs(3), async {
-                until("a dialog is reported", async || self.next_report(context, &from, true)).await
-            });
-            if let Ok(open) = reported.await {
-                return self.close(&open, None).await;
-            }
-        }
-        panic!("the driver reports no dialog");
-    }
-
-    /// The next one of the asker's, or of all others.
-    fn next_report(&self, context: &str, from: &AtomicUsize, is_askers: bool) -> Option<Open> {
-        let Self::Reported { bidi, asker } = self else { return None };
-        let events = bidi.events();
-        let mut asking = events.named("network.authRequired", from.load(Ordering::SeqCst));
-        let (number, event) =
-            asking.find(|(_, it)| it["context"] == *context && asked_by(asker, it) == is_askers)?;
-        from.store(number + 1, Ordering::SeqCst);
-        event["request"]["request"].as_str().map(|it| Open::Request(it.to_owned()))
-    }
-
     /// How many there were so far, in any tab.
     pub(crate) async fn count(&self) -> usize {
         match self {
-            Self::Reported { bidi, asker } => {
-                let events = bidi.events();
-                events
-                    .named("network.authRequired", 0)
-                    .filter(|(_, it)| !asked_by(asker, it))
-                    .count()
-            }
+            Self::Reported { bidi } => bidi.events().named("network.authRequired", 0).count(),
             Self::Firefox { bidi, chrome } => {
                 let count = bidi.evaluate(chrome, "suite.dialogs.length").await;
                 let count = count.expect("a window's scope").as_u64().expect("a length");
@@ -132,7 +87,13 @@ impl Dialogs {
     pub(crate) async fn next(&self, context: &str, from: &AtomicUsize) -> Option<Open> {
         let begin = from.load(Ordering::SeqCst);
         match self {
-            Self::Reported { .. } => self.next_report(context, from, false),
+            Self::Reported { bidi } => {
+                let events = bidi.events();
+                let mut asking = events.named("network.authRequired", begin);
+                let (number, event) = asking.find(|(_, it)| it["context"] == *context)?;
+                from.store(number + 1, Ordering::SeqCst);
+                event["request"]["request"].as_str().map(|it| Open::Request(it.to_owned()))
+            }
             Self::Firefox { bidi, chrome } => {
                 let next = format!("suite.next({}, {begin})", json!(context));
                 let number = bidi.evaluate(chrome, &next).await.ok()?.as_u64()?;
@@ -169,7 +130,7 @@ impl Dialogs {
     /// Closes it with a user name and a password, or without.
     pub(crate) async fn close(&self, dialog: &Open, credentials: Option<(&str, &str)>) {
         match (self, dialog) {
-            (Self::Reported { bidi, .. }, Open::Request(request)) => {
+            (Self::Reported { bidi }, Open::Request(request)) => {
                 let mut params = json!({ "request": request, "action": "cancel" });
                 if let Some((username, password)) = credentials {
                     params["action"] = json!("provideCredentials");
@@ -212,10 +173,6 @@ impl Dialogs {
             _ => unreachable!("one browser opens one kind of dialog"),
         }
     }
-}
-
-fn asked_by(asker: &Option<Asker>, report: &Value) -> bool {
-    asker.as_ref().is_some_and(|it| it.asked(report))
 }
 
 /// Keeps Firefox's dialogs for passwords in the order in which they have opened. It stops opening

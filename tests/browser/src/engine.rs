@@ -77,12 +77,12 @@ impl Engine {
         }
     }
 
-    /// The program's arguments. It is to listen on a port of its own choice or, if it cannot tell
-    /// which, on that one.
+    /// The program's arguments. A driver is to listen on that port; Firefox looks for one itself.
     pub(crate) fn arguments(self, port: u16, profile: &Path) -> Vec<String> {
         match self {
-            Self::Chromium | Self::ChromiumOnScreen => vec!["--port=0".to_owned()],
-            Self::WebKit => vec![format!("--port={port}")],
+            Self::Chromium | Self::ChromiumOnScreen | Self::WebKit => {
+                vec![format!("--port={port}")]
+            }
             Self::Firefox | Self::FirefoxDialog => vec![
                 "--headless".to_owned(),
                 "--no-remote".to_owned(),
@@ -172,7 +172,9 @@ fn chromium_arguments(engine: Engine, profile: &Path) -> Vec<String> {
     .into();
     arguments.push(format!("--user-data-dir={}", profile.display()));
     if !engine.on_screen() {
-        arguments.push("--headless=new".to_owned());
+        // Nobody sees what it would draw.
+        arguments
+            .extend(["--headless=new", "--disable-software-rasterizer"].map(ToOwned::to_owned));
     }
     arguments
 }

@@ -4,7 +4,6 @@
 //!
 //! Nothing here returns errors: whatever goes wrong fails the test that it goes wrong in.
 
-mod asker;
 mod bidi;
 mod browser;
 mod demo;

@@ -3,14 +3,15 @@
 use std::{
     fs,
     io::{ErrorKind, Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     path::Path,
-    process::Stdio,
+    process::{self, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     thread,
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
@@ -47,6 +48,25 @@ pub(crate) fn directory() -> TempDir {
     made.expect("a directory of our own")
 }
 
+/// A port that is free, and stays so until a driver takes it: systems give nobody one below 32768
+/// who does not name it. Left to itself, Chromium's driver takes one of IPv6 and ends if IPv4's is
+/// taken.
+fn free_port() -> u16 {
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let is_taken = |address: SocketAddr| {
+        TcpListener::bind(address).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    };
+    loop {
+        // Another suite may run beside this one.
+        let number = process::id().wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = 20_000 + u16::try_from(number % 12_000).expect("less than 12,000");
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        if !loopback.map(|it: IpAddr| is_taken(SocketAddr::new(it, port))).contains(&true) {
+            return port;
+        }
+    }
+}
+
 /// What a browser is spoken to through: its driver, or the browser itself.
 pub(crate) struct Speaker {
     child: Child,
@@ -63,14 +83,17 @@ impl Speaker {
     pub(crate) async fn start(engine: Engine, wish: Wish, screen: Option<&Screen>) -> Self {
         let profile = directory();
         engine.prepare(profile.path(), wish);
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-        let free = free.expect("a free port").port();
+        let port = free_port();
         let start = |program: &&str| {
             let mut command = Command::new(program);
             command
-                .args(engine.arguments(free, profile.path()))
+                .args(engine.arguments(port, profile.path()))
                 .env("HOME", profile.path())
+                // Chromium leaves files there.
+                .env("TMPDIR", profile.path())
+                // What these would start stays behind.
                 .env("NO_AT_BRIDGE", "1")
+                .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
             if let Some(screen) = screen {
@@ -85,7 +108,7 @@ impl Speaker {
         read(child.stdout.take().expect("its output is piped"), sender.clone());
         read(child.stderr.take().expect("its output is piped"), sender);
         let address = if engine == Engine::WebKit {
-            let address = format!("127.0.0.1:{free}");
+            let address = format!("127.0.0.1:{port}");
             until("the driver listens", async || TcpStream::connect(&address).ok()).await;
             address
         } else {
@@ -124,18 +147,12 @@ impl Speaker {
 
 impl Drop for Speaker {
     fn drop(&mut self) {
-        // A driver ends its browser when asked to; whatever hangs is killed.
-        if let Some(session) = &self.session {
-            let _ = self.delete(session);
-        }
-        if let Some(pid) = self.browser {
-            for _ in 0..100 {
-                if test_kill_process(pid).is_err() {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(20));
-            }
-            let _ = kill_process(pid, Signal::KILL);
+        // A driver ends its browser when asked to, which takes Chromium a second of looking after a
+        // profile that goes with it.
+        match (self.browser, &self.session) {
+            (Some(pid), _) => drop(kill_process(pid, Signal::KILL)),
+            (None, Some(session)) => drop(self.delete(session)),
+            (None, None) => {}
         }
         let group = self.child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
         if let Some(group) = group {
