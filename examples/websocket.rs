@@ -23,11 +23,11 @@ use tokio::time::interval;
 
 const TICK: Duration = Duration::from_millis(500);
 
-fn realm() -> Result<BasicLogin, actix_basic_logout::ConfigError> {
+fn realm(name: &str) -> Result<BasicLogin, actix_basic_logout::ConfigError> {
     let users = async |_: &HttpRequest, credentials: &BasicAuth| {
         Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
     };
-    BasicLogin::builder("Live", users)
+    BasicLogin::builder(name, users)
         .landing("/live/")
         // Safari sends no credentials with a `WebSocket`, so there the session has to do.
         .session_suffices_for(|req| req.path() == "/live/socket")
@@ -115,7 +115,7 @@ fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    let (login, key) = (realm()?, Key::generate());
+    let (login, key) = (realm("Live")?, Key::generate());
     let server =
         HttpServer::new(move || App::new().configure(routes(login.clone())).wrap(session(&key)))
             .bind(&address)?;
@@ -145,9 +145,10 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
-    /// The application on a port of its own, and the realm that guards it.
-    fn serve() -> (SocketAddr, BasicLogin) {
-        let (login, key) = (realm().expect("a realm"), Key::from(&[7; 64]));
+    /// The application on a port of its own, and the realm that guards it, whose name is its own, too:
+    /// realms of the same name in one process share who was revoked.
+    fn serve(name: &str) -> (SocketAddr, BasicLogin) {
+        let (login, key) = (realm(name).expect("a realm"), Key::from(&[7; 64]));
         let for_app = login.clone();
         let server = HttpServer::new(move || {
             App::new().configure(routes(for_app.clone())).wrap(session(&key))
@@ -212,7 +213,7 @@ mod tests {
 
     #[actix_web::test]
     async fn log_out_ends_an_open_socket_and_says_why() {
-        let (address, _) = serve();
+        let (address, _) = serve("Log-out");
         let cookie = log_in(address).await;
         let mut socket = open(address, &cookie).await.expect("a socket");
         let first = timeout(LIMIT, socket.next()).await.expect("in time");
@@ -234,7 +235,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_revoked_users_event_stream_ends() {
-        let (address, login) = serve();
+        let (address, login) = serve("Revocation");
         let headers = log_in(address).await + &alice();
         let (head, mut stream) = begin(address, "GET /live/events", &headers).await;
         assert!(head.starts_with("HTTP/1.1 200"), "{head}");
@@ -250,7 +251,7 @@ mod tests {
 
     #[actix_web::test]
     async fn nobody_who_is_not_logged_in_gets_either() {
-        let (address, _) = serve();
+        let (address, _) = serve("Nobody");
         assert!(open(address, "id=nothing").await.is_err());
         let (head, _) = begin(address, "GET /live/events", "").await;
         assert!(head.starts_with("HTTP/1.1 401"), "{head}");

@@ -78,9 +78,18 @@ impl Ended {
         self.set(RevocationKey::of_login(id), LOGGED_OUT, LONGEST).await
     }
 
+    /// A log-out whose session is gone ends the realm's login in what has taken its place meanwhile.
+    pub(crate) async fn end_successor(
+        &self,
+        session: RevocationKey,
+        realm: &str,
+    ) -> Result<(), RevocationError> {
+        self.set(session.within(realm), LOGGED_OUT, self.keep).await
+    }
+
     /// Ends a login whose browser does not know. One that has ended already stays as it is.
     pub(crate) async fn end_from_outside(&self, id: LoginId) -> Result<(), RevocationError> {
-        if self.look(Some(id), "", &[]).await?.0 != Fate::GoesOn {
+        if self.look(Some(id), None, "", &[]).await?.0 != Fate::GoesOn {
             return Ok(());
         }
         self.set(RevocationKey::of_login(id), FROM_OUTSIDE, self.keep).await
@@ -103,16 +112,19 @@ impl Ended {
         Ok(())
     }
 
-    /// What has become of an id, and the present epochs of users.
+    /// What has become of an id, in a session that has taken another's place, and the present epochs
+    /// of users.
     pub(crate) async fn look(
         &self,
         id: Option<LoginId>,
+        predecessor: Option<RevocationKey>,
         realm: &str,
         users: &[&str],
     ) -> Result<(Fate, Vec<Epoch>), RevocationError> {
-        let ids = id.map(RevocationKey::of_login).into_iter();
+        let id = id.map(RevocationKey::of_login);
+        let predecessor = predecessor.filter(|_| id.is_some()).map(|it| it.within(realm));
         let users = users.iter().map(|user| RevocationKey::of_user(realm, user));
-        let keys: Vec<_> = ids.chain(users).collect();
+        let keys: Vec<_> = id.into_iter().chain(predecessor).chain(users).collect();
         if keys.is_empty() {
             return Ok((Fate::GoesOn, Vec::new()));
         }
@@ -120,8 +132,14 @@ impl Ended {
         if values.len() != keys.len() {
             return Err(RevocationError::new("the answer is not one value for each key"));
         }
-        let fate = if id.is_some() { Fate::of(values.remove(0)) } else { Fate::GoesOn };
-        Ok((fate, values))
+        let epochs =
+            values.split_off(usize::from(id.is_some()) + usize::from(predecessor.is_some()));
+        let fate = match values[..] {
+            [id, predecessor] if Fate::of(id) == Fate::GoesOn => Fate::of(predecessor),
+            [id, ..] => Fate::of(id),
+            [] => Fate::GoesOn,
+        };
+        Ok((fate, epochs))
     }
 }
 
@@ -149,7 +167,7 @@ pub(crate) async fn wait(config: Arc<Config>, login: Watched) {
         if config.deadlines.login_has_passed(login.since, millis((config.clock)())) {
             return;
         }
-        match config.ended.look(Some(login.id), &config.realm, &[&login.user]).await {
+        match config.ended.look(Some(login.id), None, &config.realm, &[&login.user]).await {
             Ok((Fate::GoesOn, epochs)) if !is_over(epochs.first(), login.epoch) => {
                 was_unreachable = false;
             }

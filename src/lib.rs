@@ -154,7 +154,8 @@
 //! `actix_web::test` sends requests of a [program](Client::Program): give them an `Authorization`
 //! header, as above, and no session is needed. To log in as a browser does, send
 //! `User-Agent: Mozilla/5.0` and `Accept: text/html`, without credentials first, and return the
-//! cookie of the answer together with the credentials.
+//! cookie of the answer together with the credentials. Tests of one process share who was revoked in
+//! realms of the same name, unless each has [`revocations`](BasicLoginBuilder::revocations) of its own.
 //!
 //! # What it does not do
 //!

@@ -14,6 +14,7 @@ use crate::{
     ended::Epoch,
     fingerprint::{Fingerprint, FingerprintKey},
     place::{Directory, Place},
+    revocation::RevocationKey,
 };
 
 /// What a realm knows of a browser. `DESIGN.md` has the whole machine.
@@ -282,6 +283,22 @@ pub(crate) fn mark_lost(session: &Session) {
     put(session, LOST, &Entry { id: None, origin: String::new(), state });
 }
 
+/// Where a session keeps which one it has taken the place of. No realm holds a control character.
+const PREDECESSOR: &str = "\n";
+
+/// Notes the session that this one takes the place of, when its key is renewed, or that none is known.
+pub(crate) fn note_predecessor(session: &Session, predecessor: Option<RevocationKey>) {
+    match predecessor {
+        // As in `put`.
+        Some(it) => drop(session.insert(key(PREDECESSOR), it.to_string())),
+        None => drop(session.remove(&key(PREDECESSOR))),
+    }
+}
+
+pub(crate) fn predecessor(session: &Session) -> Option<RevocationKey> {
+    session.get::<String>(&key(PREDECESSOR)).ok()??.parse().ok()
+}
+
 /// The entries of all realms but this one.
 pub(crate) fn others(session: &Session, realm: &str) -> Vec<(String, Entry)> {
     let mine = key(realm);
@@ -290,6 +307,7 @@ pub(crate) fn others(session: &Session, realm: &str) -> Vec<(String, Entry)> {
         .keys()
         .filter(|key| **key != mine)
         .filter_map(|key| key.strip_prefix(PREFIX).map(str::to_owned))
+        .filter(|realm| realm != PREDECESSOR)
         .collect();
     let entry = |realm: String| match find(session, &realm) {
         Found::Entry(entry) => Some((realm, entry)),

@@ -126,7 +126,7 @@ impl Logout {
                 State::LoggedIn(login) => Some(login.user.clone()),
                 _ => None,
             };
-            visit.forget(config).await?;
+            visit.forget(config, req).await?;
             tracing::info!(realm = %config.realm, user, "logged out");
         }
         let Some(next) = next else { return Ok(self.reply(req, visit, reply)) };

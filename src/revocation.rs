@@ -3,6 +3,8 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
+    num::ParseIntError,
+    str::FromStr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -113,9 +115,10 @@ impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
     }
 }
 
-/// What a [`RevocationStore`] keeps a number under: a login, or a realm's user.
+/// What a [`RevocationStore`] keeps a number under: a login, a session, or a realm's user.
 ///
-/// It is written as 32 hexadecimal digits. The name of the user cannot be read from it.
+/// It is written as 32 hexadecimal digits. Neither the name of the user nor the session's cookie can be
+/// read from it.
 ///
 /// ```
 /// # use actix_basic_logout::RevocationKey;
@@ -132,15 +135,37 @@ impl RevocationKey {
         Self(id.number())
     }
 
+    // A realm holds no control character.
     pub(crate) fn of_user(realm: &str, user: &str) -> Self {
+        Self::of(&["user\0", realm, "\0", user])
+    }
+
+    /// A session, by the cookie that led to it.
+    pub(crate) fn of_session(cookie: &str) -> Self {
+        Self::of(&["session\0", cookie])
+    }
+
+    /// A realm's part of that session.
+    pub(crate) fn within(self, realm: &str) -> Self {
+        Self::of(&["within\0", &self.to_string(), realm])
+    }
+
+    fn of(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
-        // A realm holds no control character.
-        for part in ["user\0", realm, "\0", user] {
+        for part in parts {
             hash.update(part);
         }
         let hash = hash.finalize();
         let (halves, _) = hash.as_chunks();
         Self(halves.iter().fold(0, |key, half| key ^ u128::from_be_bytes(*half)))
+    }
+}
+
+impl FromStr for RevocationKey {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        u128::from_str_radix(text, 16).map(Self)
     }
 }
 

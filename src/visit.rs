@@ -13,7 +13,7 @@ use crate::{
     login::{self, Entry, Found, Login, LoginId, State, Why, millis},
     logout::RESERVED_USER,
     place::Place,
-    revocation::RevocationError,
+    revocation::{RevocationError, RevocationKey},
 };
 
 /// A request, as far as this realm is concerned.
@@ -25,6 +25,8 @@ pub(crate) struct Visit {
     pub(crate) state: State,
     pub(crate) now: u64,
     id: Option<LoginId>,
+    /// The session that this one has taken the place of.
+    predecessor: Option<RevocationKey>,
     /// The present epoch of the user who is presented, or else of the one who is logged in.
     epoch: Epoch,
     fingerprint: Option<Fingerprint>,
@@ -56,6 +58,7 @@ impl Standing {
     async fn of(
         config: &Config,
         entry: &Entry,
+        predecessor: Option<RevocationKey>,
         presented: Option<&str>,
     ) -> Result<Self, RevocationError> {
         let (login, presented) = match &entry.state {
@@ -64,7 +67,8 @@ impl Standing {
             State::Fresh | State::LoggedOut { .. } => (None, None),
         };
         let users: Vec<_> = login.map(|it| &*it.user).into_iter().chain(presented).collect();
-        let (fate, epochs) = config.ended.look(entry.id, &config.realm, &users).await?;
+        let (fate, epochs) =
+            config.ended.look(entry.id, predecessor, &config.realm, &users).await?;
         let is_over = login.is_some_and(|it| is_over(epochs.first(), it.epoch));
         let is_revoked = is_over || fate == Fate::Revoked;
         Ok(Self { fate, is_revoked, epoch: epochs.last().copied().flatten() })
@@ -90,16 +94,17 @@ impl Visit {
         };
         let now = millis((config.clock)());
         let (mut is_lost, mut is_overtaken, mut epoch) = (false, false, None);
+        let predecessor = login::predecessor(&session);
         let (id, state) = match login::find(&session, &config.realm) {
             Found::Entry(entry) => {
                 let presented = match &authorization {
                     Authorization::Basic(auth) => Some(auth.user_id()),
                     _ => None,
                 };
-                let standing = Standing::of(config, &entry, presented).await?;
+                let standing = Standing::of(config, &entry, predecessor, presented).await?;
                 epoch = standing.epoch;
                 is_overtaken = standing.fate == Fate::LoggedOut;
-                let id = entry.id.filter(|_| !is_overtaken);
+                let id = entry.id;
                 // Nobody has typed what the page answer puts into the browser.
                 let typed = fingerprint.filter(|_| !is_reserved(config, &authorization));
                 match entry.into_state(&config.key, &origin(req), typed.as_ref(), is_overtaken) {
@@ -133,6 +138,7 @@ impl Visit {
             state,
             now,
             id,
+            predecessor,
             epoch,
             fingerprint,
             is_lost,
@@ -194,11 +200,10 @@ impl Visit {
         &mut self,
         config: &Config,
     ) -> Result<bool, RevocationError> {
-        let (fate, _) = config.ended.look(self.id, &config.realm, &[]).await?;
+        let (fate, _) = config.ended.look(self.id, self.predecessor, &config.realm, &[]).await?;
         let ended = fate != Fate::GoesOn;
         if ended {
             self.is_overtaken = true;
-            self.id = None;
             self.state = self.state.ended();
         }
         Ok(ended)
@@ -254,13 +259,17 @@ impl Visit {
         req: &HttpRequest,
         state: State,
     ) -> Result<(), RevocationError> {
-        // A login that has expired or was revoked: it ends with the first answer that says so.
+        // A login that has expired, was revoked or lost its session: it ends with the first answer that
+        // says so.
         if matches!(self.state, State::LoggedOut { .. }) {
             self.end(config).await?;
         }
         let is_login = matches!(state, State::LoggedIn(_));
         if !is_login || (config.renew_key_at_login && !matches!(self.state, State::LoggedIn(_))) {
             self.session.renew();
+            // Of a session that is gone, or whose login has ended, nothing goes on in this one.
+            let goes_on = !self.is_overtaken && !self.session.entries().is_empty();
+            login::note_predecessor(&self.session, session_of(config, req).filter(|_| goes_on));
         }
         if matches!(state, State::LoggedOut { .. }) {
             self.id = None;
@@ -290,8 +299,17 @@ impl Visit {
     }
 
     /// Ends the login and clears the session as far as the application wants.
-    pub(crate) async fn forget(&mut self, config: &Config) -> Result<(), RevocationError> {
+    pub(crate) async fn forget(
+        &mut self,
+        config: &Config,
+        req: &HttpRequest,
+    ) -> Result<(), RevocationError> {
         self.end(config).await?;
+        if leads_nowhere(config, req, &self.session, self.client)
+            && let Some(session) = session_of(config, req)
+        {
+            config.ended.end_successor(session, &config.realm).await?;
+        }
         if config.clears == LogoutClears::Realm {
             return Ok(());
         }
@@ -334,7 +352,9 @@ pub(crate) async fn strike_if_ended(
         return Ok(());
     }
     if let Found::Entry(mut entry) = login::find(session, &config.realm)
-        && let (Fate::LoggedOut, _) = config.ended.look(entry.id, &config.realm, &[]).await?
+        && let predecessor = login::predecessor(session)
+        && let look = config.ended.look(entry.id, predecessor, &config.realm, &[])
+        && let (Fate::LoggedOut, _) = look.await?
     {
         entry.id = None;
         entry.state = entry.state.ended();
@@ -361,6 +381,11 @@ fn leads_nowhere(config: &Config, req: &HttpRequest, session: &Session, client: 
     client != Client::Program
         && session.entries().is_empty()
         && has_cookie(req, &config.session_cookie)
+}
+
+/// The session that the request's cookie leads to, or has led to.
+fn session_of(config: &Config, req: &HttpRequest) -> Option<RevocationKey> {
+    req.cookie(&config.session_cookie).map(|it| RevocationKey::of_session(it.value()))
 }
 
 pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {

@@ -496,6 +496,26 @@ async fn a_request_that_ends_badly_after_its_log_out_brings_nothing_back() {
 }
 
 #[actix_web::test]
+async fn a_log_out_whose_session_was_renewed_meanwhile_ends_it_all_the_same() {
+    everywhere(async |site, engine| {
+        let browser = logged_in(site, engine, "/a/", ALICE);
+        let (old, mut other_tab) = (browser.cookie.clone(), Browser::new(engine));
+        other_tab.cookie = old.clone();
+        other_tab.open(site, "/a/b/"); // The other realm's challenge renews the key.
+        let renewed = other_tab.cookie.clone();
+        assert_ne!(renewed, old);
+        assert_eq!(site.answer(&wire("/a/", renewed.clone(), Some(ALICE))).status, 200);
+
+        assert_eq!(site.answer(&wire("/logout", old, Some(ALICE))).status, 401);
+        for number in [2, 3] {
+            let wire = Wire { number, ..wire("/a/", renewed.clone(), Some(ALICE)) };
+            assert_eq!(site.answer(&wire).status, 401);
+        }
+    })
+    .await;
+}
+
+#[actix_web::test]
 async fn log_out_of_this_realm_alone_ends_its_login_on_every_machine() {
     for store in [Store::Cookie, Store::Memory] {
         let setup = Setup { two_machines: true, clears: LogoutClears::Realm, ..Setup::new(store) };

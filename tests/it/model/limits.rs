@@ -56,10 +56,9 @@ pub enum Limit {
     /// session is the one whose answer came last, and what the other one knew is lost. A log-out
     /// ends the one it came with.
     TwoFirstVisits,
-    /// A log-out that left before the answer that renewed the session's key had arrived, as a
-    /// second click on log out does while what was typed at the first one's prompt is on its way.
-    /// In a store on the server's side its key leads nowhere, so it cannot end what it cannot see;
-    /// nor can the next one, under the session that it began.
+    /// A log-out that left before the session's key was renewed, twice: one renewal is known by the
+    /// cookie that it came with. In a store on the server's side its key leads nowhere, so it cannot end
+    /// what it cannot see; nor can the next one, under the session that it began.
     KeyRenewedMeanwhile,
     /// The user typed while a log-out was on its way: two clicks on log out, or a dialog in
     /// another tab. What was typed then may log in after the log-out's answer.
@@ -278,18 +277,19 @@ fn two_sessions_begun_at_once_may_survive_one_log_out() {
 }
 
 #[test]
-fn a_log_out_with_a_key_just_renewed_ends_nothing() {
+fn a_log_out_whose_key_was_renewed_twice_ends_nothing() {
     let steps = [
-        Open { tab: 0, path: "/a/x/y" },
-        Open { tab: 1, path: "/free" },
-        Settle,
-        Type { dialog: 0, who: First },
-        Open { tab: 0, path: "/a/" },
-        LogOut { tab: 0, path: "/logout" },
-        Step::Socket { path: "/free/write" },
-        Settle,
-        LogOut { tab: 0, path: "/a/logout" },
+        LogIn { tab: 0, path: "/a/", who: First },
         LogOutByFetch { path: "/logout" },
+        Open { tab: 1, path: "/a/b/" },
+        Progress(1),
+        Progress(1),
+        Open { tab: 1, path: "/a/b/x/write" },
+        Progress(1),
+        Progress(0),
+        Progress(0),
+        Progress(0),
+        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
     ];
     shows(Limit::KeyRenewedMeanwhile, Memory, LogoutAnswer::Challenge, Chromium, &steps);

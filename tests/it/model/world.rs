@@ -16,6 +16,9 @@ use crate::support::{
     },
 };
 
+/// Where a session notes which one it has taken the place of.
+const PREDECESSOR: &str = "\n";
+
 /// An answer that has changed the session: when it was made, and again when it arrived.
 #[derive(Clone, Debug)]
 struct Change {
@@ -107,6 +110,10 @@ pub struct Model {
     revocations: HashMap<(String, String), u32>,
     epochs: HashMap<(String, String, serde_json::Value), u32>,
     revoked: HashSet<String>,
+    /// The cookies of sessions that others have taken the place of, by the note in those; and where a
+    /// realm's log-out has come with such a cookie.
+    predecessors: HashMap<String, String>,
+    dead: HashSet<(&'static str, String)>,
     /// Realms that were sent another one's credentials while they knew none of their own.
     crossed: HashSet<&'static str>,
     /// Realms whose login is no longer known to have been asked again.
@@ -136,6 +143,8 @@ impl Model {
             revocations: HashMap::new(),
             epochs: HashMap::new(),
             revoked: HashSet::new(),
+            predecessors: HashMap::new(),
+            dead: HashSet::new(),
             crossed: HashSet::new(),
             restored: HashSet::new(),
         }
@@ -273,6 +282,13 @@ impl Model {
             || entry["id"].as_str().is_some_and(|id| self.revoked.contains(id))
     }
 
+    /// Whether a realm's log-out has come with the session that this one has taken the place of.
+    fn is_dead(&self, cookie: Option<&str>, realm: &str) -> bool {
+        let note = self.peek(cookie, PREDECESSOR);
+        let cookie = note.as_str().and_then(|note| self.predecessors.get(note));
+        cookie.is_some_and(|it| self.dead.iter().any(|(of, dead)| *of == realm && dead == it))
+    }
+
     fn peek(&self, cookie: Option<&str>, realm: &str) -> serde_json::Value {
         self.site.peek(cookie, realm).unwrap_or_default()
     }
@@ -280,7 +296,9 @@ impl Model {
     /// The state that counts for a realm; a cookie that leads nowhere counts as logged out.
     fn state(&self, cookie: Option<&str>, realm: &str) -> String {
         let entry = self.peek(cookie, realm);
-        let is_ended = entry["id"].as_str().is_some_and(|id| self.ended.contains(id));
+        let is_ended = entry["id"]
+            .as_str()
+            .is_some_and(|id| self.ended.contains(id) || self.is_dead(cookie, realm));
         match entry["is"].as_str() {
             Some(_) if is_ended => "logged_out".to_owned(),
             Some("logged_in") if self.has_expired(realm, &entry) => "logged_out".to_owned(),
@@ -399,6 +417,14 @@ impl Model {
         if request.sent.as_ref().is_some_and(|it| it.realm != realm) && came.knew_no_credentials {
             self.crossed.insert(realm);
         }
+        if answer.logged_out && came.led_nowhere {
+            self.dead.extend(cookie.map(|it| (realm, it.to_owned())));
+        }
+        if let (Some(note), Some(cookie)) =
+            (self.peek(answer.set_cookie.as_deref(), PREDECESSOR).as_str(), cookie)
+        {
+            self.predecessors.entry(note.to_owned()).or_insert(cookie.to_owned());
+        }
         // Where there was nothing to forget, nothing was written and nobody's login has ended.
         if answer.logged_out && answer.set_cookie.is_some() {
             // Of another realm, a login ends; its other states stay.
@@ -427,7 +453,9 @@ impl Model {
                 self.ended.extend(came.id.clone());
             }
         }
-        let is_login = came.is_theirs && came.id.as_ref().is_none_or(|id| !self.ended.contains(id));
+        let is_login = came.is_theirs
+            && came.id.as_ref().is_none_or(|id| !self.ended.contains(id))
+            && !self.is_dead(cookie, realm);
         if is_login && !LOG_OUTS.contains(&path.as_str()) {
             self.keeps_its_login(request, &came, &answer)?;
         }
@@ -457,11 +485,11 @@ impl Model {
                 _ if sent.credentials.0 == "both" => Limit::SharedCredentials,
                 it if typed_at >= it.left_at => Limit::TypedWhileLoggingOut,
                 it if it.came.state == "fresh" => Limit::TwoFirstVisits,
-                it if it.came.led_nowhere || it.came.was_lost => Limit::KeyRenewedMeanwhile,
-                it if began_apart(it) => Limit::TwoFirstVisits,
+                it if !it.came.lost_its_session() && began_apart(it) => Limit::TwoFirstVisits,
                 _ if self.crossed.contains(realm) => Limit::AnotherRealmsInTheirPlace,
                 _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
                 _ if self.given_up.contains(&sent.typed_at) => Limit::GivenUp,
+                it if it.came.lost_its_session() => Limit::KeyRenewedMeanwhile,
                 _ => return Err(format!("1: {path}: served as typed before a log-out")),
             };
             self.limits.insert(limit);
@@ -601,6 +629,11 @@ impl Came {
     /// Its answer cannot but begin another session, if it writes one.
     fn begins_a_session(&self) -> bool {
         self.state == "fresh" || self.led_nowhere
+    }
+
+    /// Its session was gone, or had begun in the place of one that was.
+    fn lost_its_session(&self) -> bool {
+        self.led_nowhere || self.was_lost
     }
 
     fn is_in(&self, ids: &HashSet<String>) -> bool {
