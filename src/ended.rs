@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::timeout};
 use crate::{
     config::Config,
     deadline::Deadlines,
-    login::{LoginId, millis},
+    login::{Entry, LoginId, State, millis},
     revocation::{InMemory, RevocationError, RevocationKey, RevocationStore},
 };
 
@@ -59,6 +59,14 @@ impl Fate {
             Some(_) => Self::LoggedOut,
         }
     }
+}
+
+/// What is known of an entry.
+pub(crate) struct Standing {
+    pub(crate) fate: Fate,
+    pub(crate) is_revoked: bool,
+    /// The present epoch of the user who is presented, or else of the one who is logged in.
+    pub(crate) epoch: Epoch,
 }
 
 impl Ended {
@@ -110,6 +118,27 @@ impl Ended {
         self.store.set(&[(key, value)], keep).await?;
         CHANGED.send_replace(());
         Ok(())
+    }
+
+    /// What is known of an entry, and of who is presented. It is looked no further than they can lead:
+    /// only who was asked, or is logged in, can log in.
+    pub(crate) async fn standing(
+        &self,
+        realm: &str,
+        entry: &Entry,
+        predecessor: Option<RevocationKey>,
+        presented: Option<&str>,
+    ) -> Result<Standing, RevocationError> {
+        let (login, presented) = match &entry.state {
+            State::LoggedIn(login) => (Some(login), presented.filter(|it| *it != login.user)),
+            State::Asked { .. } | State::Rejected { .. } => (None, presented),
+            State::Fresh | State::LoggedOut { .. } => (None, None),
+        };
+        let users: Vec<_> = login.map(|it| &*it.user).into_iter().chain(presented).collect();
+        let (fate, epochs) = self.look(entry.id, predecessor, realm, &users).await?;
+        let is_over = login.is_some_and(|it| is_over(epochs.first(), it.epoch));
+        let is_revoked = is_over || fate == Fate::Revoked;
+        Ok(Standing { fate, is_revoked, epoch: epochs.last().copied().flatten() })
     }
 
     /// What has become of an id, in a session that has taken another's place, and the present epochs
@@ -184,6 +213,6 @@ pub(crate) async fn wait(config: Arc<Config>, login: Watched) {
 }
 
 /// Whether a login of one epoch has ended with the user's present one.
-pub(crate) fn is_over(present: Option<&Epoch>, of_login: Epoch) -> bool {
+fn is_over(present: Option<&Epoch>, of_login: Epoch) -> bool {
     present.is_some_and(|present| present.is_some() && *present != of_login)
 }

@@ -109,6 +109,7 @@ impl BasicLogin {
             Err(Unreadable { client, error }) => return Err(self.own_error(req, client, error)),
         };
         let client = visit.client;
+        visit.notice_missing_cookies(config);
         config.misuse.look_at_cookie(config, req.request(), &visit);
         if logout::is_replacing(config, req.request()) {
             return Err(match logout::replace(self, req.request(), &mut visit).await {

@@ -8,7 +8,7 @@ use crate::{
     config::{Config, LogoutAnswer, LogoutClears},
     credentials::Authorization,
     decision::{Ask, Presented},
-    ended::{Epoch, Fate, Watched, is_over},
+    ended::{Epoch, Fate, Watched},
     fingerprint::Fingerprint,
     login::{self, Entry, Found, Login, LoginId, State, Why, millis},
     logout::RESERVED_USER,
@@ -45,36 +45,6 @@ pub(crate) struct Unreadable {
     pub(crate) error: RevocationError,
 }
 
-/// What the store knows of an entry.
-struct Standing {
-    fate: Fate,
-    is_revoked: bool,
-    epoch: Epoch,
-}
-
-impl Standing {
-    /// Looks no further than the entry and the credentials can lead: only who was asked, or is logged
-    /// in, can log in.
-    async fn of(
-        config: &Config,
-        entry: &Entry,
-        predecessor: Option<RevocationKey>,
-        presented: Option<&str>,
-    ) -> Result<Self, RevocationError> {
-        let (login, presented) = match &entry.state {
-            State::LoggedIn(login) => (Some(login), presented.filter(|it| *it != login.user)),
-            State::Asked { .. } | State::Rejected { .. } => (None, presented),
-            State::Fresh | State::LoggedOut { .. } => (None, None),
-        };
-        let users: Vec<_> = login.map(|it| &*it.user).into_iter().chain(presented).collect();
-        let (fate, epochs) =
-            config.ended.look(entry.id, predecessor, &config.realm, &users).await?;
-        let is_over = login.is_some_and(|it| is_over(epochs.first(), it.epoch));
-        let is_revoked = is_over || fate == Fate::Revoked;
-        Ok(Self { fate, is_revoked, epoch: epochs.last().copied().flatten() })
-    }
-}
-
 impl Visit {
     pub(crate) async fn read(config: &Config, req: &HttpRequest) -> Result<Self, Unreadable> {
         let client = (config.classify)(req);
@@ -101,7 +71,8 @@ impl Visit {
                     Authorization::Basic(auth) => Some(auth.user_id()),
                     _ => None,
                 };
-                let standing = Standing::of(config, &entry, predecessor, presented).await?;
+                let standing =
+                    config.ended.standing(&config.realm, &entry, predecessor, presented).await?;
                 epoch = standing.epoch;
                 is_overtaken = standing.fate == Fate::LoggedOut;
                 let id = entry.id;
@@ -125,10 +96,6 @@ impl Visit {
             }
         };
         let is_forged = state == State::Fresh && !req.method().is_safe() && is_cross_site(req);
-        let is_cookieless = state == State::Fresh
-            && client == Client::Navigation
-            && !is_forged
-            && fingerprint.is_some_and(|it| config.cookieless.came_before(it, now));
         let session_suffices =
             config.session_suffices_for.as_ref().is_some_and(|it| it(req)) && !is_cross_site(req);
         Ok(Self {
@@ -144,9 +111,17 @@ impl Visit {
             is_lost,
             is_overtaken,
             is_forged,
-            is_cookieless,
+            is_cookieless: false,
             session_suffices,
         })
+    }
+
+    /// Notices a browser that answers a challenge, and has answered one before, without a cookie.
+    pub(crate) fn notice_missing_cookies(&mut self, config: &Config) {
+        self.is_cookieless = self.state == State::Fresh
+            && self.client == Client::Navigation
+            && !self.is_forged
+            && self.fingerprint.is_some_and(|it| config.cookieless.came_before(it, self.now));
     }
 
     /// What the decision is asked.
