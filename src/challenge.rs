@@ -91,7 +91,7 @@ pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
 
 /// The error of an authenticator or of a store as it goes out: as it is, but for those that say "not
 /// now".
-pub(crate) fn own_error(config: &Config, req: &HttpRequest, client: Client, error: Error) -> Error {
+pub(crate) fn own_error(config: &Config, req: &HttpRequest, error: Error) -> Error {
     let later = if let Some(later) = error.as_error::<TryLater>() {
         later.clone()
     } else if let Some(error) = error.as_error::<RevocationError>() {
@@ -100,30 +100,27 @@ pub(crate) fn own_error(config: &Config, req: &HttpRequest, client: Client, erro
     } else {
         return error;
     };
-    let notice = Notice {
-        status: later.status(),
-        reason: later.reason(),
-        landing: &config.landing,
-        client,
-        script: None,
-        retry_after: Some(later.retry_after()),
-    };
+    let notice = not_now(&later, &config.landing, (config.classify)(req));
     let mut response = say(config, req, &notice);
     response.headers_mut().insert(RETRY_AFTER, later.header());
     InternalError::from_response(later, response).into()
 }
 
-/// The refusal of a request whose session cannot be reached.
-pub(crate) fn without_session(client: Client) -> HttpResponse {
-    let later = TryLater::unavailable();
-    let notice = Notice {
+fn not_now<'a>(later: &TryLater, landing: &'a str, client: Client) -> Notice<'a> {
+    Notice {
         status: later.status(),
         reason: later.reason(),
-        landing: "/",
+        landing,
         client,
         script: None,
         retry_after: Some(later.retry_after()),
-    };
+    }
+}
+
+/// The refusal of a request whose session cannot be reached.
+pub(crate) fn without_session(client: Client) -> HttpResponse {
+    let later = TryLater::unavailable();
+    let notice = not_now(&later, "/", client);
     let mut response = notice.to_response_as(notice.usual_format());
     response.headers_mut().insert(RETRY_AFTER, later.header());
     finish(response)

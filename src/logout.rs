@@ -19,7 +19,7 @@ use crate::{
     misuse::Misuse,
     notice::{Notice, Reason},
     revocation::RevocationError,
-    visit::{Unreadable, Visit, is_cross_site},
+    visit::{Visit, is_cross_site},
 };
 
 /// The header that the page answer's script sends. Another site's script would need a CORS
@@ -79,33 +79,20 @@ impl Handler<HttpRequest> for Logout {
     fn call(&self, req: HttpRequest) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            this.answer(&req).await.unwrap_or_else(|Unreadable { client, error }| {
-                challenge::own_error(&this.login.config, &req, client, error.into())
-                    .error_response()
+            this.answer(&req).await.unwrap_or_else(|error| {
+                challenge::own_error(&this.login.config, &req, error.into()).error_response()
             })
         })
     }
 }
 
 impl Logout {
-    async fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, Unreadable> {
+    async fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, RevocationError> {
         let config = &*self.login.config;
         let mut visit = Visit::read(config, req).await?;
-        let client = visit.client;
-        let answer = if is_replacing(config, req) {
-            replace(&self.login, req, &mut visit).await
-        } else {
-            self.log_out(req, &mut visit).await
-        };
-        answer.map_err(|error| Unreadable { client, error })
-    }
-
-    async fn log_out(
-        &self,
-        req: &HttpRequest,
-        visit: &mut Visit,
-    ) -> Result<HttpResponse, RevocationError> {
-        let config = &*self.login.config;
+        if is_replacing(config, req) {
+            return replace(&self.login, req, &mut visit).await;
+        }
         if is_cross_site(req) || is_prefetch(req) {
             tracing::warn!(realm = %config.realm, path = req.path(), "unsolicited log-out refused");
             let how = How::Forbid;
@@ -129,9 +116,9 @@ impl Logout {
             visit.forget(config, req).await?;
             tracing::info!(realm = %config.realm, user, "logged out");
         }
-        let Some(next) = next else { return Ok(self.reply(req, visit, reply)) };
+        let Some(next) = next else { return Ok(self.reply(req, &visit, reply)) };
         visit.write(config, req, next).await?;
-        Ok(Misuse::watch(&self.login, req, &visit.session, self.reply(req, visit, reply)))
+        Ok(Misuse::watch(&self.login, req, &visit.session, self.reply(req, &visit, reply)))
     }
 
     fn reply(&self, req: &HttpRequest, visit: &Visit, reply: Reply) -> HttpResponse {

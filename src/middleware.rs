@@ -17,7 +17,6 @@ use futures_core::future::LocalBoxFuture;
 
 use crate::{
     challenge,
-    client::Client,
     config::BasicLogin,
     credentials::Authorization,
     decision::{Decision, Good, Refuse, decide},
@@ -28,7 +27,7 @@ use crate::{
     place::Place,
     revocation::RevocationError,
     user::User,
-    visit::{Unreadable, Visit, strike_if_ended},
+    visit::{Visit, strike_if_ended},
 };
 
 impl<S, B> Transform<S, ServiceRequest> for BasicLogin
@@ -86,8 +85,7 @@ where
             if let Err(error) = strike_if_ended(&session, &login.config).await {
                 // Its session must not be saved: it may hold a login that has ended.
                 let req = response.request();
-                let client = (login.config.classify)(req);
-                return Err(challenge::own_error(&login.config, req, client, error.into()));
+                return Err(challenge::own_error(&login.config, req, error.into()));
             }
             if !response.headers().contains_key(CACHE_CONTROL) {
                 challenge::no_store(response.headers_mut());
@@ -106,21 +104,20 @@ impl BasicLogin {
         let config = &*self.config;
         let mut visit = match Visit::read(config, req.request()).await {
             Ok(visit) => visit,
-            Err(Unreadable { client, error }) => return Err(self.own_error(req, client, error)),
+            Err(error) => return Err(self.own_error(req, error)),
         };
-        let client = visit.client;
         visit.notice_missing_cookies(config);
         config.misuse.look_at_cookie(config, req.request(), &visit);
         if logout::is_replacing(config, req.request()) {
             return Err(match logout::replace(self, req.request(), &mut visit).await {
                 Ok(response) => req.into_response(response),
-                Err(error) => self.own_error(req, client, error),
+                Err(error) => self.own_error(req, error),
             });
         }
         let (good, bad) = match decide(&visit.ask(config, req.path())) {
             Decision::Pass => {
                 if let Err(error) = visit.keep(config, req.request(), false).await {
-                    return Err(self.own_error(req, client, error));
+                    return Err(self.own_error(req, error));
                 }
                 Self::pass(&req, User::of(&self.config, &visit));
                 return Ok(req);
@@ -135,7 +132,7 @@ impl BasicLogin {
         let (req, verdict) = config.checker.check(req, credentials, good).await;
         let verdict = match verdict {
             Ok(verdict) => verdict,
-            Err(error) => return Err(self.own_error(req, client, error)),
+            Err(error) => return Err(self.own_error(req, error)),
         };
         // Somebody may have logged out while the authenticator was thinking.
         match visit.notice_log_out(config).await {
@@ -145,12 +142,12 @@ impl BasicLogin {
                 let refuse = if let Decision::Refuse(refuse) = decision { refuse } else { bad };
                 return Err(self.refuse(req, visit, refuse).await);
             }
-            Err(error) => return Err(self.own_error(req, client, error)),
+            Err(error) => return Err(self.own_error(req, error)),
         }
         if !verdict {
             if good == Good::Confirm {
                 if let Err(error) = visit.end(config).await {
-                    return Err(self.own_error(req, client, error));
+                    return Err(self.own_error(req, error));
                 }
                 let user = visit.user_id();
                 tracing::info!(realm = %config.realm, user, "login no longer accepted");
@@ -159,18 +156,13 @@ impl BasicLogin {
         }
         match self.let_in(&req, visit, good).await {
             Ok(()) => Ok(req),
-            Err(error) => Err(self.own_error(req, client, error)),
+            Err(error) => Err(self.own_error(req, error)),
         }
     }
 
     /// An error that says nothing about the credentials, and changes nothing.
-    fn own_error(
-        &self,
-        req: ServiceRequest,
-        client: Client,
-        error: impl Into<Error>,
-    ) -> ServiceResponse {
-        let error = challenge::own_error(&self.config, req.request(), client, error.into());
+    fn own_error(&self, req: ServiceRequest, error: impl Into<Error>) -> ServiceResponse {
+        let error = challenge::own_error(&self.config, req.request(), error.into());
         let mut response = req.error_response(error);
         challenge::no_store(response.headers_mut());
         response
@@ -233,7 +225,7 @@ impl BasicLogin {
         let mut response = challenge::refuse(config, req.request(), visit.client, how, reason);
         if let Some(next) = next {
             if let Err(error) = visit.write(config, req.request(), next).await {
-                return self.own_error(req, visit.client, error);
+                return self.own_error(req, error);
             }
             response = Misuse::watch(self, req.request(), &visit.session, response);
         }

@@ -20,7 +20,7 @@ use crate::{
     ended::{self, Watched},
     login::{LoginId, State},
     notice::Reason,
-    visit::{Unreadable, Visit},
+    visit::Visit,
 };
 
 /// Who is logged in, and since when.
@@ -162,14 +162,10 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
         );
         return Err(login_required(challenge::refuse_without_realm(req)));
     };
-    let mut visit = match Visit::read(config, req).await {
-        Ok(visit) => visit,
-        Err(Unreadable { client, error }) => {
-            return Err(challenge::own_error(config, req, client, error.into()));
-        }
-    };
-    let is_in = is_in(config, req, &mut visit).await;
-    let is_in = is_in.map_err(|error| challenge::own_error(config, req, visit.client, error))?;
+    let own_error = |error| challenge::own_error(config, req, error);
+    let visit = Visit::read(config, req).await;
+    let mut visit = visit.map_err(|error| own_error(error.into()))?;
+    let is_in = is_in(config, req, &mut visit).await.map_err(own_error)?;
     if let Some(user) = User::of(config, &visit).filter(|_| is_in) {
         return Ok(user);
     }

@@ -39,23 +39,9 @@ pub(crate) struct Visit {
     session_suffices: bool,
 }
 
-/// A request of which it cannot be known whether its login has ended.
-pub(crate) struct Unreadable {
-    pub(crate) client: Client,
-    pub(crate) error: RevocationError,
-}
-
 impl Visit {
-    pub(crate) async fn read(config: &Config, req: &HttpRequest) -> Result<Self, Unreadable> {
+    pub(crate) async fn read(config: &Config, req: &HttpRequest) -> Result<Self, RevocationError> {
         let client = (config.classify)(req);
-        Self::read_as(config, req, client).await.map_err(|error| Unreadable { client, error })
-    }
-
-    async fn read_as(
-        config: &Config,
-        req: &HttpRequest,
-        client: Client,
-    ) -> Result<Self, RevocationError> {
         let session = req.get_session();
         let authorization = Authorization::read(req.headers());
         let fingerprint = match &authorization {
@@ -63,14 +49,15 @@ impl Visit {
             Authorization::Missing | Authorization::Unusable => None,
         };
         let now = millis((config.clock)());
-        let (mut is_lost, mut is_overtaken, mut epoch) = (false, false, None);
-        let predecessor = login::predecessor(&session);
+        let (mut is_lost, mut is_overtaken) = (false, false);
+        let (mut predecessor, mut epoch) = (None, None);
         let (id, state) = match login::find(&session, &config.realm) {
             Found::Entry(entry) => {
                 let presented = match &authorization {
                     Authorization::Basic(auth) => Some(auth.user_id()),
                     _ => None,
                 };
+                predecessor = login::predecessor(&session);
                 let standing =
                     config.ended.standing(&config.realm, &entry, predecessor, presented).await?;
                 epoch = standing.epoch;
