@@ -323,33 +323,17 @@ async fn a_request_in_its_handler_during_a_log_out_cannot_bring_the_login_back()
             let entry = site.peek(browser.cookie.as_deref(), A).expect("an entry");
             assert_eq!(entry["is"], "logged_out", "struck from the session itself");
 
-            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            let wire =
+                Wire { credentials: Some(ALICE), ..Wire::page("/a/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, 401);
         },
     )
     .await;
 }
 
-/// A page opened with a cookie, out of any browser.
-fn page(path: &str, cookie: Option<String>) -> Wire {
-    Wire {
-        number: 9_000,
-        method: "GET",
-        path: path.to_owned(),
-        origin: "http://localhost:8080",
-        headers: vec![
-            ("user-agent", "Mozilla/5.0".to_owned()),
-            ("sec-fetch-site", "same-origin".to_owned()),
-            ("sec-fetch-mode", "navigate".to_owned()),
-        ],
-        credentials: None,
-        cookie,
-    }
-}
-
 fn curl(path: &str, credentials: Option<Credentials>, cookie: Option<String>) -> Wire {
     let headers = vec![("user-agent", "curl/8.14.1".to_owned())];
-    Wire { headers, credentials, ..page(path, cookie) }
+    Wire { headers, credentials, ..Wire::page(path, cookie) }
 }
 
 #[actix_web::test]
@@ -360,7 +344,7 @@ async fn a_log_out_while_the_authenticator_thinks_keeps_the_request_out() {
             logged_in(browser, site);
             // Another user's credentials, so that the authenticator is asked.
             let cookie = browser.cookie.clone();
-            let wire = Wire { credentials: Some(BOB), ..page("/a/x", cookie) };
+            let wire = Wire { credentials: Some(BOB), ..Wire::page("/a/x", cookie) };
             let mut slow = site.start(&wire, true);
             assert!(slow.run().is_none(), "held in the authenticator");
             browser.open(site, "/logout");
@@ -381,7 +365,8 @@ async fn an_old_cookie_is_refused_after_log_out() {
         |_| {},
         async |browser, site| {
             logged_in(browser, site);
-            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            let wire =
+                Wire { credentials: Some(ALICE), ..Wire::page("/a/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, 200);
             browser.open(site, "/logout");
             assert_eq!(site.answer(&wire).status, 401);
@@ -396,7 +381,7 @@ async fn the_session_without_the_credentials_passes_nobody() {
         |_| {},
         async |browser, site| {
             logged_in(browser, site);
-            let answer = site.answer(&page("/a/", browser.cookie.clone()));
+            let answer = site.answer(&Wire::page("/a/", browser.cookie.clone()));
             assert_eq!(answer.status, 401);
             let answer = site.answer(&curl("/a/", None, browser.cookie.clone()));
             assert_eq!(answer.status, 401);
@@ -413,7 +398,8 @@ async fn a_logged_in_request_writes_no_session_and_checks_no_password() {
             logged_in(browser, site);
             let checked = site.seen().checked.len();
             for path in ["/a/", "/a/x", "/a/y/z"] {
-                let wire = Wire { credentials: Some(ALICE), ..page(path, browser.cookie.clone()) };
+                let wire =
+                    Wire { credentials: Some(ALICE), ..Wire::page(path, browser.cookie.clone()) };
                 let answer = site.answer(&wire);
                 assert_eq!((answer.status, answer.set_cookie), (200, None));
             }
@@ -475,7 +461,7 @@ async fn a_login_ends_when_its_password_is_no_longer_accepted() {
 
             // Were the password accepted again, the ended login would stay ended.
             site.seen().revoked.clear();
-            let wire = Wire { credentials: Some(ALICE), ..page("/a/", old) };
+            let wire = Wire { credentials: Some(ALICE), ..Wire::page("/a/", old) };
             assert_eq!(site.answer(&wire).status, 401);
         },
     )
@@ -579,7 +565,7 @@ async fn another_site_cannot_log_its_visitor_out() {
         async |browser, site| {
             logged_in(browser, site);
             let mut wire =
-                Wire { credentials: Some(ALICE), ..page("/logout", browser.cookie.clone()) };
+                Wire { credentials: Some(ALICE), ..Wire::page("/logout", browser.cookie.clone()) };
             wire.headers.retain(|(name, _)| *name != "sec-fetch-site");
             wire.headers.push(("sec-fetch-site", "cross-site".to_owned()));
             let answer = site.answer(&wire);
@@ -606,10 +592,11 @@ async fn log_out_clears_the_session_or_this_realms_login_alone() {
 
             let b = site.peek(browser.cookie.as_deref(), B).expect("never to Fresh");
             assert_eq!(b["is"], if kept { "logged_in" } else { "logged_out" });
-            let wire = Wire { credentials: Some(CAROL), ..page("/a/b/", browser.cookie.clone()) };
+            let wire =
+                Wire { credentials: Some(CAROL), ..Wire::page("/a/b/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, if kept { 200 } else { 401 });
             // Nor does the old cookie bring the other realm's login back.
-            let wire = Wire { credentials: Some(CAROL), ..page("/a/b/", with_both) };
+            let wire = Wire { credentials: Some(CAROL), ..Wire::page("/a/b/", with_both) };
             let is_in = kept && store == Store::Cookie;
             assert_eq!(site.answer(&wire).status, if is_in { 200 } else { 401 }, "{store:?}");
         }
@@ -628,7 +615,7 @@ async fn two_realms_are_logged_in_to_apart() {
             assert_eq!(browser.open(site, "/a/b/x").body, "Signed in as carol");
             assert_eq!(browser.asked, 1);
             let cookie = browser.cookie.clone();
-            let alice = Wire { credentials: Some(ALICE), ..page("/a/b/", cookie) };
+            let alice = Wire { credentials: Some(ALICE), ..Wire::page("/a/b/", cookie) };
             assert_eq!(site.answer(&alice).status, 401, "one realm's user is not the other's");
         },
     )
@@ -639,7 +626,7 @@ async fn two_realms_are_logged_in_to_apart() {
 async fn a_session_that_cannot_be_read_is_logged_out() {
     let key = format!("actix-basic-logout:{A}");
     for broken in ["7", "{}", "{\"is\":\"logged_in\"}", "not JSON"] {
-        for wire in [page("/a/", None), curl("/a/", None, None)] {
+        for wire in [Wire::page("/a/", None), curl("/a/", None, None)] {
             let site = Site::new(&Setup::new(Store::Memory)).await;
             let mut browser = Browser::new(Engine::Firefox);
             logged_in(&mut browser, &site);
@@ -661,12 +648,14 @@ async fn what_one_origin_has_shown_proves_nothing_about_another() {
             logged_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
             // The cookie is the other port's, too; the credentials are not.
-            let other =
-                Wire { origin: "http://localhost:9090", ..page("/a/", browser.cookie.clone()) };
+            let other = Wire {
+                origin: "http://localhost:9090",
+                ..Wire::page("/a/", browser.cookie.clone())
+            };
             let answer = site.answer(&other);
             assert_eq!(answer.status, 401);
             let cookie = answer.set_cookie.or(browser.cookie.clone());
-            let old = Wire { credentials: Some(ALICE), ..page("/a/", cookie) };
+            let old = Wire { credentials: Some(ALICE), ..Wire::page("/a/", cookie) };
             assert_eq!(site.answer(&old).status, 401);
         },
     )
@@ -684,7 +673,7 @@ async fn another_users_login_on_another_port_does_not_let_the_old_credentials_in
             let at_other_port = |credentials, cookie: &Option<String>| Wire {
                 origin: "http://localhost:9090",
                 credentials,
-                ..page("/a/", cookie.clone())
+                ..Wire::page("/a/", cookie.clone())
             };
             let mut cookie = browser.cookie.clone();
             for credentials in [None, Some(BOB), Some(BOB)] {
@@ -692,7 +681,7 @@ async fn another_users_login_on_another_port_does_not_let_the_old_credentials_in
                 cookie = answer.set_cookie.or(cookie);
             }
             assert_eq!(site.answer(&at_other_port(Some(BOB), &cookie)).body, "Signed in as bob");
-            let old = Wire { credentials: Some(ALICE), ..page("/a/", cookie.clone()) };
+            let old = Wire { credentials: Some(ALICE), ..Wire::page("/a/", cookie.clone()) };
             assert_eq!(site.answer(&old).status, 401);
         },
     )
@@ -752,12 +741,13 @@ async fn a_web_socket_without_credentials_proves_nothing() {
         async |browser, site| {
             logged_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
-            let mut socket = page("/a/socket", browser.cookie.clone());
+            let mut socket = Wire::page("/a/socket", browser.cookie.clone());
             socket.headers.truncate(1);
             let answer = site.answer(&socket);
             assert_eq!((answer.status, answer.set_cookie), (401, None));
             assert!(answer.is_quiet);
-            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            let wire =
+                Wire { credentials: Some(ALICE), ..Wire::page("/a/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, 401);
         },
     )
@@ -845,7 +835,7 @@ async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
             let cookie = browser.cookie.clone();
             browser.open(site, "/logout");
             assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
-            let mut late = Wire { credentials: Some(BOB), ..page("/a/poll", cookie) };
+            let mut late = Wire { credentials: Some(BOB), ..Wire::page("/a/poll", cookie) };
             late.headers.retain(|(name, _)| *name != "sec-fetch-mode");
             late.headers.push(("sec-fetch-mode", "cors".to_owned()));
             let answer = site.answer(&late);
@@ -864,7 +854,7 @@ async fn a_page_fetched_ahead_logs_nobody_out() {
         async |browser, site| {
             logged_in(browser, site);
             let mut wire =
-                Wire { credentials: Some(ALICE), ..page("/logout", browser.cookie.clone()) };
+                Wire { credentials: Some(ALICE), ..Wire::page("/logout", browser.cookie.clone()) };
             wire.headers.push(("sec-purpose", "prefetch;prerender".to_owned()));
             let answer = site.answer(&wire);
             assert_eq!((answer.status, answer.set_cookie), (403, None));
@@ -905,7 +895,8 @@ async fn with_no_time_to_remember_the_password_is_checked_each_time_and_nothing_
         logged_in(&mut browser, &site);
         let checked = site.seen().checked.len();
         for _ in 0..2 {
-            let wire = Wire { credentials: Some(ALICE), ..page("/a/", browser.cookie.clone()) };
+            let wire =
+                Wire { credentials: Some(ALICE), ..Wire::page("/a/", browser.cookie.clone()) };
             let answer = site.answer(&wire);
             assert_eq!((answer.status, answer.set_cookie), (200, None));
         }
@@ -918,14 +909,14 @@ async fn a_planted_session_is_shared_unless_its_key_is_renewed_at_login() {
     for renews in [false, true] {
         let more = |it: BasicLoginBuilder| if renews { it.renew_key_at_login() } else { it };
         let site = Site::with(&Setup::new(Store::Memory), more).await;
-        let planted = site.answer(&page("/a/", None)).set_cookie;
+        let planted = site.answer(&Wire::page("/a/", None)).set_cookie;
         let mut browser = Browser::new(Engine::Chromium);
         browser.cookie.clone_from(&planted);
         logged_in(&mut browser, &site);
         assert_eq!(browser.cookie != planted, renews);
         assert_eq!(site.leads_nowhere(planted.as_deref().unwrap()), renews);
         // Either way it passes nobody who has no credentials.
-        assert_eq!(site.answer(&page("/a/", planted)).status, 401);
+        assert_eq!(site.answer(&Wire::page("/a/", planted)).status, 401);
         assert_eq!(browser.open(&site, "/a/x").status, 200);
     }
 }

@@ -99,20 +99,7 @@ async fn two_machines(redis: &Redis) -> Site {
 }
 
 fn wire(number: u32, path: &str, cookie: Option<&str>, credentials: Option<Credentials>) -> Wire {
-    Wire {
-        number,
-        method: "GET",
-        path: path.to_owned(),
-        origin: "http://localhost:8080",
-        headers: vec![
-            ("user-agent", "Mozilla/5.0".to_owned()),
-            ("accept", "text/html".to_owned()),
-            ("sec-fetch-site", "same-origin".to_owned()),
-            ("sec-fetch-mode", "navigate".to_owned()),
-        ],
-        credentials,
-        cookie: cookie.map(str::to_owned),
-    }
+    Wire { number, credentials, ..Wire::page(path, cookie.map(str::to_owned)) }
 }
 
 async fn ask(site: &Site, wire: Wire) -> Answer {

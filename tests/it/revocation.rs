@@ -163,20 +163,7 @@ async fn ending_a_login_twice_leaves_it_logged_out() {
 }
 
 fn wire(path: &str, cookie: Option<String>, credentials: Option<Credentials>) -> Wire {
-    Wire {
-        number: 1_000_000,
-        method: "GET",
-        path: path.to_owned(),
-        origin: "http://localhost:8080",
-        headers: vec![
-            ("user-agent", "Mozilla/5.0".to_owned()),
-            ("accept", "text/html".to_owned()),
-            ("sec-fetch-site", "same-origin".to_owned()),
-            ("sec-fetch-mode", "navigate".to_owned()),
-        ],
-        credentials,
-        cookie,
-    }
+    Wire { credentials, ..Wire::page(path, cookie) }
 }
 
 #[actix_web::test]

@@ -17,15 +17,7 @@ fn request(agent: &str, path: &str, mode: &str) -> Wire {
         headers.push(("sec-fetch-site", "none".to_owned()));
         headers.push(("sec-fetch-mode", mode.to_owned()));
     }
-    Wire {
-        number: 1_000_000,
-        method: "GET",
-        path: path.to_owned(),
-        origin: "http://localhost:8080",
-        headers,
-        credentials: None,
-        cookie: None,
-    }
+    Wire { headers, ..Wire::page(path, None) }
 }
 
 fn scan(path: &str) -> Wire {

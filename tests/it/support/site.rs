@@ -127,6 +127,25 @@ pub struct Wire {
     pub cookie: Option<String>,
 }
 
+impl Wire {
+    /// A page opened with a cookie, out of any browser.
+    pub fn page(path: &str, cookie: Option<String>) -> Self {
+        Self {
+            number: 9_000,
+            method: "GET",
+            path: path.to_owned(),
+            origin: "http://localhost:8080",
+            headers: vec![
+                ("user-agent", "Mozilla/5.0".to_owned()),
+                ("sec-fetch-site", "same-origin".to_owned()),
+                ("sec-fetch-mode", "navigate".to_owned()),
+            ],
+            credentials: None,
+            cookie,
+        }
+    }
+}
+
 /// An answer as it comes over the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
