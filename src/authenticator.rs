@@ -152,20 +152,20 @@ impl Checker {
     pub(crate) async fn check(
         &self,
         req: ServiceRequest,
-        credentials: BasicAuth,
+        credentials: &BasicAuth,
         good: Good,
     ) -> (ServiceRequest, Result<bool, Error>) {
         let (req, verdict) = match self {
             Self::Authenticator(authenticator) => {
                 let verdict = match good {
-                    Good::Confirm => authenticator.reverify(req.request(), &credentials).await,
+                    Good::Confirm => authenticator.reverify(req.request(), credentials).await,
                     Good::LogIn | Good::Stateless => {
-                        authenticator.authenticate(req.request(), &credentials).await
+                        authenticator.authenticate(req.request(), credentials).await
                     }
                 };
                 (req, verdict)
             }
-            Self::Validator(validator) => match validator(req, credentials).await {
+            Self::Validator(validator) => match validator(req, credentials.clone()).await {
                 Ok(req) => (req, Ok(true)),
                 Err((error, req)) => (req, Err(error)),
             },

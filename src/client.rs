@@ -2,8 +2,13 @@
 
 use actix_web::{
     HttpRequest,
-    http::header::{self, HeaderMap},
+    http::header::{self, HeaderMap, HeaderName},
 };
+
+pub(crate) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
 /// The kind of client behind a request, which decides whether a dialog would help anybody.
 ///
@@ -52,18 +57,17 @@ impl Client {
     }
 
     fn of_headers(headers: &HeaderMap) -> Self {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let mozilla =
-            text(header::USER_AGENT.as_str()).is_some_and(|agent| agent.starts_with("Mozilla/"));
-        if !mozilla && !headers.contains_key("sec-fetch-site") {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        let mozilla = text(&header::USER_AGENT).is_some_and(|agent| agent.starts_with("Mozilla/"));
+        if !mozilla && !headers.contains_key(&SEC_FETCH_SITE) {
             return Self::Program;
         }
         if fetches_ahead(headers) {
             return Self::Subresource;
         }
-        let navigates = match text("sec-fetch-mode") {
+        let navigates = match text(&SEC_FETCH_MODE) {
             Some(mode) => mode == "navigate" && !is_framed_elsewhere(headers),
-            None => text(header::ACCEPT.as_str()).is_some_and(|types| types.contains("text/html")),
+            None => text(&header::ACCEPT).is_some_and(|types| types.contains("text/html")),
         };
         if navigates { Self::Navigation } else { Self::Subresource }
     }
@@ -72,11 +76,11 @@ impl Client {
 /// Whether the page is for a frame on another site's page. The session stays at home there, so
 /// whoever typed would be asked again, by a dialog over a site that is not this one.
 fn is_framed_elsewhere(headers: &HeaderMap) -> bool {
-    let is = |name: &str, values: &[&str]| {
+    let is = |name, values: &[&str]| {
         headers.get(name).is_some_and(|it| values.iter().any(|value| it == value))
     };
-    is("sec-fetch-site", &["cross-site"])
-        && is("sec-fetch-dest", &["iframe", "frame", "object", "embed"])
+    is(&SEC_FETCH_SITE, &["cross-site"])
+        && is(&SEC_FETCH_DEST, &["iframe", "frame", "object", "embed"])
 }
 
 /// Whether a browser looks at a page before its user has asked for it.
@@ -85,7 +89,7 @@ pub(crate) fn is_prefetch(req: &HttpRequest) -> bool {
 }
 
 fn fetches_ahead(headers: &HeaderMap) -> bool {
-    let purpose = headers.get("sec-purpose").and_then(|value| value.to_str().ok());
+    let purpose = headers.get(&SEC_PURPOSE).and_then(|value| value.to_str().ok());
     purpose.is_some_and(|purpose| purpose.contains("prefetch"))
 }
 

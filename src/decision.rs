@@ -16,7 +16,8 @@ pub(crate) enum Presented<'a> {
     Unusable,
     /// The reserved user of the page answer, always wrong.
     Reserved,
-    Credentials(&'a Fingerprint),
+    /// With their fingerprint, if there is anything to compare it with.
+    Credentials(Option<&'a Fingerprint>),
 }
 
 /// A request, reduced to what the tables look at.
@@ -103,7 +104,7 @@ impl Ask<'_> {
         let known = self.state.fingerprint()?;
         match self.presented {
             Presented::Reserved => None,
-            Presented::Credentials(header) if header == known => None,
+            Presented::Credentials(Some(header)) if header == known => None,
             _ => Some(*known),
         }
     }
@@ -112,7 +113,7 @@ impl Ask<'_> {
     /// request are those that the browser may go on holding: somebody has just typed them.
     fn forgotten(&self) -> State {
         let mut state = self.state.logged_out(Why::LoggedOut);
-        if let (State::LoggedOut { fingerprint, .. }, Presented::Credentials(header)) =
+        if let (State::LoggedOut { fingerprint, .. }, Presented::Credentials(Some(header))) =
             (&mut state, self.presented)
         {
             fingerprint.get_or_insert(*header);
@@ -139,7 +140,7 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
 
     let refuse = |why: Why, next| Decision::Refuse(ask.refuse(why, next));
     match (ask.state, ask.presented) {
-        (State::LoggedIn(login), Credentials(header)) if *header == login.fingerprint => {
+        (State::LoggedIn(login), Credentials(Some(header))) if *header == login.fingerprint => {
             if !ask.due {
                 return Decision::Pass;
             }
@@ -171,7 +172,7 @@ pub(crate) fn decide(ask: &Ask<'_>) -> Decision {
             let is_asked = pending.is_none() && ask.may_ask();
             refuse(*why, is_asked.then(|| ask.asked(*why)))
         }
-        (State::Rejected { pending: Some(pending), why, .. }, Credentials(header))
+        (State::Rejected { pending: Some(pending), why, .. }, Credentials(Some(header)))
             if pending == header =>
         {
             refuse(*why, ask.may_ask().then(|| ask.rejected(None, *why)))
@@ -298,7 +299,7 @@ pub(crate) fn log_out(ask: &Ask<'_>, style: Style, landing: &str) -> LoggingOut 
             if here(path)
                 && style == Style::Challenge
                 && !nothing_presented
-                && ask.presented != Presented::Credentials(pending) =>
+                && ask.presented != Presented::Credentials(Some(pending)) =>
         {
             let (path, pending, why) = (Place::of(landing), Some(*pending), *why);
             let next = Some(State::Rejected { path, pending, why });

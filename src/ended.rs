@@ -2,7 +2,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, LazyLock},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -27,7 +30,10 @@ const LOGGED_OUT: u64 = 0;
 const FROM_OUTSIDE: u64 = 1;
 
 /// All realms of a process share it: one realm's log-out ends the logins of the others, too.
-static IN_MEMORY: LazyLock<Arc<InMemory>> = LazyLock::new(Arc::default);
+static IN_MEMORY: LazyLock<InMemory> = LazyLock::new(InMemory::default);
+
+/// How often a login may have ended in the memory of this process.
+static ENDS: AtomicU64 = AtomicU64::new(0);
 
 /// Told whenever a login may have ended in this process.
 static CHANGED: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
@@ -37,7 +43,8 @@ pub(crate) type Epoch = Option<u64>;
 
 /// The logins that have ended before their time, as a realm sees them.
 pub(crate) struct Ended {
-    store: Arc<dyn RevocationStore>,
+    /// None for the memory of the process, which need not be waited for.
+    store: Option<Arc<dyn RevocationStore>>,
     keep: Duration,
 }
 
@@ -72,7 +79,6 @@ pub(crate) struct Standing {
 impl Ended {
     /// What a login outlives is its shortest deadline, so nobody has to remember it for longer.
     pub(crate) fn new(store: Option<Arc<dyn RevocationStore>>, deadlines: Deadlines) -> Self {
-        let store = store.unwrap_or_else(|| Arc::clone(&*IN_MEMORY) as _);
         Self { store, keep: deadlines.longest_life().min(LONGEST) }
     }
 
@@ -97,7 +103,7 @@ impl Ended {
 
     /// Ends a login whose browser does not know. One that has ended already stays as it is.
     pub(crate) async fn end_from_outside(&self, id: LoginId) -> Result<(), RevocationError> {
-        if self.look(Some(id), None, "", &[]).await?.0 != Fate::GoesOn {
+        if self.look(&Keys::of(Some(id), None, "", &[])).await?.0 != Fate::GoesOn {
             return Ok(());
         }
         self.set(RevocationKey::of_login(id), FROM_OUTSIDE, self.keep).await
@@ -115,9 +121,19 @@ impl Ended {
         value: u64,
         keep: Duration,
     ) -> Result<(), RevocationError> {
-        self.store.set(&[(key, value)], keep).await?;
+        if let Some(store) = &self.store {
+            store.set(&[(key, value)], keep).await?;
+        } else {
+            IN_MEMORY.set(&[(key, value)], keep);
+            ENDS.fetch_add(1, SeqCst);
+        }
         CHANGED.send_replace(());
         Ok(())
+    }
+
+    /// A number that changes when a login may have ended; none if only looking tells.
+    pub(crate) fn ends(&self) -> Option<u64> {
+        self.store.is_none().then(|| ENDS.load(SeqCst))
     }
 
     /// What is known of an entry, and of who is presented. It is looked no further than they can lead:
@@ -135,40 +151,52 @@ impl Ended {
             State::Fresh | State::LoggedOut { .. } => (None, None),
         };
         let users: Vec<_> = login.map(|it| &*it.user).into_iter().chain(presented).collect();
-        let (fate, epochs) = self.look(entry.id, predecessor, realm, &users).await?;
-        let is_over = login.is_some_and(|it| is_over(epochs.first(), it.epoch));
+        let keys = Keys::of(entry.id, predecessor, realm, &users);
+        let (fate, epochs) = self.look(&keys).await?;
+        let is_over = login.is_some_and(|it| is_over(&epochs, it.epoch));
         let is_revoked = is_over || fate == Fate::Revoked;
         Ok(Standing { fate, is_revoked, epoch: epochs.last().copied().flatten() })
     }
 
-    /// What has become of an id, in a session that has taken another's place, and the present epochs
-    /// of users.
-    pub(crate) async fn look(
-        &self,
+    /// What has become of an id, and the present epochs of users.
+    pub(crate) async fn look(&self, keys: &Keys) -> Result<(Fate, Vec<Epoch>), RevocationError> {
+        if keys.all.is_empty() {
+            return Ok((Fate::GoesOn, Vec::new()));
+        }
+        let mut values = match &self.store {
+            Some(store) => store.get(&keys.all).await?,
+            None => IN_MEMORY.get(&keys.all),
+        };
+        if values.len() != keys.all.len() {
+            return Err(RevocationError::new("the answer is not one value for each key"));
+        }
+        let mut of_id = values.drain(..keys.of_id).map(Fate::of);
+        let fate = of_id.find(|it| *it != Fate::GoesOn).unwrap_or(Fate::GoesOn);
+        drop(of_id);
+        Ok((fate, values))
+    }
+}
+
+/// What is looked up.
+pub(crate) struct Keys {
+    all: Vec<RevocationKey>,
+    /// So many of them tell what has become of an id; the others are users.
+    of_id: usize,
+}
+
+impl Keys {
+    /// Of an id, in a session that has taken another's place, and of users.
+    pub(crate) fn of(
         id: Option<LoginId>,
         predecessor: Option<RevocationKey>,
         realm: &str,
         users: &[&str],
-    ) -> Result<(Fate, Vec<Epoch>), RevocationError> {
+    ) -> Self {
         let id = id.map(RevocationKey::of_login);
         let predecessor = predecessor.filter(|_| id.is_some()).map(|it| it.within(realm));
+        let of_id = usize::from(id.is_some()) + usize::from(predecessor.is_some());
         let users = users.iter().map(|user| RevocationKey::of_user(realm, user));
-        let keys: Vec<_> = id.into_iter().chain(predecessor).chain(users).collect();
-        if keys.is_empty() {
-            return Ok((Fate::GoesOn, Vec::new()));
-        }
-        let mut values = self.store.get(&keys).await?;
-        if values.len() != keys.len() {
-            return Err(RevocationError::new("the answer is not one value for each key"));
-        }
-        let epochs =
-            values.split_off(usize::from(id.is_some()) + usize::from(predecessor.is_some()));
-        let fate = match values[..] {
-            [id, predecessor] if Fate::of(id) == Fate::GoesOn => Fate::of(predecessor),
-            [id, ..] => Fate::of(id),
-            [] => Fate::GoesOn,
-        };
-        Ok((fate, epochs))
+        Self { all: id.into_iter().chain(predecessor).chain(users).collect(), of_id }
     }
 }
 
@@ -182,7 +210,7 @@ impl fmt::Debug for Ended {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Watched {
     pub(crate) id: LoginId,
-    pub(crate) user: String,
+    pub(crate) user: Arc<str>,
     pub(crate) epoch: Epoch,
     pub(crate) since: u64,
 }
@@ -190,14 +218,15 @@ pub(crate) struct Watched {
 /// Waits until a login has ended: in this process at once, on another machine when that is next
 /// looked for.
 pub(crate) async fn wait(config: Arc<Config>, login: Watched) {
+    let keys = Keys::of(Some(login.id), None, &config.realm, &[&login.user]);
     let mut changed = CHANGED.subscribe();
     let mut was_unreachable = false;
     loop {
         if config.deadlines.login_has_passed(login.since, millis((config.clock)())) {
             return;
         }
-        match config.ended.look(Some(login.id), None, &config.realm, &[&login.user]).await {
-            Ok((Fate::GoesOn, epochs)) if !is_over(epochs.first(), login.epoch) => {
+        match config.ended.look(&keys).await {
+            Ok((Fate::GoesOn, epochs)) if !is_over(&epochs, login.epoch) => {
                 was_unreachable = false;
             }
             Ok(_) => return,
@@ -212,7 +241,7 @@ pub(crate) async fn wait(config: Arc<Config>, login: Watched) {
     }
 }
 
-/// Whether a login of one epoch has ended with the user's present one.
-fn is_over(present: Option<&Epoch>, of_login: Epoch) -> bool {
-    present.is_some_and(|present| present.is_some() && *present != of_login)
+/// Whether a login of one epoch has ended with its user's present one, who was looked up first.
+pub(crate) fn is_over(epochs: &[Epoch], of_login: Epoch) -> bool {
+    epochs.first().is_some_and(|present| present.is_some() && *present != of_login)
 }

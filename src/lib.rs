@@ -181,6 +181,7 @@ mod failures;
 mod fingerprint;
 #[cfg(feature = "users")]
 mod htpasswd;
+mod known;
 mod login;
 mod logout;
 mod middleware;

@@ -19,7 +19,7 @@ use crate::{
 
 /// What a realm knows of a browser. `DESIGN.md` has the whole machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum State {
     /// Nothing: no entry, and no session cookie that leads nowhere.
     Fresh,
@@ -230,7 +230,6 @@ pub(crate) struct Entry {
     /// None once a log-out has ended it; the next challenge draws another.
     pub(crate) id: Option<LoginId>,
     pub(crate) origin: String,
-    #[serde(flatten)]
     pub(crate) state: State,
 }
 
@@ -249,7 +248,34 @@ fn key(realm: &str) -> String {
     format!("{PREFIX}{realm}")
 }
 
+/// The names of what a session holds of a realm.
+pub(crate) struct Names {
+    entry: String,
+    predecessor: String,
+}
+
+impl Names {
+    pub(crate) fn of(realm: &str) -> Self {
+        Self { entry: key(realm), predecessor: key(PREDECESSOR) }
+    }
+
+    /// What is written under them, if there is an entry. Nothing else in a session matters to a login.
+    pub(crate) fn written<T>(
+        &self,
+        session: &Session,
+        read: impl FnOnce(&str, &str) -> T,
+    ) -> Option<T> {
+        let entries = session.entries();
+        let entry = entries.get(&self.entry)?;
+        let predecessor = if entries.len() == 1 { None } else { entries.get(&self.predecessor) };
+        Some(read(entry, predecessor.map_or("", String::as_str)))
+    }
+}
+
 pub(crate) fn find(session: &Session, realm: &str) -> Found {
+    if session.entries().is_empty() {
+        return Found::Nothing;
+    }
     match session.get(&key(realm)) {
         Ok(None) => Found::Nothing,
         Ok(Some(entry)) => Found::Entry(entry),
@@ -275,7 +301,7 @@ pub(crate) fn put(session: &Session, realm: &str, entry: &Entry) {
 const LOST: &str = "";
 
 pub(crate) fn is_lost(session: &Session) -> bool {
-    holds(session, LOST)
+    !session.entries().is_empty() && holds(session, LOST)
 }
 
 pub(crate) fn mark_lost(session: &Session) {

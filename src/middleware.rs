@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use actix_session::SessionExt;
+use actix_session::{Session, SessionExt};
 use actix_web::{
     Error, HttpMessage,
     body::{EitherBody, MessageBody},
@@ -20,6 +20,7 @@ use crate::{
     config::BasicLogin,
     credentials::Authorization,
     decision::{Decision, Good, Refuse, decide},
+    known::{Known, Spot},
     login::State,
     logout,
     misuse::Misuse,
@@ -43,7 +44,8 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        ready(Ok(BasicLoginService { service: Rc::new(service), login: self.clone() }))
+        let (service, known) = (Rc::new(service), Rc::new(Known::new(&self.config.realm)));
+        ready(Ok(BasicLoginService { service, login: self.clone(), known }))
     }
 }
 
@@ -51,6 +53,7 @@ where
 pub struct BasicLoginService<S> {
     service: Rc<S>,
     login: BasicLogin,
+    known: Rc<Known>,
 }
 
 impl<S> fmt::Debug for BasicLoginService<S> {
@@ -73,14 +76,15 @@ where
 
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let (service, login) = (Rc::clone(&self.service), self.login.clone());
+        let known = Rc::clone(&self.known);
         Box::pin(async move {
+            // No clone of the request is kept: routing needs it alone.
+            let session = req.get_session();
             // Always `Ok`: SessionMiddleware saves nothing when what it wraps returns an error.
-            let req = match login.admit(req).await {
+            let req = match login.admit(req, &session, &known).await {
                 Ok(req) => req,
                 Err(response) => return Ok(response.map_into_right_body()),
             };
-            // No clone of the request is kept: routing needs it alone.
-            let session = req.get_session();
             let mut response = service.call(req).await?;
             if let Err(error) = strike_if_ended(&session, &login.config).await {
                 // Its session must not be saved: it may hold a login that has ended.
@@ -99,8 +103,51 @@ where
 pub(crate) struct TypedHere(pub(crate) String);
 
 impl BasicLogin {
-    /// Lets a request pass, with its [`User`], or answers it.
-    async fn admit(&self, req: ServiceRequest) -> Result<ServiceRequest, ServiceResponse> {
+    /// Lets a request pass, with its [`User`], or answers it. What most requests do without is in a
+    /// box, so that they need not make room for it.
+    async fn admit(
+        &self,
+        req: ServiceRequest,
+        session: &Session,
+        known: &Known,
+    ) -> Result<ServiceRequest, ServiceResponse> {
+        let config = &*self.config;
+        if logout::is_replacing(config, req.request()) {
+            return Err(Box::pin(self.replace(req)).await);
+        }
+        let spot = known.find(config, req.request(), session);
+        if let Some(spot) = &spot {
+            match spot.recall(config).await {
+                Ok(None) => {}
+                Ok(user) => {
+                    Self::pass(&req, user);
+                    return Ok(req);
+                }
+                Err(error) => return Err(self.own_error(req, error)),
+            }
+        }
+        Box::pin(self.read(req, known, spot)).await
+    }
+
+    /// Answers the page answer's script.
+    async fn replace(&self, req: ServiceRequest) -> ServiceResponse {
+        let replaced = async {
+            let mut visit = Visit::read(&self.config, req.request()).await?;
+            logout::replace(self, req.request(), &mut visit).await
+        };
+        match replaced.await {
+            Ok(response) => req.into_response(response),
+            Err(error) => self.own_error(req, error),
+        }
+    }
+
+    /// Lets a request pass, or answers it, that is not known.
+    async fn read(
+        &self,
+        mut req: ServiceRequest,
+        known: &Known,
+        spot: Option<Spot>,
+    ) -> Result<ServiceRequest, ServiceResponse> {
         let config = &*self.config;
         let mut visit = match Visit::read(config, req.request()).await {
             Ok(visit) => visit,
@@ -108,43 +155,47 @@ impl BasicLogin {
         };
         visit.notice_missing_cookies(config);
         config.misuse.look_at_cookie(config, req.request(), &visit);
-        if logout::is_replacing(config, req.request()) {
-            return Err(match logout::replace(self, req.request(), &mut visit).await {
-                Ok(response) => req.into_response(response),
-                Err(error) => self.own_error(req, error),
-            });
-        }
-        let (good, bad) = match decide(&visit.ask(config, req.path())) {
-            Decision::Pass => {
-                if let Err(error) = visit.keep(config, req.request(), false).await {
-                    return Err(self.own_error(req, error));
+        let refuse = 'refused: {
+            let (good, bad) = match decide(&visit.ask(config, req.path())) {
+                Decision::Pass => {
+                    let user = User::of(&self.config, &visit);
+                    if let (Some(spot), Some(user)) = (spot, &user) {
+                        known.learn(&spot, config, &visit, user);
+                    }
+                    if let Err(error) = visit.keep(config, req.request(), false).await {
+                        return Err(self.own_error(req, error));
+                    }
+                    Self::pass(&req, user);
+                    return Ok(req);
                 }
-                Self::pass(&req, User::of(&self.config, &visit));
-                return Ok(req);
+                Decision::Refuse(refuse) => break 'refused refuse,
+                Decision::Check { good, bad } => (good, bad),
+            };
+            // Only credentials that could be read are ever checked.
+            let Authorization::Basic(credentials) = &visit.authorization else {
+                break 'refused bad;
+            };
+            let verdict;
+            (req, verdict) = config.checker.check(req, credentials, good).await;
+            let verdict = match verdict {
+                Ok(verdict) => verdict,
+                Err(error) => return Err(self.own_error(req, error)),
+            };
+            // Somebody may have logged out while the authenticator was thinking.
+            match visit.notice_log_out(config).await {
+                Ok(false) => {}
+                Ok(true) => match decide(&visit.ask(config, req.path())) {
+                    Decision::Refuse(refuse) => break 'refused refuse,
+                    _ => break 'refused bad,
+                },
+                Err(error) => return Err(self.own_error(req, error)),
             }
-            Decision::Refuse(refuse) => return Err(self.refuse(req, visit, refuse).await),
-            Decision::Check { good, bad } => (good, bad),
-        };
-        // Only credentials that could be read are ever checked.
-        let Authorization::Basic(credentials) = visit.authorization.clone() else {
-            return Err(self.refuse(req, visit, bad).await);
-        };
-        let (req, verdict) = config.checker.check(req, credentials, good).await;
-        let verdict = match verdict {
-            Ok(verdict) => verdict,
-            Err(error) => return Err(self.own_error(req, error)),
-        };
-        // Somebody may have logged out while the authenticator was thinking.
-        match visit.notice_log_out(config).await {
-            Ok(false) => {}
-            Ok(true) => {
-                let decision = decide(&visit.ask(config, req.path()));
-                let refuse = if let Decision::Refuse(refuse) = decision { refuse } else { bad };
-                return Err(self.refuse(req, visit, refuse).await);
+            if verdict {
+                return match self.let_in(&req, &mut visit, good).await {
+                    Ok(()) => Ok(req),
+                    Err(error) => Err(self.own_error(req, error)),
+                };
             }
-            Err(error) => return Err(self.own_error(req, error)),
-        }
-        if !verdict {
             if good == Good::Confirm {
                 if let Err(error) = visit.end(config).await {
                     return Err(self.own_error(req, error));
@@ -152,12 +203,9 @@ impl BasicLogin {
                 let user = visit.user_id();
                 tracing::info!(realm = %config.realm, user, "login no longer accepted");
             }
-            return Err(self.refuse(req, visit, bad).await);
-        }
-        match self.let_in(&req, visit, good).await {
-            Ok(()) => Ok(req),
-            Err(error) => Err(self.own_error(req, error)),
-        }
+            bad
+        };
+        Err(Box::pin(self.refuse(req, visit, refuse)).await)
     }
 
     /// An error that says nothing about the credentials, and changes nothing.
@@ -178,7 +226,7 @@ impl BasicLogin {
     async fn let_in(
         &self,
         req: &ServiceRequest,
-        mut visit: Visit,
+        visit: &mut Visit,
         good: Good,
     ) -> Result<(), RevocationError> {
         let config = &self.config;
@@ -201,7 +249,7 @@ impl BasicLogin {
             }
         }
         let user = match good {
-            Good::LogIn | Good::Confirm => User::of(config, &visit),
+            Good::LogIn | Good::Confirm => User::of(config, visit),
             Good::Stateless => visit.user_id().map(|id| User::of_program(config, id)),
         };
         Self::pass(req, user);

@@ -53,7 +53,7 @@ impl Misuse {
                      name with `session_cookie`, or a log-out may be undone by requests on their way"
                 );
             }
-        } else if visit.credentials().is_some()
+        } else if visit.user_id().is_some()
             && self.without_cookie.fetch_add(1, Relaxed) + 1 == IN_A_ROW
             && !self.cookie_said.swap(true, Relaxed)
         {

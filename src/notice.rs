@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{Accept, ContentType, Header, Quality},
+        header::{ACCEPT, Accept, ContentType, Header, Quality},
     },
     mime,
 };
@@ -201,6 +201,11 @@ impl Notice<'_> {
     }
 
     fn format(&self, req: &HttpRequest) -> Format {
+        // What browsers send when they open a page, and what there is no need to weigh.
+        let accept = req.headers().get(ACCEPT);
+        if accept.is_some_and(|it| it.as_bytes().starts_with(b"text/html,")) {
+            return Format::Html;
+        }
         let mut accept = Accept::parse(req).unwrap_or_else(|_| Accept(Vec::new()));
         // "Not this" (RFC 9110, section 12.4.2), which `ranked` takes for "this if all else fails".
         accept.retain(|it| it.quality > Quality::ZERO);

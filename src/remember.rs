@@ -16,7 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::authenticator::{Authenticator, unauthorized_is_wrong};
 
-/// How many are remembered at most; the oldest goes first. Some 200 bytes each.
+/// How many are remembered at most; the oldest goes first. Some 300 bytes each.
 const MOST: usize = 10_000;
 
 /// Wraps an [`Authenticator`] and remembers for a while which credentials were good, so that

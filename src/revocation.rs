@@ -140,9 +140,14 @@ impl RevocationKey {
         Self::of(&["user\0", realm, "\0", user])
     }
 
-    /// A session, by the cookie that led to it.
+    /// A session, by the cookie that led to it. No two agree at both ends: there are what it was
+    /// encrypted with and the tag, or the signature, or a key that was drawn.
     pub(crate) fn of_session(cookie: &str) -> Self {
-        Self::of(&["session\0", cookie])
+        const END: usize = 22; // 132 bits of base64
+        let (start, _) = cookie.split_at_checked(END).unwrap_or((cookie, ""));
+        let end = cookie.len().saturating_sub(END);
+        let (_, end) = cookie.split_at_checked(end).unwrap_or(("", cookie));
+        Self::of(&["session\0", start, end])
     }
 
     /// A realm's part of that session.
@@ -249,6 +254,16 @@ impl Inner {
 }
 
 impl InMemory {
+    /// As [`RevocationStore::set`].
+    pub(crate) fn set(&self, entries: &[(RevocationKey, u64)], keep: Duration) {
+        self.set_at(entries, keep, Instant::now());
+    }
+
+    /// As [`RevocationStore::get`].
+    pub(crate) fn get(&self, keys: &[RevocationKey]) -> Vec<Option<u64>> {
+        self.get_at(keys, Instant::now())
+    }
+
     fn set_at(&self, entries: &[(RevocationKey, u64)], keep: Duration, now: Instant) {
         let mut inner = self.lock();
         while let Some((at, key)) = inner.by_end.first().copied().filter(|(at, _)| *at <= now) {
@@ -284,26 +299,6 @@ impl InMemory {
     /// Whoever panicked with the lock in hand has left it whole: no call can fail half-way.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl RevocationStore for InMemory {
-    fn set<'a>(
-        &'a self,
-        entries: &'a [(RevocationKey, u64)],
-        keep: Duration,
-    ) -> BoxFuture<'a, Result<(), RevocationError>> {
-        Box::pin(async move {
-            self.set_at(entries, keep, Instant::now());
-            Ok(())
-        })
-    }
-
-    fn get<'a>(
-        &'a self,
-        keys: &'a [RevocationKey],
-    ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>> {
-        Box::pin(async move { Ok(self.get_at(keys, Instant::now())) })
     }
 }
 

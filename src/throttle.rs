@@ -26,7 +26,7 @@ use crate::{
     try_later::TryLater,
 };
 
-/// How many user-ids, and how many addresses, are remembered: less than 10 MB each.
+/// How many user-ids, and how many addresses, are remembered: less than 12 MB each.
 const MOST: usize = 100_000;
 
 /// How many wait for others of their user-id or address to be decided, and for how long.

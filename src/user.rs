@@ -54,7 +54,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct User {
-    id: String,
+    id: Arc<str>,
     since: SystemTime,
     login: Option<Watched>,
     config: Arc<Config>,
@@ -122,17 +122,14 @@ impl User {
 
     pub(crate) fn of(config: &Arc<Config>, visit: &Visit) -> Option<Self> {
         let State::LoggedIn(login) = &visit.state else { return None };
-        Some(Self {
-            id: login.user.clone(),
-            since: login.since(),
-            login: visit.watched(),
-            config: Arc::clone(config),
-        })
+        let watched = visit.watched();
+        let id = watched.as_ref().map_or_else(|| (&*login.user).into(), |it| Arc::clone(&it.user));
+        Some(Self { id, since: login.since(), login: watched, config: Arc::clone(config) })
     }
 
     /// A client without a session, whose credentials are good.
     pub(crate) fn of_program(config: &Arc<Config>, id: &str) -> Self {
-        let (id, since) = (id.to_owned(), (config.clock)());
+        let (id, since) = (id.into(), (config.clock)());
         Self { id, since, login: None, config: Arc::clone(config) }
     }
 }

@@ -4,11 +4,11 @@ use actix_session::{Session, SessionExt};
 use actix_web::{HttpRequest, http::header};
 
 use crate::{
-    client::Client,
+    client::{Client, SEC_FETCH_SITE},
     config::{Config, LogoutAnswer, LogoutClears},
     credentials::Authorization,
     decision::{Ask, Presented},
-    ended::{Epoch, Fate, Watched},
+    ended::{Epoch, Fate, Keys, Watched},
     fingerprint::Fingerprint,
     login::{self, Entry, Found, Login, LoginId, State, Why, millis},
     logout::RESERVED_USER,
@@ -24,6 +24,7 @@ pub(crate) struct Visit {
     pub(crate) authorization: Authorization,
     pub(crate) state: State,
     pub(crate) now: u64,
+
     id: Option<LoginId>,
     /// The session that this one has taken the place of.
     predecessor: Option<RevocationKey>,
@@ -44,14 +45,14 @@ impl Visit {
         let client = (config.classify)(req);
         let session = req.get_session();
         let authorization = Authorization::read(req.headers());
-        let fingerprint = match &authorization {
-            Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
-            Authorization::Missing | Authorization::Unusable => None,
-        };
+        let found = login::find(&session, &config.realm);
+        // There is nothing that the credentials of a program without a session are compared with.
+        let is_compared = client != Client::Program || !matches!(found, Found::Nothing);
+        let fingerprint = is_compared.then(|| fingerprint(config, &authorization)).flatten();
         let now = millis((config.clock)());
         let (mut is_lost, mut is_overtaken) = (false, false);
         let (mut predecessor, mut epoch) = (None, None);
-        let (id, state) = match login::find(&session, &config.realm) {
+        let (id, state) = match found {
             Found::Entry(entry) => {
                 let presented = match &authorization {
                     Authorization::Basic(auth) => Some(auth.user_id()),
@@ -134,27 +135,28 @@ impl Visit {
     }
 
     fn presented(&self, config: &Config) -> Presented<'_> {
-        match (&self.authorization, &self.fingerprint) {
-            (Authorization::Missing, _) => Presented::Nothing,
-            (Authorization::Basic(auth), _) if is_reserved(config, &self.authorization) => {
+        match &self.authorization {
+            Authorization::Missing => Presented::Nothing,
+            Authorization::Basic(auth) if is_reserved(config, &self.authorization) => {
                 let is_this_realms = auth.password() == Some(&config.reserved_password);
                 if is_this_realms { Presented::Reserved } else { Presented::Unusable }
             }
-            (Authorization::Basic(_), Some(fingerprint)) => Presented::Credentials(fingerprint),
-            (Authorization::Basic(_) | Authorization::Unusable, _) => Presented::Unusable,
+            Authorization::Basic(_) => Presented::Credentials(self.fingerprint.as_ref()),
+            Authorization::Unusable => Presented::Unusable,
         }
     }
 
-    /// The fingerprint and the user-id of the presented credentials.
-    pub(crate) fn credentials(&self) -> Option<(Fingerprint, &str)> {
-        match (&self.authorization, self.fingerprint) {
-            (Authorization::Basic(auth), Some(fingerprint)) => Some((fingerprint, auth.user_id())),
-            _ => None,
-        }
+    /// Makes sure of a fingerprint of what is presented, for whoever comes with it later.
+    pub(crate) fn fingerprint(&mut self, config: &Config) {
+        self.fingerprint = self.fingerprint.or_else(|| fingerprint(config, &self.authorization));
     }
 
+    /// The user-id of the presented credentials.
     pub(crate) fn user_id(&self) -> Option<&str> {
-        self.credentials().map(|(_, user_id)| user_id)
+        match &self.authorization {
+            Authorization::Basic(auth) => Some(auth.user_id()),
+            Authorization::Missing | Authorization::Unusable => None,
+        }
     }
 
     /// Notices that somebody logged out while this request was waiting for its authenticator.
@@ -162,7 +164,9 @@ impl Visit {
         &mut self,
         config: &Config,
     ) -> Result<bool, RevocationError> {
-        let (fate, _) = config.ended.look(self.id, self.predecessor, &config.realm, &[]).await?;
+        let Some(id) = self.id else { return Ok(false) };
+        let keys = Keys::of(Some(id), self.predecessor, &config.realm, &[]);
+        let (fate, _) = config.ended.look(&keys).await?;
         let ended = fate != Fate::GoesOn;
         if ended {
             self.is_overtaken = true;
@@ -177,7 +181,9 @@ impl Visit {
         config: &Config,
         req: &HttpRequest,
     ) -> Result<(), RevocationError> {
-        let Some((fingerprint, user)) = self.credentials() else { return Ok(()) };
+        let (Some(fingerprint), Some(user)) = (self.fingerprint, self.user_id()) else {
+            return Ok(());
+        };
         let login = Login {
             user: user.to_owned(),
             fingerprint,
@@ -296,7 +302,14 @@ impl Visit {
     pub(crate) fn watched(&self) -> Option<Watched> {
         let State::LoggedIn(login) = &self.state else { return None };
         let Login { user, epoch, since, .. } = login;
-        Some(Watched { id: self.id?, user: user.clone(), epoch: *epoch, since: *since })
+        Some(Watched { id: self.id?, user: (&**user).into(), epoch: *epoch, since: *since })
+    }
+
+    /// The login, and what to look up to see whether it goes on.
+    pub(crate) fn logged_in(&self, config: &Config) -> Option<(&Login, Keys)> {
+        let State::LoggedIn(login) = &self.state else { return None };
+        let keys = Keys::of(self.id, self.predecessor, &config.realm, &[&login.user]);
+        Some((login, keys))
     }
 }
 
@@ -313,16 +326,27 @@ pub(crate) async fn strike_if_ended(
     if !matches!(session.status(), Changed | Renewed) {
         return Ok(());
     }
+    Box::pin(strike(session, config)).await
+}
+
+async fn strike(session: &Session, config: &Config) -> Result<(), RevocationError> {
     if let Found::Entry(mut entry) = login::find(session, &config.realm)
         && let predecessor = login::predecessor(session)
-        && let look = config.ended.look(entry.id, predecessor, &config.realm, &[])
-        && let (Fate::LoggedOut, _) = look.await?
+        && let keys = Keys::of(entry.id, predecessor, &config.realm, &[])
+        && let (Fate::LoggedOut, _) = config.ended.look(&keys).await?
     {
         entry.id = None;
         entry.state = entry.state.ended();
         login::put(session, &config.realm, &entry);
     }
     Ok(())
+}
+
+fn fingerprint(config: &Config, authorization: &Authorization) -> Option<Fingerprint> {
+    match authorization {
+        Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
+        Authorization::Missing | Authorization::Unusable => None,
+    }
 }
 
 /// Whether it names the user whom the page answer puts into the browser.
@@ -357,7 +381,7 @@ pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {
 /// Whether another site has sent the browser here: nobody else may log its user out.
 pub(crate) fn is_cross_site(req: &HttpRequest) -> bool {
     let headers = req.headers();
-    if let Some(site) = headers.get("sec-fetch-site") {
+    if let Some(site) = headers.get(&SEC_FETCH_SITE) {
         return site == "cross-site";
     }
     // The scheme is left out: behind a proxy that speaks TLS it may not be known.

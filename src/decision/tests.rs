@@ -430,8 +430,8 @@ fn each_request(
             let state = state(name, path, why);
             let presented = match presented {
                 "nothing" => Presented::Nothing,
-                "own" => Presented::Credentials(&own),
-                "other" => Presented::Credentials(&other),
+                "own" => Presented::Credentials(Some(&own)),
+                "other" => Presented::Credentials(Some(&other)),
                 "unusable" => Presented::Unusable,
                 "reserved" => Presented::Reserved,
                 _ => panic!("nothing presented is called {presented}"),
@@ -559,8 +559,10 @@ fn log_out_does_as_its_table_says() {
                 let why = if forget { Why::LoggedOut } else { why };
                 let mut next = next(next_name, request[0], ask.path, why);
                 // Where no login is known, the credentials that came are what is left to know.
-                if let (Some(State::LoggedOut { fingerprint, .. }), Presented::Credentials(it)) =
-                    (&mut next, ask.presented)
+                if let (
+                    Some(State::LoggedOut { fingerprint, .. }),
+                    Presented::Credentials(Some(it)),
+                ) = (&mut next, ask.presented)
                 {
                     fingerprint.get_or_insert(*it);
                 }

@@ -6,6 +6,7 @@
 mod authenticators;
 mod cross_site;
 mod htpasswd;
+mod known;
 mod own_responses;
 mod passwords;
 mod refusals;

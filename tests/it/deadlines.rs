@@ -6,7 +6,7 @@ use actix_basic_logout::BasicLoginBuilder;
 
 use crate::support::{
     browser::{Browser, Engine, Kind},
-    site::{A, Credentials, Setup, Site, Store, Wire},
+    site::{A, Credentials, Setup, Site, Store, Wire, nested},
 };
 
 const ALICE: Credentials = ("alice", "one");
@@ -191,7 +191,7 @@ async fn a_login_without_readable_times_is_past_its_deadlines() {
         browser.types(&site, ALICE);
         let mut entry = site.peek(browser.cookie.as_deref(), A).unwrap();
         broken(&mut entry);
-        site.memory.set(&format!("actix-basic-logout:{A}"), &entry.to_string());
+        site.memory.set(&format!("actix-basic-logout:{A}"), &nested(entry.clone()).to_string());
         let answer = browser.open(&site, "/a/");
         assert_eq!(answer.status, 401, "{entry}");
         assert_eq!(answer.body.contains("expired"), is_readable, "{entry}");

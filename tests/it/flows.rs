@@ -625,7 +625,7 @@ async fn two_realms_are_logged_in_to_apart() {
 #[actix_web::test]
 async fn a_session_that_cannot_be_read_is_logged_out() {
     let key = format!("actix-basic-logout:{A}");
-    for broken in ["7", "{}", "{\"is\":\"logged_in\"}", "not JSON"] {
+    for broken in ["7", "{}", "{\"state\":{\"logged_in\":{}}}", "not JSON"] {
         for wire in [Wire::page("/a/", None), curl("/a/", None, None)] {
             let site = Site::new(&Setup::new(Store::Memory)).await;
             let mut browser = Browser::new(Engine::Firefox);

@@ -346,7 +346,7 @@ impl Site {
     pub fn peek(&self, cookie: Option<&str>, realm: &str) -> Option<serde_json::Value> {
         let state = self.session(cookie?)?;
         let entry = state.get(&format!("actix-basic-logout:{realm}"))?;
-        Some(serde_json::from_str(entry).unwrap())
+        Some(flat(serde_json::from_str(entry).unwrap()))
     }
 
     pub fn answer(&self, wire: &Wire) -> Answer {
@@ -445,13 +445,37 @@ async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> Htt
 /// Changes a realm's entry in the session, for holes and for broken sessions.
 pub fn edit(session: &Session, realm: &str, change: impl FnOnce(&mut serde_json::Value)) {
     let key = format!("actix-basic-logout:{realm}");
-    if let Some(mut entry) = session.get::<serde_json::Value>(&key).unwrap() {
+    if let Some(entry) = session.get::<serde_json::Value>(&key).unwrap() {
+        let mut entry = flat(entry);
         let before = entry.clone();
         change(&mut entry);
         if entry != before {
-            session.insert(key, entry).unwrap();
+            session.insert(key, nested(entry)).unwrap();
         }
     }
+}
+
+/// An entry with the name of its state (`is`) beside what is known of it.
+fn flat(mut entry: serde_json::Value) -> serde_json::Value {
+    if !entry.is_object() {
+        return entry;
+    }
+    if let serde_json::Value::Object(state) = entry["state"].take() {
+        let (is, known) = state.into_iter().next().unwrap();
+        entry["is"] = is.into();
+        for (name, value) in known.as_object().unwrap() {
+            entry[name] = value.clone();
+        }
+    }
+    entry.as_object_mut().unwrap().remove("state");
+    entry
+}
+
+/// As it is in the session.
+pub fn nested(flat: serde_json::Value) -> serde_json::Value {
+    let serde_json::Value::Object(mut known) = flat else { panic!("{flat} is no entry") };
+    let [id, origin, is] = ["id", "origin", "is"].map(|name| known.remove(name).unwrap());
+    serde_json::json!({ "id": id, "origin": origin, "state": { is.as_str().unwrap(): known } })
 }
 
 fn put_back(hole: Option<Hole>, req: &mut ServiceRequest) {

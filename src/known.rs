@@ -1,0 +1,131 @@
+//! Requests that passed, known again by their bytes: what is as it was need not be read anew.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    hash::Hasher,
+    rc::Rc,
+};
+
+use actix_session::Session;
+use actix_web::{HttpRequest, http::header::AUTHORIZATION};
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::{
+    config::Config,
+    ended::{Fate, Keys, is_over},
+    login::{Login, Names, millis},
+    revocation::RevocationError,
+    user::User,
+    visit::Visit,
+};
+
+/// How many a worker knows at most; then it begins anew. Some 800 bytes each.
+const MOST: usize = 1_000;
+
+/// So much of an entry tells logins apart, for it begins with the id.
+const START: usize = 24;
+
+/// What a worker knows of the requests that it has let pass, in one realm.
+///
+/// A request with the session entry and the `Authorization` header of one that passed has its login
+/// and its credentials. What can have changed meanwhile is looked at each time: the clock, and
+/// whether the login has ended.
+///
+/// Of the header no more is kept than a keyed hash: `SipHash-2-4` with 128 bits, under a key that was
+/// drawn for this alone and never leaves.
+pub(crate) struct Known {
+    key: [u8; 16],
+    names: Names,
+    passed: RefCell<BTreeMap<u128, Rc<Passed>>>,
+}
+
+/// A request that passed.
+struct Passed {
+    entry: String,
+    predecessor: String,
+    login: Login,
+    keys: Keys,
+    /// [`Ended::ends`](crate::ended::Ended::ends) before it was last found to go on.
+    ends: Cell<Option<u64>>,
+    user: User,
+}
+
+/// Where a request with a login and credentials is looked for, and what is there.
+pub(crate) struct Spot {
+    mark: u128,
+    passed: Option<Rc<Passed>>,
+}
+
+impl Known {
+    pub(crate) fn new(realm: &str) -> Self {
+        Self { key: rand::random(), names: Names::of(realm), passed: RefCell::default() }
+    }
+
+    /// None if the request has no login or no credentials, or if the authenticator sees each.
+    pub(crate) fn find(
+        &self,
+        config: &Config,
+        req: &HttpRequest,
+        session: &Session,
+    ) -> Option<Spot> {
+        if config.checker.sees_every_request() {
+            return None;
+        }
+        let mut headers = req.headers().get_all(AUTHORIZATION);
+        let (Some(header), None) = (headers.next(), headers.next()) else { return None };
+        self.names.written(session, |entry, predecessor| {
+            let mark = self.mark(header.as_bytes(), entry.as_bytes());
+            let passed = self.passed.borrow().get(&mark).map(Rc::clone);
+            let is_it = |it: &Rc<Passed>| it.entry == entry && it.predecessor == predecessor;
+            Spot { mark, passed: passed.filter(is_it) }
+        })
+    }
+
+    /// The same for two requests with one entry only if they have one header.
+    fn mark(&self, header: &[u8], entry: &[u8]) -> u128 {
+        let mut hash = SipHasher24::new_with_key(&self.key);
+        hash.write(&entry[..entry.len().min(START)]);
+        hash.write(header);
+        hash.finish128().as_u128()
+    }
+
+    /// Learns of a request that passes, before anything of it is written.
+    pub(crate) fn learn(&self, spot: &Spot, config: &Config, visit: &Visit, user: &User) {
+        let Some((login, keys)) = visit.logged_in(config) else { return };
+        let mut passed = self.passed.borrow_mut();
+        if passed.len() >= MOST {
+            passed.clear();
+        }
+        self.names.written(&visit.session, |entry, predecessor| {
+            let (entry, predecessor) = (entry.to_owned(), predecessor.to_owned());
+            let (login, ends, user) = (login.clone(), Cell::new(None), user.clone());
+            let it = Passed { entry, predecessor, login, keys, ends, user };
+            passed.insert(spot.mark, Rc::new(it));
+        });
+    }
+}
+
+impl Spot {
+    /// Who passes again; nobody, if the request has to be read.
+    pub(crate) async fn recall(&self, config: &Config) -> Result<Option<User>, RevocationError> {
+        let Some(passed) = &self.passed else { return Ok(None) };
+        let Passed { login, keys, ends, user, .. } = &**passed;
+        let now = millis((config.clock)());
+        if login.is_due(now, config.reverify_after)
+            || config.deadlines.have_passed(login, now)
+            || config.deadlines.want_visit(login, now)
+        {
+            return Ok(None);
+        }
+        let now_ended = config.ended.ends();
+        if now_ended.is_none() || now_ended != ends.get() {
+            let (fate, epochs) = config.ended.look(keys).await?;
+            if fate != Fate::GoesOn || is_over(&epochs, login.epoch) {
+                return Ok(None);
+            }
+            ends.set(now_ended);
+        }
+        Ok(Some(user.clone()))
+    }
+}

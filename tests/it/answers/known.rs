@@ -1,0 +1,123 @@
+//! A worker knows again what it has let pass. Whatever has changed since, it looks at.
+
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+const MINUTE: u64 = 60;
+
+/// With a name of its own: ended logins are remembered for all realms of a process by name.
+fn realm_called(name: &str, watch: &Watch) -> BasicLoginBuilder {
+    BasicLogin::builder(name, is_alice).landing("/admin/").clock(watch.system_time())
+}
+
+/// Alice has logged in, and has been let pass twice since.
+async fn known(site: &Site) -> Cookie<'static> {
+    let asked = ask(site, page("/admin/")).await;
+    let typed = page("/admin/").cookie(asked.session()).insert_header(alice());
+    let session = ask(site, typed).await.session();
+    for _ in 0..2 {
+        let again = ask(site, page("/admin/").cookie(session.clone()).insert_header(alice())).await;
+        assert_eq!((again.status, &*again.body), (StatusCode::OK, "alice"));
+        assert!(again.cookies.is_empty(), "nothing is written");
+    }
+    session
+}
+
+async fn status(site: &Site, session: &Cookie<'static>) -> u16 {
+    let again = page("/admin/").cookie(session.clone()).insert_header(alice());
+    ask(site, again).await.status.as_u16()
+}
+
+#[actix_web::test]
+async fn with_other_credentials_none_or_two_nobody_is_known() {
+    let site =
+        site(&realm_called("other credentials", &Watch::new()).build().expect("a realm")).await;
+    let session = known(&site).await;
+    let with = |req: TestRequest| ask(&site, req.cookie(session.clone()));
+    let (user, password) = (basic("alicf", "wonderland"), basic("alice", "wonderlanf"));
+    assert_eq!(with(page("/admin/").insert_header(user)).await.status, 401);
+    assert_eq!(with(page("/admin/").insert_header(password)).await.status, 401);
+    assert_eq!(with(page("/admin/")).await.status, 401);
+    let twice = page("/admin/").insert_header(alice()).append_header(alice());
+    assert_eq!(with(twice).await.status, 401);
+    assert_eq!(with(page("/admin/").insert_header(alice())).await.status, 200);
+}
+
+#[actix_web::test]
+async fn a_log_out_ends_a_login_that_is_known() {
+    let site = site(&realm_called("log-out", &Watch::new()).build().expect("a realm")).await;
+    let session = known(&site).await;
+    let leaves = page("/logout").cookie(session.clone()).insert_header(alice());
+    assert_eq!(ask(&site, leaves).await.status, 401);
+    assert_eq!(status(&site, &session).await, 401);
+}
+
+#[actix_web::test]
+async fn a_login_that_is_known_ends_from_outside() {
+    let login = realm_called("from outside", &Watch::new()).build().expect("a realm");
+    let site = site(&login).await;
+    let (first, second) = (known(&site).await, known(&site).await);
+    login.revoke_user("bob").await.expect("revoked");
+    assert_eq!(status(&site, &first).await, 200, "another's");
+    login.revoke_user("alice").await.expect("revoked");
+    assert_eq!(status(&site, &first).await, 401);
+    assert_eq!(status(&site, &second).await, 401);
+}
+
+#[actix_web::test]
+async fn a_login_that_is_known_expires() {
+    let watch = Watch::new();
+    let login = realm_called("expires", &watch).login_deadline(Duration::from_secs(60 * MINUTE));
+    let site = site(&login.build().expect("a realm")).await;
+    let session = known(&site).await;
+    watch.set(60 * MINUTE - 1);
+    assert_eq!(status(&site, &session).await, 200);
+    watch.set(60 * MINUTE);
+    assert_eq!(status(&site, &session).await, 401);
+}
+
+#[actix_web::test]
+async fn an_old_session_that_is_known_is_not_prolonged_by_the_one_that_followed() {
+    let watch = Watch::new();
+    let login =
+        realm_called("old session", &watch).visit_deadline(Duration::from_secs(10 * MINUTE));
+    let site = site(&login.build().expect("a realm")).await;
+    let old = known(&site).await;
+    watch.set(5 * MINUTE);
+    let visit = ask(&site, page("/admin/").cookie(old.clone()).insert_header(alice())).await;
+    let new = visit.session();
+    watch.set(12 * MINUTE);
+    assert_eq!(status(&site, &new).await, 200);
+    assert_eq!(status(&site, &old).await, 401);
+}
+
+#[actix_web::test]
+async fn a_login_that_is_known_is_verified_when_that_is_due() {
+    let (watch, is_there) = (Watch::new(), Arc::new(AtomicBool::new(true)));
+    let asked = Arc::clone(&is_there);
+    let users = async move |_: &HttpRequest, _: &BasicAuth| Ok(asked.load(Relaxed));
+    let login = BasicLogin::builder("verified", users).clock(watch.system_time());
+    let site = site(&login.build().expect("a realm")).await;
+    let session = known(&site).await;
+    is_there.store(false, Relaxed);
+    assert_eq!(status(&site, &session).await, 200, "for five minutes");
+    watch.set(5 * MINUTE);
+    assert_eq!(status(&site, &session).await, 401);
+}
+
+#[actix_web::test]
+async fn what_a_validator_has_let_pass_it_sees_again() {
+    let seen = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&seen);
+    let validator = move |req: ServiceRequest, _: BasicAuth| {
+        counted.fetch_add(1, Relaxed);
+        async move { Ok(req) }
+    };
+    let site =
+        site(&BasicLogin::with_validator("validator", validator).build().expect("a realm")).await;
+    let session = known(&site).await;
+    assert_eq!(seen.load(Relaxed), 3);
+    assert_eq!(status(&site, &session).await, 200);
+    assert_eq!(seen.load(Relaxed), 4);
+}
