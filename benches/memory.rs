@@ -1,0 +1,189 @@
+//! What is kept in memory of those who come and go: `cargo bench -p benchmarks --bench memory`.
+//!
+//! A million log-outs, of as many logins; a million wrong passwords, of as many user-ids from as many
+//! addresses; a million programs with credentials of their own; a million logins that are used; a
+//! million visitors who were asked for a password and left, with sessions in cookies and in a real
+//! Redis (it needs `redis-server` and `redis-cli`). It fails if any of this takes more than the documentation says, or if a request of
+//! somebody who is logged in allocates more after all of it than before.
+
+#![expect(clippy::print_stdout, reason = "a benchmark")]
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Child, Command, ExitCode, Stdio},
+    time::Duration,
+};
+
+use actix_basic_logout::{BasicLogin, Remember, Throttle};
+use actix_session::storage::RedisSessionStore;
+use actix_web::{App, HttpRequest, rt, test};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use allocation_counter::measure;
+use benchmarks::{LOGOUT, PAGE, Site, Visitor, page, private_cookie, realm, session, site};
+use futures_util::{StreamExt, stream};
+use tempfile::TempDir;
+
+const MANY: u32 = 1_000_000;
+const MB: f64 = 1e6;
+
+/// What is documented.
+const ENDED_LOGINS: (f64, f64) = (100_000.0, 20.0 * MB);
+const FAILURES: (f64, f64) = (200_000.0, 24.0 * MB);
+const REMEMBERED: (f64, f64) = (10_000.0, 3.0 * MB);
+const KNOWN: (f64, f64) = (1_000.0, 1.5 * MB);
+const IN_REDIS: f64 = 1_000.0;
+
+/// Lets so many come, and says what is kept of them: in all, and of each that is remembered.
+fn keeps(what: &str, (most, bound): (f64, f64), mut comes: impl FnMut(u32)) -> bool {
+    let first = measure(|| (0..most as u32).for_each(&mut comes)).bytes_current as f64;
+    let rest = measure(|| (most as u32..MANY).for_each(&mut comes)).bytes_current as f64;
+    let all = first + rest;
+    println!("| {what} | {:.0} | {:.1} MB | {:.1} MB |", all / most, all / MB, bound / MB);
+    all <= bound
+}
+
+/// How often a request of somebody who is logged in allocates.
+fn allocations(site: &Site, browser: &Visitor) -> u64 {
+    let request = browser.asks_for(PAGE);
+    let mut answer = None;
+    let counted = measure(|| answer = Some(site.serve(request))).count_total;
+    assert_eq!(benchmarks::status(&answer.expect("an answer")), 200);
+    counted
+}
+
+fn log_in(site: &Site) -> Visitor {
+    let mut browser = Visitor::browser();
+    assert_eq!(site.visit(&mut browser, PAGE), 401);
+    let mut browser = browser.with("alice", benchmarks::PASSWORD);
+    assert_eq!(site.visit(&mut browser, PAGE), 200);
+    browser
+}
+
+/// One for each number.
+fn from(number: u32) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::from_bits(0x0a00_0000 + number), 40_000))
+}
+
+/// A server of its own, which ends with it.
+struct Redis {
+    port: u16,
+    child: Child,
+    _directory: TempDir,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = free.local_addr().expect("an address").port();
+        drop(free);
+        let directory = TempDir::new().expect("a directory");
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
+            .arg(directory.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("redis-server: {error}"));
+        while RedisSessionStore::new(format!("redis://127.0.0.1:{port}")).await.is_err() {
+            rt::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self { port, child, _directory: directory }
+    }
+
+    fn used(&self) -> f64 {
+        let cli = Command::new("redis-cli")
+            .args(["-p", &self.port.to_string(), "info", "memory"])
+            .output()
+            .unwrap_or_else(|error| panic!("redis-cli: {error}"));
+        let text = String::from_utf8_lossy(&cli.stdout);
+        let used = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        used.expect("used_memory").trim().parse().expect("a number")
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Visitors who are asked and leave.
+async fn in_redis() -> bool {
+    let redis = Redis::start().await;
+    let url = format!("redis://127.0.0.1:{}", redis.port);
+    let store = RedisSessionStore::new(url).await.expect("Redis answers");
+    let login = realm().build().expect("a realm");
+    let app = App::new()
+        .service(page().wrap(login))
+        .wrap(session(store, actix_session::config::CookieContentSecurity::Private));
+    let app = test::init_service(app).await;
+    let before = redis.used();
+    stream::iter(0..MANY)
+        .for_each_concurrent(64, async |_| {
+            let answer = test::call_service(&app, Visitor::browser().asks_for(PAGE)).await;
+            assert_eq!(answer.status(), 401);
+        })
+        .await;
+    let all = redis.used() - before;
+    let each = all / f64::from(MANY);
+    println!(
+        "| visitors who were asked and left, in Redis | {each:.0} | {:.1} MB | {IN_REDIS:.0} bytes each |",
+        all / MB
+    );
+    each <= IN_REDIS
+}
+
+fn main() -> ExitCode {
+    println!("| of a million | bytes for each that is remembered | in all | documented |");
+    println!("|---|---|---|---|");
+    let (_, place) = site(realm(), private_cookie());
+    let browser = log_in(&place);
+    allocations(&place, &browser);
+    let before = allocations(&place, &browser);
+
+    let mut holds = keeps("log-outs", ENDED_LOGINS, |_| {
+        assert_eq!(place.visit(&mut log_in(&place).posts(), LOGOUT), 401);
+    });
+    let after = allocations(&place, &browser);
+
+    let users = Throttle::new(async |_: &HttpRequest, _: &BasicAuth| Ok(false));
+    let (_, throttled) = site(BasicLogin::builder("Throttled", users), private_cookie());
+    holds &= keeps("wrong passwords, each of another user-id and address", FAILURES, |number| {
+        let mut curl = Visitor::program().with(&format!("user{number}"), "looking-glass");
+        curl.from = Some(from(number));
+        assert_eq!(throttled.visit(&mut curl, PAGE), 401);
+    });
+
+    let users = Remember::new(
+        async |_: &HttpRequest, _: &BasicAuth| Ok(true),
+        Duration::from_secs(60 * 60),
+    );
+    let (_, remembering) = site(BasicLogin::builder("Remembering", users), private_cookie());
+    holds &= keeps("programs with `Remember`", REMEMBERED, |number| {
+        let mut curl = Visitor::program().with(&format!("user{number}"), "wonderland");
+        assert_eq!(remembering.visit(&mut curl, PAGE), 200);
+    });
+
+    let (_, busy) = site(realm(), private_cookie());
+    holds &= keeps("users who are logged in", KNOWN, |_| {
+        assert_eq!(busy.visit(&mut log_in(&busy), PAGE), 200);
+    });
+
+    let visitors = measure(|| {
+        for _ in 0..MANY {
+            assert_eq!(place.visit(&mut Visitor::browser(), PAGE), 401);
+        }
+    });
+    println!(
+        "| visitors who were asked and left, in cookies | {} | {} | nothing |",
+        visitors.bytes_current / i64::from(MANY),
+        visitors.bytes_current,
+    );
+    holds &= visitors.bytes_current <= 0;
+    holds &= rt::System::new().block_on(in_redis());
+
+    println!(
+        "\nA request of somebody who is logged in allocates {before} times, {after} after the log-outs."
+    );
+    if holds && before == after { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,16 @@
+//! What is measured: sites, and a request that each of them is sent.
+//!
+//! Every site answers `admin` to whom it lets in. They differ in what stands in front of that.
+
+pub mod argon2id;
+mod case;
+pub mod client;
+mod site;
+#[expect(clippy::len_without_is_empty, reason = "it is the tests' own")]
+#[path = "../../tests/it/support/store.rs"]
+pub mod store;
+
+pub use case::{
+    CASES, Case, LOGOUT, Make, PAGE, PASSWORD, page, private_cookie, realm, session, site,
+};
+pub use site::{Answer, Site, Visitor, status};

@@ -1,0 +1,176 @@
+//! The demo and the same page behind its peers, asked over the network: `cargo bench -p benchmarks --bench wire`.
+//!
+//! It builds the demo as a release, logs in there, and sends what the browser would go on sending by
+//! [wrk](https://github.com/wg/wrk) (`apt install wrk`): sixteen connections that are kept, for ten
+//! seconds. The peers answer the demo's page, byte for byte, from as many workers. Clients and
+//! servers share the machine.
+
+#![expect(clippy::print_stdout, reason = "a benchmark")]
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use actix_web::{
+    App, Error, HttpResponse, HttpServer, Resource,
+    dev::ServiceRequest,
+    error::ErrorUnauthorized,
+    rt,
+    web::{self, Bytes, ServiceConfig},
+};
+use actix_web_httpauth::{extractors::basic::BasicAuth, middleware::HttpAuthentication};
+use benchmarks::{
+    argon2id::{self, PASSWORD},
+    client::{BROWSER, Client},
+};
+
+const PAGE: &str = "/admin/";
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// The demo, which ends with this.
+struct Demo {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Demo {
+    fn start() -> Self {
+        let cargo = env::var("CARGO").unwrap_or("cargo".to_owned());
+        let built = Command::new(cargo)
+            .args([
+                "build",
+                "--release",
+                "--locked",
+                "--example",
+                "admin",
+                "--message-format",
+                "json",
+            ])
+            .current_dir(ROOT)
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo");
+        assert!(built.status.success(), "the demo does not build");
+        let executable = String::from_utf8_lossy(&built.stdout)
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .find_map(|line| line["executable"].as_str().map(str::to_owned))
+            .expect("an executable");
+        let mut child = Command::new(executable)
+            .env("ADDR", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the demo starts");
+        let mut line = String::new();
+        let stdout = child.stdout.take().expect("its output");
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let address = line.trim_start_matches("http://").split('/').next().unwrap_or_default();
+        Self { child, address: address.parse().expect("an address") }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn trivial(
+    req: ServiceRequest,
+    credentials: BasicAuth,
+) -> Result<ServiceRequest, (Error, ServiceRequest)> {
+    match (credentials.user_id(), credentials.password()) {
+        ("alice", Some(PASSWORD)) => Ok(req),
+        _ => Err((ErrorUnauthorized("no"), req)),
+    }
+}
+
+fn page(body: Bytes) -> Resource {
+    web::resource(PAGE).get(move || {
+        let body = body.clone();
+        async { HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body) }
+    })
+}
+
+/// A site with as many workers as the demo.
+fn serve(configure: impl Fn(&mut ServiceConfig) + Clone + Send + 'static) -> SocketAddr {
+    let server = HttpServer::new(move || App::new().configure(configure.clone()));
+    let server = server.workers(2).disable_signals().bind(("127.0.0.1", 0)).expect("a port");
+    let address = server.addrs()[0];
+    rt::spawn(server.run());
+    address
+}
+
+struct Figures {
+    per_second: f64,
+    median: String,
+    p99: String,
+}
+
+/// Goes on asking for the page with what this client would send.
+async fn load(address: SocketAddr, client: &Client) -> Figures {
+    let mut wrk = Command::new("wrk");
+    wrk.args(["--threads", "1", "--connections", "16", "--duration", "10s", "--latency"]);
+    for header in client.headers.lines().filter(|it| !it.starts_with("Host: ")) {
+        wrk.args(["--header", header]);
+    }
+    if let Some(cookie) = &client.cookie {
+        wrk.args(["--header", &format!("Cookie: {cookie}")]);
+    }
+    wrk.arg(format!("http://{address}{PAGE}"));
+    // The servers of the peers are run from this thread.
+    let output = web::block(move || wrk.output()).await.expect("it is waited for");
+    let output = output.unwrap_or_else(|error| panic!("wrk: {error}; `apt install wrk`"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && !text.contains("Non-2xx"), "wrk says: {text}");
+    let after = |label: &str| {
+        let line = text.lines().map(str::trim).find(|line| line.starts_with(label));
+        let value = line.and_then(|line| line.split_whitespace().last());
+        value.unwrap_or_else(|| panic!("wrk says nothing of {label}: {text}")).to_owned()
+    };
+    let per_second = after("Requests/sec:").parse().expect("a number");
+    assert_ne!(per_second, 0.0, "nothing is answered");
+    Figures { per_second, median: after("50%"), p99: after("99%") }
+}
+
+#[actix_web::main]
+async fn main() {
+    let demo = Demo::start();
+    let mut browser = Client::new(demo.address, BROWSER).await;
+    assert_eq!(browser.get(PAGE).await, 401);
+    browser.type_in("alice", PASSWORD);
+    assert_eq!(browser.get(PAGE).await, 200);
+    let body = Bytes::copy_from_slice(browser.body());
+    // Nobody but the demo has set a cookie.
+    let mut elsewhere = Client::new(demo.address, BROWSER).await;
+    elsewhere.headers.clone_from(&browser.headers);
+
+    let of = body.clone();
+    let unprotected = serve(move |app| {
+        app.service(page(of.clone()));
+    });
+    let of = body.clone();
+    let trivial = serve(move |app| {
+        app.service(page(of.clone()).wrap(HttpAuthentication::basic(trivial)));
+    });
+    let hashing = serve(move |app| {
+        app.service(page(body.clone()).wrap(HttpAuthentication::basic(argon2id::validator)));
+    });
+    println!("| | requests per second | | median | 99th percentile |");
+    println!("|---|---|---|---|---|");
+    let mut first = None;
+    for (name, address, client) in [
+        ("unprotected", unprotected, &elsewhere),
+        ("`HttpAuthentication::basic`, trivial validator", trivial, &elsewhere),
+        ("the demo, logged in", demo.address, &browser),
+        ("`HttpAuthentication::basic`, Argon2id", hashing, &elsewhere),
+    ] {
+        let Figures { per_second, median, p99 } = load(address, client).await;
+        let share = per_second / *first.get_or_insert(per_second);
+        println!("| {name} | {per_second:.0} | {share:.3} | {median} | {p99} |");
+    }
+}
