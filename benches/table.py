@@ -96,9 +96,9 @@ def targets(columns):
 
 
 def write(path, marker, text):
-    pattern = re.compile(f"(<!-- {marker} -->\n).*?(\n<!-- /{marker} -->)", re.DOTALL)
+    pattern = re.compile(f"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
     old = path.read_text()
-    new, places = pattern.subn(lambda it: it[1] + text + it[2], old)
+    new, places = pattern.subn(lambda it: it[1] + text + "\n" + it[2], old)
     if places != 1:
         sys.exit(f"{path} has {places} places for {marker}, not one")
     path.write_text(new)

@@ -163,6 +163,18 @@
 //! password stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with
 //! scripts off by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
 //! `DESIGN.md` lists what else is known to remain.
+//!
+//! # Guides
+//!
+//! - [From `HttpAuthentication::basic`](guide::migrating)
+//! - [Choosing the stores](guide::stores), and what log-out means with each
+//! - [Behind a proxy](guide::proxies)
+//! - [Testing an application](guide::testing), as a program and as a browser
+//! - [Single-page applications](guide::single_page)
+//! - [Health routes and metrics](guide::health)
+//! - [CORS](guide::cors)
+//! - [Content-Security-Policy](guide::csp)
+//! - [What it cannot do](guide::limits)
 
 #[cfg(feature = "throttle")]
 mod address;
@@ -179,6 +191,8 @@ mod ended;
 #[cfg(feature = "throttle")]
 mod failures;
 mod fingerprint;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(feature = "users")]
 mod htpasswd;
 mod known;

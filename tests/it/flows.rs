@@ -577,6 +577,21 @@ async fn another_site_cannot_log_its_visitor_out() {
 }
 
 #[actix_web::test]
+async fn log_out_empties_the_session_of_what_the_application_keeps_there_or_leaves_it() {
+    for (clears, kept) in [(LogoutClears::Session, false), (LogoutClears::Realm, true)] {
+        for store in STORES {
+            let site = Site::new(&Setup { clears, ..Setup::new(store) }).await;
+            let mut browser = Browser::new(Engine::Chromium);
+            logged_in(&mut browser, &site);
+            assert_eq!(browser.open(&site, "/a/write").status, 200);
+            assert!(site.dump(browser.cookie.as_deref()).contains("written"));
+            browser.open(&site, "/logout");
+            assert_eq!(site.dump(browser.cookie.as_deref()).contains("written"), kept, "{store:?}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn log_out_clears_the_session_or_this_realms_login_alone() {
     for (clears, kept) in [(LogoutClears::Session, false), (LogoutClears::Realm, true)] {
         for store in STORES {

@@ -1,5 +1,6 @@
 //! What another site, or a browser without cookies, is answered.
 
+use actix_basic_logout::LogoutAnswer;
 use actix_web::http::Method;
 
 use super::*;
@@ -122,4 +123,42 @@ async fn a_browser_that_keeps_no_cookies_is_told_so_after_two_dialogs() {
     // One that does is asked as ever.
     let asked = ask(&site, page("/admin/")).await.session();
     assert_eq!(ask(&site, typed().cookie(asked)).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn a_link_on_another_site_leads_to_the_page_of_who_is_logged_in() {
+    let site = site(&realm().build().expect("a realm")).await;
+    let session = log_in(&site).await;
+    let link = page("/admin/").insert_header(("Sec-Fetch-Site", "cross-site")).cookie(session);
+    let answer = ask(&site, link.insert_header(alice())).await;
+    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
+}
+
+#[actix_web::test]
+async fn what_another_site_fetches_opens_no_dialog_and_leaves_nothing() {
+    let site = site(&realm().build().expect("a realm")).await;
+    let theirs = fetch("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
+    let answer = ask(&site, theirs.insert_header(alice())).await;
+    assert_eq!(
+        (answer.status, answer.challenge()),
+        (StatusCode::UNAUTHORIZED, Some(QUIET_CHALLENGE))
+    );
+    assert!(answer.cookies.is_empty());
+}
+
+#[actix_web::test]
+async fn another_site_cannot_play_the_log_out_pages_script() {
+    let login = realm().logout_answer(LogoutAnswer::Page).build().expect("a realm");
+    let site = site(&login).await;
+    let session = log_in(&site).await;
+    let leaves = page("/logout").cookie(session).insert_header(alice());
+    let session = ask(&site, leaves).await.session();
+    let plays = |from| {
+        let script = fetch("/admin/").insert_header(("X-Basic-Logout", "1"));
+        ask(&site, script.insert_header(("Sec-Fetch-Site", from)).cookie(session.clone()))
+    };
+    let answer = plays("cross-site").await;
+    assert_eq!((answer.status, answer.challenge()), (StatusCode::FORBIDDEN, None));
+    assert!(answer.cookies.is_empty());
+    assert_eq!(plays("same-origin").await.challenge(), Some(CHALLENGE));
 }

@@ -1,0 +1,69 @@
+//! Guides, one for each question that comes up when this crate meets an application. Documentation
+//! only: there is nothing to call.
+//!
+//! - [`migrating`]: from `HttpAuthentication::basic`
+//! - [`stores`]: a session store and a revocation store, and what log-out means with each
+//! - [`proxies`]: behind a proxy that speaks TLS
+//! - [`testing`]: an application's own tests, as a program and as a browser
+//! - [`single_page`]: `fetch`, streams and sockets
+//! - [`health`]: routes without a password, and metrics with one
+//! - [`cors`]: preflights and other origins
+//! - [`csp`]: a `Content-Security-Policy`
+//! - [`limits`]: what it cannot do, and what to do instead
+
+#[doc = include_str!("migrating.md")]
+///
+/// Reference: [`BasicLogin::with_validator`](crate::BasicLogin::with_validator),
+/// [`Authenticator`](crate::Authenticator), [`User`](crate::User).
+pub mod migrating {}
+
+#[doc = include_str!("stores.md")]
+///
+/// Reference: [`RevocationStore`](crate::RevocationStore),
+/// [`session_store_errors`](crate::session_store_errors),
+/// [`revocations`](crate::BasicLoginBuilder::revocations),
+/// [`fingerprint_key`](crate::BasicLoginBuilder::fingerprint_key),
+/// [`login_deadline`](crate::BasicLoginBuilder::login_deadline),
+/// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline).
+pub mod stores {}
+
+#[doc = include_str!("proxies.md")]
+///
+/// Reference: [`session_cookie`](crate::BasicLoginBuilder::session_cookie).
+pub mod proxies {}
+
+#[doc = include_str!("testing.md")]
+///
+/// Reference: [`Client::of`](crate::Client::of), [`clock`](crate::BasicLoginBuilder::clock),
+/// [`classify_with`](crate::BasicLoginBuilder::classify_with).
+pub mod testing {}
+
+#[doc = include_str!("single_page.md")]
+///
+/// Reference: [`User::ended`](crate::User::ended),
+/// [`session_suffices_for`](crate::BasicLoginBuilder::session_suffices_for),
+/// [`challenge_subresources`](crate::BasicLoginBuilder::challenge_subresources).
+pub mod single_page {}
+
+#[doc = include_str!("health.md")]
+///
+/// Reference: [`Client::Program`](crate::Client::Program),
+/// [`classify_with`](crate::BasicLoginBuilder::classify_with).
+pub mod health {}
+
+#[doc = include_str!("cors.md")]
+///
+/// Reference: [`Reason::CrossSite`](crate::Reason::CrossSite), [`Client`](crate::Client).
+pub mod cors {}
+
+#[doc = include_str!("csp.md")]
+///
+/// Reference: [`LOGOUT_SCRIPT_HASH`](crate::LOGOUT_SCRIPT_HASH),
+/// [`LogoutAnswer::Page`](crate::LogoutAnswer::Page), [`Notice::script`](crate::Notice::script).
+pub mod csp {}
+
+#[doc = include_str!("limits.md")]
+///
+/// Reference: [`LogoutAnswer`](crate::LogoutAnswer), [`revoke_user`](crate::BasicLogin::revoke_user),
+/// [`end_login`](crate::BasicLogin::end_login), [`revocations`](crate::BasicLoginBuilder::revocations).
+pub mod limits {}
