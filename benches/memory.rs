@@ -3,8 +3,9 @@
 //! A million log-outs, of as many logins; a million wrong passwords, of as many user-ids from as many
 //! addresses; a million programs with credentials of their own; a million logins that are used; a
 //! million visitors who were asked for a password and left, with sessions in cookies and in a real
-//! Redis (it needs `redis-server` and `redis-cli`). It fails if any of this takes more than the documentation says, or if a request of
-//! somebody who is logged in allocates more after all of it than before.
+//! Redis (it needs `redis-server` and `redis-cli`). It fails if any of this takes more than the
+//! documentation says, or if a request of somebody who is logged in allocates more after the log-outs
+//! than before.
 
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 
@@ -19,7 +20,9 @@ use actix_session::storage::RedisSessionStore;
 use actix_web::{App, HttpRequest, rt, test};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use allocation_counter::measure;
-use benchmarks::{LOGOUT, PAGE, Site, Visitor, page, private_cookie, realm, session, site};
+use benchmarks::{
+    LOGOUT, PAGE, Site, Visitor, browser_in, page, private_cookie, realm, session, site,
+};
 use futures_util::{StreamExt, stream};
 use tempfile::TempDir;
 
@@ -49,14 +52,6 @@ fn allocations(site: &Site, browser: &Visitor) -> u64 {
     let counted = measure(|| answer = Some(site.serve(request))).count_total;
     assert_eq!(benchmarks::status(&answer.expect("an answer")), 200);
     counted
-}
-
-fn log_in(site: &Site) -> Visitor {
-    let mut browser = Visitor::browser();
-    assert_eq!(site.visit(&mut browser, PAGE), 401);
-    let mut browser = browser.with("alice", benchmarks::PASSWORD);
-    assert_eq!(site.visit(&mut browser, PAGE), 200);
-    browser
 }
 
 /// One for each number.
@@ -137,12 +132,12 @@ fn main() -> ExitCode {
     println!("| of a million | bytes for each that is remembered | in all | documented |");
     println!("|---|---|---|---|");
     let (_, place) = site(realm(), private_cookie());
-    let browser = log_in(&place);
+    let browser = browser_in(&place);
     allocations(&place, &browser);
     let before = allocations(&place, &browser);
 
     let mut holds = keeps("log-outs", ENDED_LOGINS, |_| {
-        assert_eq!(place.visit(&mut log_in(&place).posts(), LOGOUT), 401);
+        assert_eq!(place.visit(&mut browser_in(&place).posts(), LOGOUT), 401);
     });
     let after = allocations(&place, &browser);
 
@@ -166,7 +161,7 @@ fn main() -> ExitCode {
 
     let (_, busy) = site(realm(), private_cookie());
     holds &= keeps("users who are logged in", KNOWN, |_| {
-        assert_eq!(busy.visit(&mut log_in(&busy), PAGE), 200);
+        assert_eq!(busy.visit(&mut browser_in(&busy), PAGE), 200);
     });
 
     let visitors = measure(|| {

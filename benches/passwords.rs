@@ -29,7 +29,7 @@ use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpServer, cookie::Key, rt, web};
 use actix_web_httpauth::middleware::HttpAuthentication;
 use benchmarks::{
-    argon2id::{self, PASSWORD},
+    PAGE, PASSWORD, argon2id,
     client::{BROWSER, Client},
 };
 
@@ -46,7 +46,7 @@ fn user(number: usize) -> String {
 fn naive() -> SocketAddr {
     let factory = move || {
         let guard = HttpAuthentication::basic(argon2id::validator);
-        App::new().service(web::resource("/admin/").wrap(guard).get(async || "admin"))
+        App::new().service(web::resource(PAGE).wrap(guard).get(async || "admin"))
     };
     let server = HttpServer::new(factory).keep_alive(Duration::from_secs(600)).disable_signals();
     let server = server.bind(("127.0.0.1", 0)).unwrap();
@@ -61,7 +61,7 @@ fn ours(users: Users) -> SocketAddr {
     let factory = move || {
         let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone());
         App::new()
-            .service(web::resource("/admin/").wrap(login.clone()).get(async |_: User| "admin"))
+            .service(web::resource(PAGE).wrap(login.clone()).get(async |_: User| "admin"))
             .wrap(session.cookie_secure(false).build())
     };
     let server = HttpServer::new(factory).keep_alive(Duration::from_secs(600)).disable_signals();
@@ -74,7 +74,7 @@ fn ours(users: Users) -> SocketAddr {
 /// A browser that has the dialog open, with what is typed into it.
 async fn typed(address: SocketAddr, number: usize) -> Client {
     let mut browser = Client::new(address, BROWSER).await;
-    assert_eq!(browser.get("/admin/").await, 401);
+    assert_eq!(browser.get(PAGE).await, 401);
     browser.type_in(&user(number), PASSWORD);
     browser
 }
@@ -107,7 +107,7 @@ async fn waits(address: SocketAddr) -> Waits {
     let mut at_work = Vec::new();
     for number in 0..AT_WORK {
         let mut browser = typed(address, number).await;
-        assert_eq!(browser.get("/admin/").await, 200);
+        assert_eq!(browser.get(PAGE).await, 200);
         let phase = Rc::clone(&phase);
         at_work.push(rt::spawn(async move {
             let mut waits = Vec::new();
@@ -118,7 +118,7 @@ async fn waits(address: SocketAddr) -> Waits {
                 if at == Phase::Over {
                     return waits;
                 }
-                assert_eq!(browser.get("/admin/").await, 200);
+                assert_eq!(browser.get(PAGE).await, 200);
                 waits.push((at, due.elapsed()));
                 due += EACH;
             }
@@ -137,7 +137,7 @@ async fn waits(address: SocketAddr) -> Waits {
         phase.set(Phase::Storm);
         let start = Instant::now();
         let log_in = |mut browser: Client| {
-            rt::spawn(async move { assert_eq!(browser.get("/admin/").await, 200) })
+            rt::spawn(async move { assert_eq!(browser.get(PAGE).await, 200) })
         };
         for login in browsers.into_iter().map(log_in).collect::<Vec<_>>() {
             login.await.unwrap();
@@ -180,7 +180,7 @@ async fn wrong_password_takes(
             client.headers.clone_from(&headers);
             client.type_in(user_ids[of], "looking-glass");
             let start = Instant::now();
-            assert_eq!(client.get("/admin/").await, 401);
+            assert_eq!(client.get(PAGE).await, 401);
             if round > 0 {
                 taken[of].push(start.elapsed());
             }

@@ -15,19 +15,16 @@ use std::{
 };
 
 use actix_web::{
-    App, Error, HttpResponse, HttpServer, Resource,
-    dev::ServiceRequest,
-    error::ErrorUnauthorized,
-    rt,
+    App, HttpResponse, HttpServer, Resource, rt,
     web::{self, Bytes, ServiceConfig},
 };
-use actix_web_httpauth::{extractors::basic::BasicAuth, middleware::HttpAuthentication};
+use actix_web_httpauth::middleware::HttpAuthentication;
 use benchmarks::{
-    argon2id::{self, PASSWORD},
+    PAGE, PASSWORD, argon2id,
     client::{BROWSER, Client},
+    validator,
 };
 
-const PAGE: &str = "/admin/";
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The demo, which ends with this.
@@ -76,16 +73,6 @@ impl Drop for Demo {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-async fn trivial(
-    req: ServiceRequest,
-    credentials: BasicAuth,
-) -> Result<ServiceRequest, (Error, ServiceRequest)> {
-    match (credentials.user_id(), credentials.password()) {
-        ("alice", Some(PASSWORD)) => Ok(req),
-        _ => Err((ErrorUnauthorized("no"), req)),
     }
 }
 
@@ -155,7 +142,7 @@ async fn main() {
     });
     let of = body.clone();
     let trivial = serve(move |app| {
-        app.service(page(of.clone()).wrap(HttpAuthentication::basic(trivial)));
+        app.service(page(of.clone()).wrap(HttpAuthentication::basic(validator)));
     });
     let hashing = serve(move |app| {
         app.service(page(body.clone()).wrap(HttpAuthentication::basic(argon2id::validator)));

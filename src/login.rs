@@ -285,7 +285,7 @@ pub(crate) fn find(session: &Session, realm: &str) -> Found {
 
 /// Whether the session holds an entry of this realm, readable or not.
 pub(crate) fn holds(session: &Session, realm: &str) -> bool {
-    session.contains_key(&key(realm))
+    !session.entries().is_empty() && session.contains_key(&key(realm))
 }
 
 /// Puts an entry into the session, where it stays if the session middleware takes it.
@@ -301,7 +301,7 @@ pub(crate) fn put(session: &Session, realm: &str, entry: &Entry) {
 const LOST: &str = "";
 
 pub(crate) fn is_lost(session: &Session) -> bool {
-    !session.entries().is_empty() && holds(session, LOST)
+    holds(session, LOST)
 }
 
 pub(crate) fn mark_lost(session: &Session) {

@@ -106,7 +106,7 @@ impl Logout {
             LogoutAnswer::Page => Style::Page,
             LogoutAnswer::Redirect(_) => Style::Redirect,
         };
-        visit.fingerprint(config);
+        visit.ensure_fingerprint(config);
         let LoggingOut { forget, next, reply } =
             log_out(&visit.ask(config, req.path()), style, config.landing_path());
         if forget {

@@ -147,7 +147,7 @@ impl Visit {
     }
 
     /// Makes sure of a fingerprint of what is presented, for whoever comes with it later.
-    pub(crate) fn fingerprint(&mut self, config: &Config) {
+    pub(crate) fn ensure_fingerprint(&mut self, config: &Config) {
         self.fingerprint = self.fingerprint.or_else(|| fingerprint(config, &self.authorization));
     }
 

@@ -7,8 +7,7 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 
-/// Everybody's.
-pub const PASSWORD: &str = "wonderland";
+use crate::PASSWORD;
 
 const SALT: &[u8] = b"0123456789abcdef";
 

@@ -31,6 +31,7 @@ use crate::{
 
 pub const PAGE: &str = "/admin/";
 pub const LOGOUT: &str = "/logout";
+/// Everybody's.
 pub const PASSWORD: &str = "wonderland";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -155,7 +156,12 @@ fn is_right(credentials: &BasicAuth) -> bool {
     credentials.user_id() == "alice" && credentials.password() == Some(PASSWORD)
 }
 
-async fn validator(
+/// Compares two strings.
+///
+/// # Errors
+///
+/// 401 for any others.
+pub async fn validator(
     req: ServiceRequest,
     credentials: BasicAuth,
 ) -> Result<ServiceRequest, (Error, ServiceRequest)> {
@@ -180,7 +186,12 @@ pub fn site<S: SessionStore + 'static>(
 }
 
 /// A browser that has just logged in.
-fn browser_in(site: &Site) -> Visitor {
+///
+/// # Panics
+///
+/// If it is not let in.
+#[must_use]
+pub fn browser_in(site: &Site) -> Visitor {
     let mut browser = Visitor::browser();
     assert_eq!(site.visit(&mut browser, PAGE), 401);
     let mut browser = browser.with("alice", PASSWORD);

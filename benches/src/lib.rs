@@ -11,6 +11,7 @@ mod site;
 pub mod store;
 
 pub use case::{
-    CASES, Case, LOGOUT, Make, PAGE, PASSWORD, page, private_cookie, realm, session, site,
+    CASES, Case, LOGOUT, Make, PAGE, PASSWORD, browser_in, page, private_cookie, realm, session,
+    site, validator,
 };
 pub use site::{Answer, Site, Visitor, status};
