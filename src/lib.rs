@@ -27,6 +27,10 @@
 //! 6. Programs, such as `curl -u`, know nothing of all this: they get plain, stateless Basic, and
 //!    leave no session behind.
 //!
+//! What the session knows of a realm, and what leads from one state to another:
+//!
+#![doc = include_str!("guide/states.svg")]
+//!
 //! # Quick start
 //!
 //! ```

@@ -7,6 +7,8 @@
 //!
 //! Everything happens around a login at `/admin/login`, so its directory is `/admin/`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 use crate::{fingerprint::FingerprintKey, login::Login, place::Directory};
 
@@ -694,4 +696,76 @@ fn the_session_alone_suffices_for_a_login_of_this_origin_and_for_nothing_else() 
             }
         }
     }
+}
+
+/// What leads from one state to another, as `from-to` and the lines beside that arrow, for every
+/// request there is. What leads back to the same state is left out.
+fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
+    let mut arrows = BTreeMap::<_, BTreeSet<_>>::new();
+    let mut draw = |from: &State, to: &Option<State>, line| {
+        if let Some(to) = to
+            && kind(from) != kind(to)
+        {
+            arrows.entry(format!("{}-{}", kind(from), kind(to))).or_default().insert(line);
+        }
+    };
+    for combination in combinations(REQUESTS) {
+        let request: [&str; 4] = combination[..].try_into().expect("four names");
+        each_request(request, false, |ask, _| {
+            let from = ask.state;
+            let brought = match ask.presented {
+                Presented::Nothing => "no credentials",
+                _ => "credentials",
+            };
+            match decide(ask) {
+                Decision::Pass => {}
+                Decision::Refuse(refuse) => draw(from, &refuse.next, brought),
+                Decision::Check { good: Good::Confirm, bad } => {
+                    draw(from, &bad.next, "no longer accepted");
+                }
+                Decision::Check { good: Good::LogIn, bad } => {
+                    draw(from, &Some(state("in", ask.path, Why::LoggedOut)), "good credentials");
+                    draw(from, &bad.next, "wrong credentials");
+                }
+                Decision::Check { good: Good::Stateless, bad } => draw(from, &bad.next, brought),
+            }
+            for style in [Style::Challenge, Style::Page, Style::Redirect] {
+                let out = log_out(ask, style, LANDING);
+                let line = if out.forget { "log-out" } else { "typed at log-out" };
+                draw(from, &out.next, line);
+            }
+            if let Replacing::Replaced { next } = replace(ask) {
+                draw(from, &next, "page's script");
+            }
+            if let State::LoggedIn(_) = from {
+                draw(from, &Some(from.logged_out(Why::Expired)), "deadline, revocation");
+            }
+        });
+    }
+    arrows
+}
+
+fn kind(state: &State) -> &'static str {
+    match state {
+        State::Fresh => "Fresh",
+        State::LoggedIn(_) => "LoggedIn",
+        State::LoggedOut { .. } => "LoggedOut",
+        State::Rejected { .. } => "Rejected",
+        State::Asked { .. } => "Asked",
+    }
+}
+
+#[test]
+fn the_picture_shows_what_the_tables_say() {
+    let picture = include_str!("../guide/states.svg");
+    let groups = picture.split("<g id=\"").skip(1).map(|group| {
+        let (name, rest) = group.split_once('"').expect("an id ends");
+        let (texts, _) = rest.split_once("</g>").expect("a group ends");
+        let lines = texts.split("</text>").filter_map(|it| it.rsplit_once('>'));
+        let lines = lines.map(|(_, line)| line).filter(|it| !it.is_empty());
+        (name.to_owned(), lines.collect())
+    });
+    assert_eq!(groups.collect::<BTreeMap<_, BTreeSet<_>>>(), arrows());
+    let drawn = picture.matches("<path d=").count() - 1;
+    assert_eq!(drawn, arrows().len(), "besides the tip of an arrow");
 }
