@@ -47,10 +47,14 @@ impl Browser {
             let session = new_session(engine, &mut speaker, &wanted).await;
             let protocol = match session["capabilities"]["webSocketUrl"].as_str() {
                 Some(url) => Protocol::Bidi(Arc::new(Bidi::connect(url).await)),
-                None => Protocol::WebDriver(Arc::new(WebDriver {
-                    address: speaker.address.clone(),
-                    session: speaker.session.clone().expect("it has just begun"),
-                })),
+                None => {
+                    let driver = Arc::new(WebDriver {
+                        address: speaker.address.clone(),
+                        session: speaker.session.clone().expect("it has just begun"),
+                    });
+                    record.ask_behind(&driver);
+                    Protocol::WebDriver(driver)
+                }
             };
             (protocol, session)
         };

@@ -139,11 +139,9 @@ impl Engine {
             Self::Firefox | Self::FirefoxDialog => {
                 json!({ "unhandledPromptBehavior": { "default": "ignore" } })
             }
-            // Each command waits for the load before it: WebKitGTK closes a dialog when an earlier
-            // load comes to its end.
             Self::WebKit => json!({
                 "unhandledPromptBehavior": "ignore",
-                "pageLoadStrategy": "normal",
+                "pageLoadStrategy": "none",
             }),
         };
         if let (Value::Object(all), Value::Object(own)) = (&mut all, own) {

@@ -29,6 +29,7 @@ use tokio_rustls::{
 use crate::{
     http,
     log::{Answered, Exchange, Log},
+    webdriver::WebDriver,
 };
 
 pub(crate) struct Proxy {
@@ -172,6 +173,9 @@ async fn pass_on(
         });
         record.answered(number, &response);
         record.wait(&path, Side::Answer).await;
+        if asks(&response) {
+            record.catch_up().await;
+        }
         response.map(Full::new)
     });
     Ok(passing.await.expect("passing on does not panic"))
@@ -217,6 +221,8 @@ struct Book {
     clock: u64,
     log: Log,
     gates: Vec<Gate>,
+    /// Of the browser whose window hears of a challenge before it hears that the page's load has begun.
+    behind: Option<Arc<WebDriver>>,
 }
 
 impl Record {
@@ -230,6 +236,21 @@ impl Record {
         let asks = |it: &&Exchange| it.navigation && it.answered.is_some_and(|it| it.asks);
         let last = book.log.0.iter().rev().find(asks);
         book.cancelled = last.map(|it| (it.method.clone(), it.path.clone()));
+    }
+
+    /// From now on no challenge overtakes what that browser's processes tell each other. In WebKitGTK
+    /// the process that asked for a page says so to the one with the window, and closes whatever
+    /// dialog is open there; the challenge comes from a third, and can be faster.
+    pub(crate) fn ask_behind(&self, driver: &Arc<WebDriver>) {
+        self.book().behind = Some(Arc::clone(driver));
+    }
+
+    async fn catch_up(&self) {
+        let behind = self.book().behind.clone();
+        if let Some(driver) = behind {
+            // It goes to the page and comes back the same way, behind all that was said before.
+            let _ = driver.evaluate("0").await;
+        }
     }
 
     /// From now on nothing reaches the server.
@@ -282,13 +303,17 @@ impl Record {
     }
 
     fn answered<B>(&self, number: usize, response: &Response<B>) {
-        let asks = text(response.headers(), "www-authenticate")
-            .is_some_and(|it| it.to_ascii_lowercase().starts_with("basic "));
+        let asks = asks(response);
         let mut book = self.book();
         book.clock += 1;
         let answered = Answered { at: book.clock, status: response.status().as_u16(), asks };
         book.log.0[number].answered = Some(answered);
     }
+}
+
+fn asks<B>(response: &Response<B>) -> bool {
+    text(response.headers(), "www-authenticate")
+        .is_some_and(|it| it.to_ascii_lowercase().starts_with("basic "))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
