@@ -1,4 +1,5 @@
-//! Takes pictures of the demo: `cargo run -p browser-suite --example shots -- DIRECTORY`.
+//! Takes pictures of the demo: `cargo run -p browser-suite --example shots -- DIRECTORY`. Two of them,
+//! in light, are `examples/admin/logged-in.png` and `logged-out.png`.
 
 use std::{env, path::PathBuf};
 
@@ -11,6 +12,7 @@ async fn main() {
         let stage = Stage::open(Engine::Chromium, &[]).await;
         let tab = stage.tab().await;
         tab.prefer(scheme).await;
+        tab.resize(800, 560).await;
         let shoot = async |name: &str| {
             tab.screenshot(&directory.join(format!("{name}-{scheme}.png"))).await;
         };

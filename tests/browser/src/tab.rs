@@ -138,6 +138,17 @@ impl Tab {
         bidi.call("goog:cdp.sendCommand", command).await;
     }
 
+    /// How much of a page is seen at once, in pixels.
+    pub async fn resize(&self, width: u32, height: u32) {
+        let (bidi, context) = self.bidi();
+        let viewport = json!({ "width": width, "height": height });
+        bidi.call(
+            "browsingContext.setViewport",
+            json!({ "context": context, "viewport": viewport }),
+        )
+        .await;
+    }
+
     /// What the tab looks like, as PNG.
     pub async fn screenshot(&self, file: &Path) {
         let (bidi, context) = self.bidi();
