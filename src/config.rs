@@ -243,6 +243,8 @@ pub(crate) type Respond = dyn Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Se
 /// A realm, ready for use.
 pub(crate) struct Config {
     pub(crate) realm: Arc<str>,
+    /// Where a session keeps the realm's entry.
+    pub(crate) entry_key: String,
     pub(crate) checker: Checker,
     pub(crate) challenges: Challenges,
     pub(crate) landing: String,

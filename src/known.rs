@@ -14,7 +14,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use crate::{
     config::Config,
     ended::{Fate, Keys, is_over},
-    login::{Login, Names, millis},
+    login::{self, Login, millis},
     revocation::RevocationError,
     user::User,
     visit::Visit,
@@ -36,7 +36,6 @@ const START: usize = 24;
 /// drawn for this alone and never leaves.
 pub(crate) struct Known {
     key: [u8; 16],
-    names: Names,
     passed: RefCell<BTreeMap<u128, Rc<Passed>>>,
 }
 
@@ -58,8 +57,8 @@ pub(crate) struct Spot {
 }
 
 impl Known {
-    pub(crate) fn new(realm: &str) -> Self {
-        Self { key: rand::random(), names: Names::of(realm), passed: RefCell::default() }
+    pub(crate) fn new() -> Self {
+        Self { key: rand::random(), passed: RefCell::default() }
     }
 
     /// None if the request has no login or no credentials, or if the authenticator sees each.
@@ -74,7 +73,7 @@ impl Known {
         }
         let mut headers = req.headers().get_all(AUTHORIZATION);
         let (Some(header), None) = (headers.next(), headers.next()) else { return None };
-        self.names.written(session, |entry, predecessor| {
+        login::written(session, &config.entry_key, |entry, predecessor| {
             let mark = self.mark(header.as_bytes(), entry.as_bytes());
             let passed = self.passed.borrow().get(&mark).map(Rc::clone);
             let is_it = |it: &Rc<Passed>| it.entry == entry && it.predecessor == predecessor;
@@ -97,7 +96,7 @@ impl Known {
         if passed.len() >= MOST {
             passed.clear();
         }
-        self.names.written(&visit.session, |entry, predecessor| {
+        login::written(&visit.session, &config.entry_key, |entry, predecessor| {
             let (entry, predecessor) = (entry.to_owned(), predecessor.to_owned());
             let (login, ends, user) = (login.clone(), Cell::new(None), user.clone());
             let it = Passed { entry, predecessor, login, keys, ends, user };

@@ -244,64 +244,49 @@ pub(crate) enum Found {
 
 const PREFIX: &str = "actix-basic-logout:";
 
-fn key(realm: &str) -> String {
+/// The name of no realm: its entry says that the session took the place of one that was gone, so a
+/// realm without an entry is logged out and not new.
+const LOST: &str = PREFIX;
+
+/// Where a session keeps which one it has taken the place of. No realm holds a control character.
+const PREDECESSOR: &str = "actix-basic-logout:\n";
+
+/// Where a session keeps a realm's entry.
+pub(crate) fn key_of(realm: &str) -> String {
     format!("{PREFIX}{realm}")
 }
 
-/// The names of what a session holds of a realm.
-pub(crate) struct Names {
-    entry: String,
-    predecessor: String,
+/// What is written there and about the predecessor, if there is an entry. Nothing else in a session
+/// matters to a login.
+pub(crate) fn written<T>(
+    session: &Session,
+    key: &str,
+    read: impl FnOnce(&str, &str) -> T,
+) -> Option<T> {
+    let entries = session.entries();
+    let entry = entries.get(key)?;
+    let predecessor = if entries.len() == 1 { None } else { entries.get(PREDECESSOR) };
+    Some(read(entry, predecessor.map_or("", String::as_str)))
 }
 
-impl Names {
-    pub(crate) fn of(realm: &str) -> Self {
-        Self { entry: key(realm), predecessor: key(PREDECESSOR) }
-    }
-
-    /// What is written under them, if there is an entry. Nothing else in a session matters to a login.
-    pub(crate) fn written<T>(
-        &self,
-        session: &Session,
-        read: impl FnOnce(&str, &str) -> T,
-    ) -> Option<T> {
-        let entries = session.entries();
-        let entry = entries.get(&self.entry)?;
-        let predecessor = if entries.len() == 1 { None } else { entries.get(&self.predecessor) };
-        Some(read(entry, predecessor.map_or("", String::as_str)))
-    }
-}
-
-pub(crate) fn find(session: &Session, realm: &str) -> Found {
-    if session.entries().is_empty() {
-        return Found::Nothing;
-    }
-    match session.get(&key(realm)) {
+pub(crate) fn find(session: &Session, key: &str) -> Found {
+    match session.get(key) {
         Ok(None) => Found::Nothing,
         Ok(Some(entry)) => Found::Entry(entry),
         Err(_) => Found::Unreadable,
     }
 }
 
-/// Whether the session holds an entry of this realm, readable or not.
-pub(crate) fn holds(session: &Session, realm: &str) -> bool {
-    !session.entries().is_empty() && session.contains_key(&key(realm))
-}
-
 /// Puts an entry into the session, where it stays if the session middleware takes it.
-pub(crate) fn put(session: &Session, realm: &str, entry: &Entry) {
-    if let Err(error) = session.insert(key(realm), entry) {
+pub(crate) fn put(session: &Session, key: &str, entry: &Entry) {
+    if let Err(error) = session.insert(key, entry) {
         // Nothing in an entry can fail to become JSON; if it ever does, nobody is logged in.
-        tracing::error!(realm, %error, "the login could not be written to the session");
+        tracing::error!(key, %error, "the login could not be written to the session");
     }
 }
 
-/// The name of no realm: its entry says that the session took the place of one that was gone, so a
-/// realm without an entry is logged out and not new.
-const LOST: &str = "";
-
 pub(crate) fn is_lost(session: &Session) -> bool {
-    holds(session, LOST)
+    session.contains_key(LOST)
 }
 
 pub(crate) fn mark_lost(session: &Session) {
@@ -309,41 +294,33 @@ pub(crate) fn mark_lost(session: &Session) {
     put(session, LOST, &Entry { id: None, origin: String::new(), state });
 }
 
-/// Where a session keeps which one it has taken the place of. No realm holds a control character.
-const PREDECESSOR: &str = "\n";
-
 /// Notes the session that this one takes the place of, when its key is renewed, or that none is known.
 pub(crate) fn note_predecessor(session: &Session, predecessor: Option<RevocationKey>) {
     match predecessor {
         // As in `put`.
-        Some(it) => drop(session.insert(key(PREDECESSOR), it.to_string())),
-        None => drop(session.remove(&key(PREDECESSOR))),
+        Some(it) => drop(session.insert(PREDECESSOR, it.to_string())),
+        None => drop(session.remove(PREDECESSOR)),
     }
 }
 
 pub(crate) fn predecessor(session: &Session) -> Option<RevocationKey> {
-    session.get::<String>(&key(PREDECESSOR)).ok()??.parse().ok()
+    session.get::<String>(PREDECESSOR).ok()??.parse().ok()
 }
 
-/// The entries of all realms but this one.
-pub(crate) fn others(session: &Session, realm: &str) -> Vec<(String, Entry)> {
-    let mine = key(realm);
-    let realms: Vec<String> = session
-        .entries()
-        .keys()
-        .filter(|key| **key != mine)
-        .filter_map(|key| key.strip_prefix(PREFIX).map(str::to_owned))
-        .filter(|realm| realm != PREDECESSOR)
-        .collect();
-    let entry = |realm: String| match find(session, &realm) {
-        Found::Entry(entry) => Some((realm, entry)),
+/// The entries of all realms but the one with that key, each with its own.
+pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
+    let is_anothers =
+        |key: &&String| key.starts_with(PREFIX) && *key != mine && *key != PREDECESSOR;
+    let keys: Vec<_> = session.entries().keys().filter(is_anothers).cloned().collect();
+    let entry = |key: String| match find(session, &key) {
+        Found::Entry(entry) => Some((key, entry)),
         Found::Nothing => None,
         Found::Unreadable => {
             let state = State::Fresh.ended();
-            Some((realm, Entry { id: None, origin: String::new(), state }))
+            Some((key, Entry { id: None, origin: String::new(), state }))
         }
     };
-    realms.into_iter().filter_map(entry).collect()
+    keys.into_iter().filter_map(entry).collect()
 }
 
 impl Entry {

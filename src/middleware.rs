@@ -44,7 +44,7 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let (service, known) = (Rc::new(service), Rc::new(Known::new(&self.config.realm)));
+        let (service, known) = (Rc::new(service), Rc::new(Known::new()));
         ready(Ok(BasicLoginService { service, login: self.clone(), known }))
     }
 }

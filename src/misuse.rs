@@ -20,7 +20,7 @@ use actix_web::{
 use crate::{
     client::Client,
     config::{BasicLogin, Config},
-    login::{self, State},
+    login::State,
     visit::{Visit, has_cookie},
 };
 
@@ -106,7 +106,7 @@ impl Watch {
     fn look(&self) {
         let config = &self.login.config;
         if self.request.strong_count() == 0
-            && login::holds(&self.session, &config.realm)
+            && self.session.contains_key(&config.entry_key)
             && !config.misuse.session_said.swap(true, Relaxed)
         {
             tracing::error!(

@@ -45,7 +45,7 @@ impl Visit {
         let client = (config.classify)(req);
         let session = req.get_session();
         let authorization = Authorization::read(req.headers());
-        let found = login::find(&session, &config.realm);
+        let found = login::find(&session, &config.entry_key);
         // There is nothing that the credentials of a program without a session are compared with.
         let is_compared = client != Client::Program || !matches!(found, Found::Nothing);
         let fingerprint = is_compared.then(|| fingerprint(config, &authorization)).flatten();
@@ -252,7 +252,7 @@ impl Visit {
             _ => origin(req),
         };
         let entry = Entry { id: self.id, origin, state };
-        login::put(&self.session, &config.realm, &entry);
+        login::put(&self.session, &config.entry_key, &entry);
         self.state = entry.state;
         Ok(())
     }
@@ -281,7 +281,7 @@ impl Visit {
         if config.clears == LogoutClears::Realm {
             return Ok(());
         }
-        let mut others = login::others(&self.session, &config.realm);
+        let mut others = login::others(&self.session, &config.entry_key);
         for (_, entry) in &mut others {
             // Never to Fresh: the browser may still hold that realm's credentials, too.
             if let State::LoggedIn(_) = entry.state {
@@ -292,8 +292,8 @@ impl Visit {
             }
         }
         self.session.clear();
-        for (realm, entry) in others {
-            login::put(&self.session, &realm, &entry);
+        for (key, entry) in others {
+            login::put(&self.session, &key, &entry);
         }
         Ok(())
     }
@@ -330,14 +330,14 @@ pub(crate) async fn strike_if_ended(
 }
 
 async fn strike(session: &Session, config: &Config) -> Result<(), RevocationError> {
-    if let Found::Entry(mut entry) = login::find(session, &config.realm)
+    if let Found::Entry(mut entry) = login::find(session, &config.entry_key)
         && let predecessor = login::predecessor(session)
         && let keys = Keys::of(entry.id, predecessor, &config.realm, &[])
         && let (Fate::LoggedOut, _) = config.ended.look(&keys).await?
     {
         entry.id = None;
         entry.state = entry.state.ended();
-        login::put(session, &config.realm, &entry);
+        login::put(session, &config.entry_key, &entry);
     }
     Ok(())
 }
