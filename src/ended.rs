@@ -207,18 +207,17 @@ impl fmt::Debug for Ended {
 }
 
 /// A login, as far as its end can be waited for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Watched {
     pub(crate) id: LoginId,
-    pub(crate) user: Arc<str>,
     pub(crate) epoch: Epoch,
     pub(crate) since: u64,
 }
 
 /// Waits until a login has ended: in this process at once, on another machine when that is next
 /// looked for.
-pub(crate) async fn wait(config: Arc<Config>, login: Watched) {
-    let keys = Keys::of(Some(login.id), None, &config.realm, &[&login.user]);
+pub(crate) async fn wait(config: &Config, user: &str, login: Watched) {
+    let keys = Keys::of(Some(login.id), None, &config.realm, &[user]);
     let mut changed = CHANGED.subscribe();
     let mut was_unreachable = false;
     loop {

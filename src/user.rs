@@ -1,6 +1,7 @@
 //! Who is logged in, for handlers.
 
 use std::{
+    fmt,
     future::{Future, pending},
     sync::Arc,
     time::SystemTime,
@@ -52,12 +53,27 @@ use crate::{
 /// assert_eq!(body, "Hello, whoever you are");
 /// # });
 /// ```
-#[derive(Clone, Debug)]
-pub struct User {
-    id: Arc<str>,
+#[derive(Clone)]
+pub struct User(Arc<Inner>);
+
+/// Shared, since each request of a login has one.
+struct Inner {
+    id: String,
     since: SystemTime,
     login: Option<Watched>,
     config: Arc<Config>,
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { id, since, login, config } = &*self.0;
+        f.debug_struct("User")
+            .field("id", id)
+            .field("realm", &config.realm)
+            .field("since", since)
+            .field("login_id", &login.map(|it| it.id))
+            .finish_non_exhaustive()
+    }
 }
 
 impl User {
@@ -65,26 +81,26 @@ impl User {
     /// the authenticator takes empty ones.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.id
+        &self.0.id
     }
 
     /// The realm that the user is logged in to.
     #[must_use]
     pub fn realm(&self) -> &str {
-        &self.config.realm
+        &self.0.config.realm
     }
 
     /// When the login happened. For a program without a session: now.
     #[must_use]
     pub fn since(&self) -> SystemTime {
-        self.since
+        self.0.since
     }
 
     /// The id of the login, by which it can be [ended](BasicLogin::end_login). None for a program
     /// without a session, which has no login.
     #[must_use]
     pub fn login_id(&self) -> Option<LoginId> {
-        self.login.as_ref().map(|it| it.id)
+        self.0.login.map(|it| it.id)
     }
 
     /// Resolves when the login ends, for what goes on after the request has been answered: a
@@ -111,10 +127,10 @@ impl User {
     /// # let _ = events;
     /// ```
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (config, login) = (Arc::clone(&self.config), self.login.clone());
+        let user = Arc::clone(&self.0);
         async move {
-            match login {
-                Some(login) => ended::wait(config, login).await,
+            match user.login {
+                Some(login) => ended::wait(&user.config, &user.id, login).await,
                 None => pending().await,
             }
         }
@@ -122,15 +138,17 @@ impl User {
 
     pub(crate) fn of(config: &Arc<Config>, visit: &Visit) -> Option<Self> {
         let State::LoggedIn(login) = &visit.state else { return None };
-        let watched = visit.watched();
-        let id = watched.as_ref().map_or_else(|| (&*login.user).into(), |it| Arc::clone(&it.user));
-        Some(Self { id, since: login.since(), login: watched, config: Arc::clone(config) })
+        let (id, since) = (login.user.clone(), login.since());
+        Some(Self::new(config, id, since, visit.watched()))
     }
 
     /// A client without a session, whose credentials are good.
     pub(crate) fn of_program(config: &Arc<Config>, id: &str) -> Self {
-        let (id, since) = (id.into(), (config.clock)());
-        Self { id, since, login: None, config: Arc::clone(config) }
+        Self::new(config, id.to_owned(), (config.clock)(), None)
+    }
+
+    fn new(config: &Arc<Config>, id: String, since: SystemTime, login: Option<Watched>) -> Self {
+        Self(Arc::new(Inner { id, since, login, config: Arc::clone(config) }))
     }
 }
 

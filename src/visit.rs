@@ -301,8 +301,7 @@ impl Visit {
     /// The login, as far as its end can be waited for.
     pub(crate) fn watched(&self) -> Option<Watched> {
         let State::LoggedIn(login) = &self.state else { return None };
-        let Login { user, epoch, since, .. } = login;
-        Some(Watched { id: self.id?, user: (&**user).into(), epoch: *epoch, since: *since })
+        Some(Watched { id: self.id?, epoch: login.epoch, since: login.since })
     }
 
     /// The login, and what to look up to see whether it goes on.
