@@ -68,10 +68,8 @@ async fn home() -> web::Html {
 
 /// One handler for both: the user knows the realm.
 async fn inside(user: User) -> web::Html {
-    let page = include_str!("two_realms/inside.html");
-    web::Html::new(
-        page.replace("{realm}", &escape(user.realm())).replace("{user}", &escape(user.id())),
-    )
+    let (realm, user) = (escape(user.realm()), escape(user.id()));
+    web::Html::new(format!(include_str!("two_realms/inside.html"), realm = realm, user = user))
 }
 
 async fn whoami(user: User) -> impl Responder {

@@ -40,7 +40,7 @@ type App = dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<Box
 
 pub(crate) struct Browser {
     app: Box<App>,
-    cookie: Option<Cookie<'static>>,
+    pub(crate) cookie: Option<Cookie<'static>>,
 }
 
 pub(crate) struct Answer {
