@@ -5,10 +5,10 @@
 //! both addresses that it prints (alice / wonderland). `ADDR` says where the instances listen (default
 //! `127.0.0.1:8080 127.0.0.1:8081`).
 //!
-//! Both run in one process, so that one command starts them; but for the key they know of each other
-//! by Redis alone. On machines of their own the key comes from the configuration, as in the example
-//! `admin`. Browsers keep passwords for each port: here each address asks once, behind one name it
-//! would be asked once for both.
+//! Both run in one process, so that one command starts them; all that they share is the key and what is
+//! in Redis. On machines of their own the key comes from the configuration, as in the example `admin`.
+//! Browsers keep passwords for each port, so here each address asks once; behind one name, both
+//! together do.
 
 use std::{
     env,
@@ -29,7 +29,7 @@ use futures_util::future::try_join_all;
 
 const LOCAL_REDIS: &str = "redis://127.0.0.1:6379";
 
-/// What each instance makes for itself: all that may have to outlive it is in Redis.
+/// What an instance needs. Those with the same key and the same Redis are one site.
 #[derive(Clone)]
 struct Instance {
     login: BasicLogin,

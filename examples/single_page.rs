@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{BasicLogin, ConfigError, User};
+use actix_basic_logout::{BasicLogin, BasicLoginBuilder, User};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, middleware::DefaultHeaders,
@@ -45,7 +45,7 @@ struct NewNote {
 
 type Notes = Mutex<Vec<Note>>;
 
-fn realm() -> Result<BasicLogin, ConfigError> {
+fn realm() -> BasicLoginBuilder {
     let users = [("alice", "wonderland"), ("bob", "builder")];
     let is_user = async move |_: &HttpRequest, it: &BasicAuth| {
         Ok(users.contains(&(it.user_id(), it.password().unwrap_or_default())))
@@ -54,7 +54,6 @@ fn realm() -> Result<BasicLogin, ConfigError> {
         .landing("/app/")
         // The poll is a visit, so `visit_deadline` would never end the login of an open page.
         .login_deadline(Duration::from_secs(8 * 60 * 60))
-        .build()
 }
 
 fn routes(login: BasicLogin, notes: web::Data<Notes>) -> impl FnOnce(&mut web::ServiceConfig) {
@@ -118,7 +117,7 @@ fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    let (login, notes, key) = (realm()?, web::Data::new(Notes::default()), Key::generate());
+    let (login, notes, key) = (realm().build()?, web::Data::new(Notes::default()), Key::generate());
     let server = HttpServer::new(move || {
         App::new()
             .configure(routes(login.clone(), notes.clone()))
@@ -140,6 +139,14 @@ mod browser;
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering::Relaxed},
+        },
+        time::SystemTime,
+    };
+
     use actix_web::{
         http::{
             Method,
@@ -156,9 +163,10 @@ mod tests {
     const ALICE: Credentials = ("alice", "wonderland");
 
     /// A new one, at the application as `main` serves it.
-    async fn browser() -> Browser {
+    async fn at(login: BasicLoginBuilder) -> Browser {
+        let login = login.build().expect("a realm");
         let app = App::new()
-            .configure(routes(realm().expect("a realm"), web::Data::new(Notes::default())))
+            .configure(routes(login, web::Data::new(Notes::default())))
             .wrap(session(&Key::from(&[7; 64])))
             .wrap(policy());
         Browser::new(test::init_service(app).await)
@@ -166,7 +174,7 @@ mod tests {
 
     #[actix_web::test]
     async fn the_page_holds_no_inline_script_and_the_policy_allows_none() {
-        let mut browser = browser().await;
+        let mut browser = at(realm()).await;
         let asked = browser.send(page("/app/"), None).await;
         let welcome = browser.send(page("/app/"), Some(ALICE)).await;
         for answer in [&asked, &welcome] {
@@ -181,7 +189,7 @@ mod tests {
 
     #[actix_web::test]
     async fn who_is_logged_in_reads_and_writes() {
-        let mut browser = browser().await;
+        let mut browser = at(realm()).await;
         browser.log_in("/app/", ALICE).await;
         let me = browser.send(fetch("/app/api/me"), Some(ALICE)).await;
         assert_eq!(me.body, r#"{"user":"alice"}"#);
@@ -197,7 +205,7 @@ mod tests {
 
     #[actix_web::test]
     async fn log_out_by_fetch_opens_no_dialog_and_the_poll_of_another_tab_notices() {
-        let mut browser = browser().await;
+        let mut browser = at(realm()).await;
         browser.log_in("/app/", ALICE).await;
         let poll = || fetch("/app/api/notes");
         assert_eq!(browser.send(poll(), Some(ALICE)).await.status, 200);
@@ -222,8 +230,23 @@ mod tests {
     }
 
     #[actix_web::test]
+    async fn a_page_that_polls_all_day_is_logged_out_all_the_same() {
+        let hours = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&hours);
+        let clock =
+            move || SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * clock.load(Relaxed));
+        let mut browser = at(realm().clock(clock)).await;
+        browser.log_in("/app/", ALICE).await;
+        for hour in 1..=8 {
+            hours.store(hour, Relaxed);
+            let poll = browser.send(fetch("/app/api/notes"), Some(ALICE)).await;
+            assert_eq!(poll.status, if hour < 8 { 200 } else { 401 }, "hour {hour}");
+        }
+    }
+
+    #[actix_web::test]
     async fn without_a_login_a_fetch_reads_nothing() {
-        let mut browser = browser().await;
+        let mut browser = at(realm()).await;
         for path in ["/app/api/me", "/app/api/notes", "/app/app.js"] {
             assert_eq!(browser.send(fetch(path), None).await.status, 401, "{path}");
         }

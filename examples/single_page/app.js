@@ -33,6 +33,7 @@ async function showNotes() {
   const notes = await answer.json();
   const lines = notes.flatMap(({ by, text }) => [line("dt", by), line("dd", text)]);
   element("notes").replaceChildren(...lines);
+  element("notes").hidden = notes.length === 0;
 }
 
 function line(name, text) {
