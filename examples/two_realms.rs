@@ -5,9 +5,9 @@
 //! listen (default `127.0.0.1:8080`).
 //!
 //! The realms lie beside each other, not one below the other: a browser sends what was typed for
-//! `/staff/` to every path below it, and forgets it where it is refused. (Firefox forgets the
-//! passwords of an origin all at once, so after a log-out of one realm it asks for the other's once
-//! more. Its login goes on all the same.)
+//! `/staff/` to every path below it, and forgets it where it is refused. Firefox forgets the passwords
+//! of an origin all at once: when it is asked anew for the one, it is asked for the other's once more,
+//! whose login has gone on.
 
 use std::{
     env,
