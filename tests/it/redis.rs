@@ -2,10 +2,11 @@
 //! (`cargo test --test it redis -- --ignored`), since a `redis-server` is needed.
 
 use std::{
-    env,
+    array, env,
     io::{BufRead, BufReader},
     net::TcpListener,
     process::{Child, Command, Stdio},
+    rc::Rc,
     time::Duration,
 };
 
@@ -229,35 +230,60 @@ async fn a_server_that_is_not_there_is_said_at_once() {
     assert!(RedisRevocationStore::new("127.0.0.1").await.is_err(), "nor is that a URL");
 }
 
-/// An instance of the demo.
+/// An example, which ends with the test.
+struct Example(Child);
+
+impl Example {
+    fn spawn(name: &str, variables: &[(&str, &str)], stderr: Stdio) -> Child {
+        let test = env::current_exe().unwrap();
+        let file = test.ancestors().nth(2).unwrap().join("examples").join(name);
+        Command::new(&file)
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(stderr)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", file.display()))
+    }
+
+    /// The addresses are those that it prints.
+    fn start<const N: usize>(name: &str, variables: &[(&str, &str)]) -> (Self, [String; N]) {
+        let mut child = Self::spawn(name, variables, Stdio::null());
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let example = Self(child);
+        let addresses = array::from_fn(|_| {
+            let line = lines.next().expect("a line").unwrap();
+            line.split('/').nth(2).expect("a URL").to_owned()
+        });
+        (example, addresses)
+    }
+}
+
+impl Drop for Example {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// An instance of the demo, or one of the two of the example `redis`.
 struct Demo {
-    child: Child,
     address: String,
+    _process: Rc<Example>,
 }
 
 impl Demo {
     fn start(redis: &Redis) -> Self {
-        let test = env::current_exe().unwrap();
-        let admin = test.ancestors().nth(2).unwrap().join("examples/admin");
-        let mut child = Command::new(&admin)
-            .env("ADDR", "127.0.0.1:0")
-            .env("SESSIONS", redis.url())
-            .env("SECRET", "5a".repeat(64))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", admin.display()));
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split('/').nth(2).expect("a URL").to_owned();
-        Self { child, address }
+        let (url, secret) = (redis.url(), "5a".repeat(64));
+        let variables = [("ADDR", "127.0.0.1:0"), ("SESSIONS", &url), ("SECRET", &secret)];
+        let (process, [address]) = Example::start("admin", &variables);
+        Self { address, _process: Rc::new(process) }
     }
-}
 
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn two_in_one_process(redis: &Redis) -> [Self; 2] {
+        let variables = [("ADDR", "127.0.0.1:0 127.0.0.1:0"), ("REDIS_URL", &redis.url())];
+        let (process, addresses) = Example::start("redis", &variables);
+        let process = Rc::new(process);
+        addresses.map(|address| Self { address, _process: Rc::clone(&process) })
     }
 }
 
@@ -340,6 +366,48 @@ async fn two_instances_of_the_demo_are_one_site() {
             assert_eq!(browser.open(there, "/admin/").await, 200, "typed again");
         }
     }
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
+async fn the_example_redis_is_two_instances_that_are_one_site() {
+    let mut redis = Redis::start().await;
+    let demos = Demo::two_in_one_process(&redis);
+    for (here, there) in [(0, 1), (1, 0)].map(|(here, there)| (&demos[here], &demos[there])) {
+        redis_cli(&redis, &["flushall"]);
+        let mut browser = Browser::log_in(here).await;
+        for demo in [here, there] {
+            let page = browser.ask(demo, "GET", "/admin/").await;
+            assert!(page.status == 200 && page.body.contains(&demo.address), "{}", page.body);
+        }
+        let sessions = redis_cli(&redis, &["keys", "*"]);
+        assert!(sessions.lines().count() == 1 && !sessions.contains("basic-logout:"), "{sessions}");
+
+        assert_eq!(browser.ask(there, "POST", "/logout").await.status, 401);
+        for (demo, path) in [(here, "/admin/"), (there, "/admin/elsewhere")] {
+            assert_eq!(browser.open(demo, path).await, 401);
+        }
+        // In one process an application's memory would do as well.
+        let ended = redis_cli(&redis, &["keys", "basic-logout:*"]);
+        assert!(ended.contains("basic-logout:"), "the ended login is in Redis: {ended}");
+    }
+
+    let mut browser = Browser::log_in(&demos[0]).await;
+    redis.stop();
+    for demo in &demos {
+        assert_eq!(browser.open(demo, "/admin/").await, 503);
+    }
+}
+
+#[test]
+#[ignore = "needs a redis-server"]
+fn without_redis_the_example_redis_says_what_to_start() {
+    let child = Example::spawn("redis", &[("REDIS_URL", "redis://127.0.0.1:1")], Stdio::piped());
+    let output = child.wait_with_output().unwrap();
+    assert!(!output.status.success() && output.stdout.is_empty());
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("redis: no access to the ended logins: "), "{error}");
+    assert!(error.contains("`redis-server`") && error.contains("REDIS_URL"), "{error}");
 }
 
 #[actix_web::test]

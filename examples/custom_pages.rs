@@ -1,0 +1,328 @@
+//! Pages of the application's own, for every refusal and for the log-out, under a strict
+//! `Content-Security-Policy`.
+//!
+//! `cargo run --example custom_pages`, then open the address that it prints (alice / wonderland).
+//! Cancel the dialog, mistype the password, log out. `ADDR` says where to listen (default
+//! `127.0.0.1:8080`).
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    time::Duration,
+};
+
+use actix_basic_logout::{
+    Authenticator, BasicLogin, BasicLoginBuilder, Client, LOGOUT_SCRIPT_HASH, LogoutAnswer, Notice,
+    Reason, Throttle, User,
+};
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, cookie::Key, http::header::Header,
+    middleware::DefaultHeaders, web,
+};
+use actix_web_httpauth::{
+    extractors::basic::BasicAuth,
+    headers::authorization::{Authorization, Basic},
+};
+
+fn realm(name: &str, users: impl Authenticator) -> BasicLoginBuilder {
+    BasicLogin::builder(name, users)
+        .landing("/members/")
+        .login_deadline(Duration::from_secs(8 * 60 * 60))
+        .logout_answer(LogoutAnswer::Page)
+        .respond_with(respond)
+}
+
+/// Nothing inline but the one script that makes the browser forget.
+fn policy() -> DefaultHeaders {
+    let policy = format!(
+        "default-src 'none'; style-src 'self'; script-src {LOGOUT_SCRIPT_HASH}; \
+         connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    );
+    DefaultHeaders::new().add(("Content-Security-Policy", policy))
+}
+
+/// Status, challenge and caching are the crate's to set; the words and the look are ours.
+fn respond(req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
+    let mut response = HttpResponse::build(notice.status());
+    if Client::of(req) != Client::Navigation {
+        // In place of an empty body scripts get the crate's JSON, and programs its text.
+        return response.finish();
+    }
+    let (title, text) = words(req, notice);
+    response.content_type("text/html; charset=utf-8").body(format!(
+        include_str!("custom_pages/notice.html"),
+        title = title,
+        text = escape(&text),
+        landing = escape(notice.landing()),
+        // An element, and as it is: the policy allows this text alone.
+        script = notice.script().unwrap_or_default(),
+    ))
+}
+
+fn words(req: &HttpRequest, notice: &Notice<'_>) -> (&'static str, String) {
+    let again = notice.retry_after().map_or(1, |it| it.as_secs().max(1));
+    let (title, text) = match notice.reason() {
+        Reason::LoginRequired => ("Members only", "Log in to read on."),
+        Reason::LoggedOut => ("Goodbye", "You are logged out, in all tabs of this browser."),
+        Reason::LoginExpired => ("Time for a new day", "A login lasts eight hours."),
+        Reason::LoginRevoked => {
+            ("Logged out from elsewhere", "You have ended this login yourself.")
+        }
+        Reason::NoLongerAccepted => ("Your password has changed", "Log in with the new one."),
+        Reason::WrongCredentials => {
+            return match typed(req) {
+                Some(name) => ("No match", format!("Not the password of a member “{name}”.")),
+                None => ("No match", "That was neither a name nor a password.".to_owned()),
+            };
+        }
+        Reason::Unsolicited => ("Still logged in", "Our own button logs you out."),
+        Reason::CookiesRequired => ("Cookies, please", "Allow them for this site, then reload."),
+        Reason::CrossSite => ("From another site", "Nothing was done. Use our own pages."),
+        Reason::TooManyAttempts => {
+            return ("Slow down", format!("Too many tries. The next one is in {again} seconds."));
+        }
+        Reason::Busy => return ("A queue", format!("Please come back in {again} seconds.")),
+        Reason::Unavailable => ("Out of order", "We cannot look up your login at the moment."),
+        // There may be more, some day.
+        _ => ("Please log in", "This page is for members."),
+    };
+    (title, text.to_owned())
+}
+
+/// The user-id that was typed: anything at all, by anybody.
+fn typed(req: &HttpRequest) -> Option<String> {
+    let header = Authorization::<Basic>::parse(req).ok()?;
+    Some(header.as_ref().user_id().to_owned())
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn routes(login: BasicLogin) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config
+            .service(web::redirect("/", "/members/"))
+            // The pages for those who are not logged in need it, too.
+            .route("/style.css", web::get().to(style))
+            .service(web::scope("/members").wrap(login.clone()).route("/", web::get().to(members)))
+            .route("/logout", web::post().to(login.logout()));
+    }
+}
+
+async fn members(user: User) -> web::Html {
+    let page = format!(include_str!("custom_pages/members.html"), user = escape(user.id()));
+    web::Html::new(page)
+}
+
+async fn style() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/css").body(include_str!("admin/style.css"))
+}
+
+fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+        .cookie_secure(false) // plain http; leave it out where there is https
+        .build()
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let is_user = async |_: &HttpRequest, it: &BasicAuth| {
+        Ok(it.user_id() == "alice" && it.password() == Some("wonderland"))
+    };
+    let login = realm("Members", Throttle::new(is_user)).build()?;
+    let key = Key::generate();
+    let server = HttpServer::new(move || {
+        App::new().configure(routes(login.clone())).wrap(session(&key)).wrap(policy())
+    })
+    .workers(2)
+    .bind(address)?;
+    let mut output = io::stdout();
+    for address in server.addrs() {
+        writeln!(output, "http://{address}/  user: alice / wonderland")?;
+    }
+    Ok(server.run().await?)
+}
+
+#[cfg(test)]
+#[path = "testing/browser.rs"]
+mod browser;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        },
+        time::SystemTime,
+    };
+
+    use actix_basic_logout::{RevocationError, RevocationKey, RevocationStore, TryLater};
+    use actix_web::{
+        http::{
+            Method,
+            header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+        },
+        test::{self, TestRequest},
+    };
+    use base64::{Engine, prelude::BASE64_STANDARD};
+    use futures_core::future::BoxFuture;
+    use sha2::{Digest, Sha256};
+
+    use super::{
+        browser::{Answer, Browser, Credentials, fetch, page},
+        *,
+    };
+
+    const ALICE: Credentials = ("alice", "wonderland");
+
+    async fn users(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, actix_web::Error> {
+        match credentials.user_id() {
+            "alice" => Ok(credentials.password() == Some("wonderland")),
+            "hasty" => Err(TryLater::too_many_attempts(Duration::from_secs(60)).into()),
+            "queueing" => Err(TryLater::busy(Duration::from_secs(30)).into()),
+            _ => Ok(false),
+        }
+    }
+
+    /// A new one, at the application as `main` serves it.
+    async fn browser(login: BasicLogin) -> Browser {
+        let key = Key::from(&[7; 64]);
+        let app = App::new().configure(routes(login)).wrap(session(&key)).wrap(policy());
+        Browser::new(test::init_service(app).await)
+    }
+
+    async fn at(login: BasicLoginBuilder) -> Browser {
+        browser(login.build().expect("a realm")).await
+    }
+
+    fn members() -> BasicLoginBuilder {
+        realm("Members", users)
+    }
+
+    fn log_out() -> TestRequest {
+        page("/logout").method(Method::POST)
+    }
+
+    #[track_caller]
+    fn shows(answer: &Answer, status: u16, title: &str) {
+        let Answer { body, .. } = answer;
+        assert_eq!(answer.status, status, "{body}");
+        assert_eq!(answer.header(CONTENT_TYPE), "text/html; charset=utf-8");
+        assert!(answer.header(CONTENT_SECURITY_POLICY).starts_with("default-src 'none'; "));
+        assert!(body.contains(&format!("<h1>{title}</h1>")), "{body}");
+        assert!(body.contains("<a class=\"button\" href=\"/members/\">Log in</a>"), "{body}");
+        assert!(!body.contains("<style") && !body.contains(" style="), "the policy forbids it");
+    }
+
+    struct Unreachable;
+
+    impl RevocationStore for Unreachable {
+        fn set<'a>(
+            &'a self,
+            _: &'a [(RevocationKey, u64)],
+            _: Duration,
+        ) -> BoxFuture<'a, Result<(), RevocationError>> {
+            Box::pin(async { Err(RevocationError::new("down")) })
+        }
+
+        fn get<'a>(
+            &'a self,
+            _: &'a [RevocationKey],
+        ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>> {
+            Box::pin(async { Err(RevocationError::new("down")) })
+        }
+    }
+
+    #[actix_web::test]
+    async fn each_reason_has_a_page_of_its_own() {
+        let visit = || page("/members/");
+        let mut browser = at(members()).await;
+        shows(&browser.send(visit(), None).await, 401, "Members only");
+        shows(&browser.send(visit(), Some(("alice", "looking-glass"))).await, 401, "No match");
+        let hasty = browser.send(visit(), Some(("hasty", "x"))).await;
+        shows(&hasty, 429, "Slow down");
+        assert!(hasty.body.contains("in 60 seconds"), "{}", hasty.body);
+        shows(&browser.send(visit(), Some(("queueing", "x"))).await, 503, "A queue");
+        assert_eq!(browser.send(visit(), Some(ALICE)).await.status, 200);
+        let forged = log_out().insert_header(("Sec-Fetch-Site", "cross-site"));
+        shows(&browser.send(forged, Some(ALICE)).await, 403, "Still logged in");
+        shows(&browser.send(log_out(), Some(ALICE)).await, 200, "Goodbye");
+
+        browser.cookie = None;
+        let forged = visit().method(Method::POST).insert_header(("Sec-Fetch-Site", "cross-site"));
+        shows(&browser.send(forged, None).await, 403, "From another site");
+        browser.send(visit(), Some(ALICE)).await;
+        browser.cookie = None;
+        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Cookies, please");
+
+        let mut browser = at(members().revocations(Unreachable)).await;
+        browser.send(visit(), None).await;
+        shows(&browser.send(visit(), Some(ALICE)).await, 503, "Out of order");
+
+        let hours = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&hours);
+        let clock =
+            move || SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * clock.load(Relaxed));
+        let mut browser = at(members().clock(clock)).await;
+        browser.log_in("/members/", ALICE).await;
+        hours.store(8, Relaxed);
+        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Time for a new day");
+
+        let is_member = Arc::new(AtomicBool::new(true));
+        let members = Arc::clone(&is_member);
+        let members = async move |_: &HttpRequest, _: &BasicAuth| Ok(members.load(Relaxed));
+        // A name of its own: who was revoked is known to all realms of that name in this process.
+        let login = realm("Revoked", members).reverify_after(Duration::ZERO).build().expect("one");
+        let mut browser = self::browser(login.clone()).await;
+        browser.log_in("/members/", ALICE).await;
+        login.revoke_user("alice").await.expect("revoked");
+        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Logged out from elsewhere");
+        browser.log_in("/members/", ALICE).await;
+        is_member.store(false, Relaxed);
+        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Your password has changed");
+    }
+
+    #[actix_web::test]
+    async fn a_user_id_on_a_page_is_escaped() {
+        let mut browser = at(members()).await;
+        browser.send(page("/members/"), None).await;
+        let name = r#"<script src="//evil.example/&">{script}"#;
+        let answer = browser.send(page("/members/"), Some((name, "x"))).await;
+        shows(&answer, 401, "No match");
+        let shown = "“&lt;script src=&quot;//evil.example/&amp;&quot;&gt;{script}”";
+        assert!(answer.body.contains(shown), "{}", answer.body);
+        assert!(!answer.body.contains("<script"), "{}", answer.body);
+    }
+
+    #[actix_web::test]
+    async fn the_policy_allows_the_log_out_pages_script_and_no_other() {
+        let mut browser = at(members()).await;
+        browser.log_in("/members/", ALICE).await;
+        let out = browser.send(log_out(), Some(ALICE)).await;
+        shows(&out, 200, "Goodbye");
+        let (_, script) = out.body.split_once("<script ").expect("a script");
+        let (script, rest) = script.split_once("</script>").expect("its end");
+        assert!(!rest.contains("<script"), "{rest}");
+        let (_, text) = script.split_once('>').expect("its text");
+        let hash = BASE64_STANDARD.encode(Sha256::digest(text));
+        let policy = out.header(CONTENT_SECURITY_POLICY);
+        assert!(policy.contains(&format!("script-src 'sha256-{hash}';")), "{policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+    }
+
+    #[actix_web::test]
+    async fn scripts_and_programs_get_no_page() {
+        let mut browser = at(members()).await;
+        let script = browser.send(fetch("/members/"), None).await;
+        assert_eq!(script.header(CONTENT_TYPE), "application/problem+json");
+        assert!(script.body.contains(r#""title":"Login required""#), "{}", script.body);
+        let program = browser.send(TestRequest::with_uri("/members/"), None).await;
+        assert_eq!(program.header(CONTENT_TYPE), "text/plain; charset=utf-8");
+    }
+}

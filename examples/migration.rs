@@ -1,0 +1,174 @@
+//! From `HttpAuthentication::basic`: the same application `before` and `after`, side by side, with one
+//! validator that neither has changed.
+//!
+//! `cargo run --example migration`, then open the address that it prints (alice / wonderland). Log out
+//! of both and go back: only one asks again. `ADDR` says where to listen (default `127.0.0.1:8080`).
+
+use std::{
+    env,
+    error::Error as StdError,
+    io::{self, Write},
+};
+
+use actix_basic_logout::{BasicLogin, ConfigError};
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{
+    App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer, cookie::Key,
+    dev::ServiceRequest, error::ErrorUnauthorized, web,
+};
+use actix_web_httpauth::{extractors::basic::BasicAuth, middleware::HttpAuthentication};
+
+fn before(config: &mut web::ServiceConfig) {
+    config.service(
+        web::scope("/before")
+            .route("/", web::get().to(dashboard))
+            .route("/logout", web::post().to(log_out))
+            .wrap(HttpAuthentication::basic(validator)),
+    );
+}
+
+fn realm() -> Result<BasicLogin, ConfigError> {
+    BasicLogin::with_validator("After", validator).landing("/after/").build()
+}
+
+fn after(login: BasicLogin, key: Key) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config.service(
+            web::scope("/after")
+                .route("/", web::get().to(dashboard))
+                .route("/logout", web::post().to(login.logout()))
+                .wrap(login)
+                // Outside the login, so it comes last. Most applications wrap it around all of them.
+                .wrap(session(key)),
+        );
+    }
+}
+
+fn session(key: Key) -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::builder(CookieSessionStore::default(), key)
+        .cookie_secure(false) // plain http; leave it out where there is https
+        .build()
+}
+
+/// What the validator leaves in the request.
+#[derive(Clone)]
+struct Account {
+    name: &'static str,
+}
+
+/// As it was.
+async fn validator(
+    req: ServiceRequest,
+    credentials: BasicAuth,
+) -> Result<ServiceRequest, (Error, ServiceRequest)> {
+    match (credentials.user_id(), credentials.password()) {
+        ("alice", Some("wonderland")) => {
+            req.extensions_mut().insert(Account { name: "Alice Liddell" });
+            Ok(req)
+        }
+        _ => Err((ErrorUnauthorized("wrong"), req)),
+    }
+}
+
+/// As it was.
+async fn dashboard(req: HttpRequest, account: web::ReqData<Account>) -> web::Html {
+    let (path, name) = (req.path(), account.name);
+    web::Html::new(format!(include_str!("migration/dashboard.html"), path = path, name = name))
+}
+
+/// As it was: all that it could do was to say so.
+async fn log_out() -> web::Redirect {
+    web::Redirect::to("/").see_other()
+}
+
+async fn home() -> web::Html {
+    web::Html::new(include_str!("migration/home.html"))
+}
+
+async fn style() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/css").body(include_str!("admin/style.css"))
+}
+
+fn routes(login: BasicLogin, key: Key) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config
+            .route("/", web::get().to(home))
+            .route("/style.css", web::get().to(style))
+            .configure(before)
+            .configure(after(login, key));
+    }
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn StdError>> {
+    let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let (login, key) = (realm()?, Key::generate());
+    let server = HttpServer::new(move || App::new().configure(routes(login.clone(), key.clone())))
+        .workers(2)
+        .bind(address)?;
+    let mut output = io::stdout();
+    for address in server.addrs() {
+        writeln!(output, "http://{address}/  user: alice / wonderland")?;
+    }
+    Ok(server.run().await?)
+}
+
+#[cfg(test)]
+#[path = "testing/browser.rs"]
+mod browser;
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{
+        http::{
+            Method,
+            header::{LOCATION, WWW_AUTHENTICATE},
+        },
+        test,
+    };
+
+    use super::{
+        browser::{Browser, Credentials, page},
+        *,
+    };
+
+    const ALICE: Credentials = ("alice", "wonderland");
+
+    /// A new one, at the application as `main` serves it.
+    async fn browser() -> Browser {
+        let routes = routes(realm().expect("a realm"), Key::from(&[7; 64]));
+        Browser::new(test::init_service(App::new().configure(routes)).await)
+    }
+
+    #[actix_web::test]
+    async fn the_one_validator_lets_alice_in_on_both_sides_and_tells_the_handler_who_she_is() {
+        let mut browser = browser().await;
+        for path in ["/before/", "/after/"] {
+            let welcome = browser.log_in(path, ALICE).await;
+            assert!(welcome.body.contains("Alice Liddell"), "{}", welcome.body);
+            let again = browser.send(page(path), Some(ALICE)).await;
+            assert!(again.body.contains("Alice Liddell"), "{}", again.body);
+            let wrong = browser.send(page(path), Some(("alice", "looking-glass"))).await;
+            assert_eq!(wrong.status, 401, "{path}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn after_log_out_only_one_asks_again() {
+        let mut browser = browser().await;
+        let log_out = |path| page(path).method(Method::POST);
+
+        browser.log_in("/before/", ALICE).await;
+        let out = browser.send(log_out("/before/logout"), Some(ALICE)).await;
+        assert_eq!(out.header(LOCATION), "/");
+        let still = browser.send(page("/before/"), Some(ALICE)).await;
+        assert_eq!(still.status, 200, "the browser goes on sending what it has");
+
+        browser.log_in("/after/", ALICE).await;
+        let out = browser.send(log_out("/after/logout"), Some(ALICE)).await;
+        assert_eq!(out.status, 401);
+        let asked = browser.send(page("/after/"), Some(ALICE)).await;
+        assert_eq!(asked.status, 401);
+        assert_eq!(asked.header(WWW_AUTHENTICATE), "Basic realm=\"After\", charset=\"UTF-8\"");
+    }
+}

@@ -1,0 +1,132 @@
+//! Two instances of one application that share sessions and ended logins in Redis: whoever logs out of
+//! one is logged out of the other.
+//!
+//! `cargo run --example redis`, with a Redis at `REDIS_URL` (default `redis://127.0.0.1:6379`). Open
+//! both addresses that it prints (alice / wonderland). `ADDR` says where the instances listen (default
+//! `127.0.0.1:8080 127.0.0.1:8081`).
+//!
+//! Both run in one process, so that one command starts them; all that they share is the key and what is
+//! in Redis. On machines of their own the key comes from the configuration, as in the example `admin`.
+//! Browsers keep passwords for each port, so here each address asks once; behind one name, both
+//! together do.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use actix_basic_logout::{BasicLogin, RedisRevocationStore, User, session_store_errors};
+use actix_session::{SessionMiddleware, storage::RedisSessionStore};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, cookie::Key, middleware::from_fn, web,
+};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use deadpool_redis::{PoolConfig, Runtime, Timeouts};
+use futures_util::future::try_join_all;
+
+const LOCAL_REDIS: &str = "redis://127.0.0.1:6379";
+
+/// What an instance needs. Those with the same key and the same Redis are one site.
+#[derive(Clone)]
+struct Instance {
+    login: BasicLogin,
+    sessions: RedisSessionStore,
+    key: Key,
+}
+
+impl Instance {
+    async fn connect(redis: &str, key: &Key) -> Result<Self, Box<dyn Error>> {
+        let ended = RedisRevocationStore::new(redis).await.map_err(|error| {
+            format!(
+                "{error}\nStart a Redis by `redis-server`, or say by REDIS_URL where there is one \
+                 (default {LOCAL_REDIS})."
+            )
+        })?;
+        let is_user = async |_: &HttpRequest, it: &BasicAuth| {
+            Ok(it.user_id() == "alice" && it.password() == Some("wonderland"))
+        };
+        let login = BasicLogin::builder("Admin area", is_user)
+            .landing("/admin/")
+            .revocations(ended)
+            // Or each instance would check each login's password once more.
+            .fingerprint_key(key.master())
+            .build()?;
+        Ok(Self { login, sessions: session_store(redis).await?, key: key.clone() })
+    }
+
+    fn session(&self) -> SessionMiddleware<RedisSessionStore> {
+        SessionMiddleware::builder(self.sessions.clone(), self.key.clone())
+            .cookie_secure(false) // plain http; leave it out where there is https
+            .build()
+    }
+}
+
+/// A Redis that does not answer is given up soon, and not waited for.
+async fn session_store(redis: &str) -> Result<RedisSessionStore, Box<dyn Error>> {
+    let patience = Some(Duration::from_secs(2));
+    let timeouts = Timeouts { wait: patience, create: patience, recycle: patience };
+    let mut config = deadpool_redis::Config::from_url(redis);
+    config.pool = Some(PoolConfig { timeouts, ..PoolConfig::default() });
+    let pool = config.create_pool(Some(Runtime::Tokio1))?;
+    Ok(RedisSessionStore::builder_pooled(pool).build().await?)
+}
+
+fn routes(login: BasicLogin) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config
+            .service(web::redirect("/", "/admin/"))
+            .route("/style.css", web::get().to(style))
+            .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(page)))
+            .route("/logout", web::post().to(login.logout()));
+    }
+}
+
+async fn page(req: HttpRequest, user: User) -> web::Html {
+    let user = user.id().replace('&', "&amp;").replace('<', "&lt;");
+    let instance = req.app_config().local_addr();
+    web::Html::new(format!(include_str!("redis/page.html"), instance = instance, user = user))
+}
+
+async fn style() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/css").body(include_str!("admin/style.css"))
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let redis = env::var("REDIS_URL").unwrap_or_else(|_| LOCAL_REDIS.to_owned());
+    let addresses = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080 127.0.0.1:8081".to_owned());
+    let key = Key::generate();
+    let mut output = io::stdout();
+    let mut servers = Vec::new();
+    for address in addresses.split_whitespace() {
+        let instance = Instance::connect(&redis, &key).await?;
+        let server = HttpServer::new(move || {
+            App::new()
+                .configure(routes(instance.login.clone()))
+                .wrap(instance.session())
+                // While Redis is down the answer is 503, and nobody is asked for a password.
+                .wrap(from_fn(session_store_errors))
+        })
+        .workers(1)
+        .bind(address)?;
+        for address in server.addrs() {
+            writeln!(output, "http://{address}/  user: alice / wonderland")?;
+        }
+        servers.push(server.run());
+    }
+    try_join_all(servers).await?;
+    Ok(())
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("redis: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! A single-page application: notes that its script reads and writes as JSON, a log-out by `fetch`, and
+//! a poll that notices when somebody has logged out in another tab.
+//!
+//! `cargo run --example single_page`, then open the address that it prints (alice / wonderland) in two
+//! tabs and log out in one. `ADDR` says where to listen (default `127.0.0.1:8080`).
+//!
+//! What is worth reading is `examples/single_page/app.js`. The page itself lies behind the login, too:
+//! its user has logged in before the script runs.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use actix_basic_logout::{BasicLogin, BasicLoginBuilder, User};
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{
+    App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, middleware::DefaultHeaders,
+    web,
+};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// No inline script, anywhere. This crate's own pages have an inline style.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const MOST_NOTES: usize = 100;
+const MOST_BYTES: usize = 2048;
+
+#[derive(Clone, Serialize)]
+struct Note {
+    by: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct NewNote {
+    text: String,
+}
+
+type Notes = Mutex<Vec<Note>>;
+
+fn realm() -> BasicLoginBuilder {
+    let users = [("alice", "wonderland"), ("bob", "builder")];
+    let is_user = async move |_: &HttpRequest, it: &BasicAuth| {
+        Ok(users.contains(&(it.user_id(), it.password().unwrap_or_default())))
+    };
+    BasicLogin::builder("Notes", is_user)
+        .landing("/app/")
+        // The poll is a visit, so `visit_deadline` would never end the login of an open page.
+        .login_deadline(Duration::from_secs(8 * 60 * 60))
+}
+
+fn routes(login: BasicLogin, notes: web::Data<Notes>) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        let app = web::scope("/app")
+            .wrap(login.clone())
+            .app_data(notes)
+            .app_data(web::JsonConfig::default().limit(MOST_BYTES))
+            .route("/", web::get().to(page))
+            .route("/app.js", web::get().to(script))
+            .route("/style.css", web::get().to(style))
+            .route("/api/me", web::get().to(me))
+            .route("/api/notes", web::get().to(list))
+            .route("/api/notes", web::post().to(add));
+        config
+            .service(web::redirect("/", "/app/"))
+            .service(app)
+            .route("/logout", web::post().to(login.logout()));
+    }
+}
+
+fn policy() -> DefaultHeaders {
+    DefaultHeaders::new().add(("Content-Security-Policy", POLICY))
+}
+
+async fn me(user: User) -> impl Responder {
+    web::Json(json!({ "user": user.id() }))
+}
+
+async fn list(notes: web::Data<Notes>) -> impl Responder {
+    web::Json(notes.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
+async fn add(user: User, note: web::Json<NewNote>, notes: web::Data<Notes>) -> impl Responder {
+    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    if notes.len() == MOST_NOTES {
+        notes.remove(0);
+    }
+    notes.push(Note { by: user.id().to_owned(), text: note.into_inner().text });
+    HttpResponse::Created()
+}
+
+async fn page() -> web::Html {
+    web::Html::new(include_str!("single_page/page.html"))
+}
+
+async fn script() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/javascript").body(include_str!("single_page/app.js"))
+}
+
+async fn style() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/css").body(include_str!("admin/style.css"))
+}
+
+fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+        .cookie_secure(false) // plain http; leave it out where there is https
+        .build()
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let (login, notes, key) = (realm().build()?, web::Data::new(Notes::default()), Key::generate());
+    let server = HttpServer::new(move || {
+        App::new()
+            .configure(routes(login.clone(), notes.clone()))
+            .wrap(session(&key))
+            .wrap(policy())
+    })
+    .workers(2)
+    .bind(address)?;
+    let mut output = io::stdout();
+    for address in server.addrs() {
+        writeln!(output, "http://{address}/  users: alice / wonderland, bob / builder")?;
+    }
+    Ok(server.run().await?)
+}
+
+#[cfg(test)]
+#[path = "testing/browser.rs"]
+mod browser;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering::Relaxed},
+        },
+        time::SystemTime,
+    };
+
+    use actix_web::{
+        http::{
+            Method,
+            header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, SET_COOKIE, WWW_AUTHENTICATE},
+        },
+        test,
+    };
+
+    use super::{
+        browser::{Browser, Credentials, fetch, page},
+        *,
+    };
+
+    const ALICE: Credentials = ("alice", "wonderland");
+
+    /// A new one, at the application as `main` serves it.
+    async fn at(login: BasicLoginBuilder) -> Browser {
+        let login = login.build().expect("a realm");
+        let app = App::new()
+            .configure(routes(login, web::Data::new(Notes::default())))
+            .wrap(session(&Key::from(&[7; 64])))
+            .wrap(policy());
+        Browser::new(test::init_service(app).await)
+    }
+
+    #[actix_web::test]
+    async fn the_page_holds_no_inline_script_and_the_policy_allows_none() {
+        let mut browser = at(realm()).await;
+        let asked = browser.send(page("/app/"), None).await;
+        let welcome = browser.send(page("/app/"), Some(ALICE)).await;
+        for answer in [&asked, &welcome] {
+            assert_eq!(answer.header(CONTENT_SECURITY_POLICY), POLICY);
+            let scripts = answer.body.matches("<script").count();
+            assert_eq!(scripts, answer.body.matches("<script src=").count(), "{}", answer.body);
+            assert!(!answer.body.contains(" onclick="), "{}", answer.body);
+        }
+        assert!(welcome.body.contains("<script src=\"/app/app.js\""), "{}", welcome.body);
+        assert_eq!(browser.send(page("/app/app.js"), Some(ALICE)).await.status, 200);
+    }
+
+    #[actix_web::test]
+    async fn who_is_logged_in_reads_and_writes() {
+        let mut browser = at(realm()).await;
+        browser.log_in("/app/", ALICE).await;
+        let me = browser.send(fetch("/app/api/me"), Some(ALICE)).await;
+        assert_eq!(me.body, r#"{"user":"alice"}"#);
+        let note = fetch("/app/api/notes").method(Method::POST).set_json(json!({ "text": "tea" }));
+        assert_eq!(browser.send(note, Some(ALICE)).await.status, 201);
+        let notes = browser.send(fetch("/app/api/notes"), Some(ALICE)).await;
+        assert_eq!(notes.body, r#"[{"by":"alice","text":"tea"}]"#);
+
+        let long = json!({ "text": "tea".repeat(1000) });
+        let note = fetch("/app/api/notes").method(Method::POST).set_json(long);
+        assert_eq!(browser.send(note, Some(ALICE)).await.status, 413);
+    }
+
+    #[actix_web::test]
+    async fn log_out_by_fetch_opens_no_dialog_and_the_poll_of_another_tab_notices() {
+        let mut browser = at(realm()).await;
+        browser.log_in("/app/", ALICE).await;
+        let poll = || fetch("/app/api/notes");
+        assert_eq!(browser.send(poll(), Some(ALICE)).await.status, 200);
+
+        // The browser does not send the password to where it was not typed.
+        let out = browser.send(fetch("/logout").method(Method::POST), None).await;
+        assert_eq!((out.status.as_u16(), out.header(WWW_AUTHENTICATE)), (204, ""));
+        assert_ne!(out.header(SET_COOKIE), "");
+
+        // It goes on sending it to where it was.
+        let refused = browser.send(poll(), Some(ALICE)).await;
+        assert_eq!(refused.status, 401);
+        assert!(refused.header(WWW_AUTHENTICATE).starts_with("xBasic "), "no dialog");
+        assert_eq!(refused.header(CONTENT_TYPE), "application/problem+json");
+        assert!(refused.body.contains(r#""title":"You are logged out""#), "{}", refused.body);
+
+        // "Log in again" is a navigation: the dialog, and what is typed there counts.
+        let asked = browser.send(page("/app/"), Some(ALICE)).await;
+        assert!(asked.header(WWW_AUTHENTICATE).starts_with("Basic "), "a dialog");
+        assert_eq!(browser.send(page("/app/"), Some(ALICE)).await.status, 200);
+        assert_eq!(browser.send(poll(), Some(ALICE)).await.status, 200);
+    }
+
+    #[actix_web::test]
+    async fn a_page_that_polls_all_day_is_logged_out_all_the_same() {
+        let hours = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&hours);
+        let clock =
+            move || SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * clock.load(Relaxed));
+        let mut browser = at(realm().clock(clock)).await;
+        browser.log_in("/app/", ALICE).await;
+        for hour in 1..=8 {
+            hours.store(hour, Relaxed);
+            let poll = browser.send(fetch("/app/api/notes"), Some(ALICE)).await;
+            assert_eq!(poll.status, if hour < 8 { 200 } else { 401 }, "hour {hour}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn without_a_login_a_fetch_reads_nothing() {
+        let mut browser = at(realm()).await;
+        for path in ["/app/api/me", "/app/api/notes", "/app/app.js"] {
+            assert_eq!(browser.send(fetch(path), None).await.status, 401, "{path}");
+        }
+    }
+}

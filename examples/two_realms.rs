@@ -1,0 +1,186 @@
+//! Two realms on one origin, each with users and a log-out of its own, and a page that says who is
+//! logged in where.
+//!
+//! `cargo run --example two_realms`, then open the address that it prints. `ADDR` says where to
+//! listen (default `127.0.0.1:8080`).
+//!
+//! The realms lie beside each other, not one below the other: a browser sends what was typed for
+//! `/staff/` to every path below it, and forgets it where it is refused. Firefox forgets the passwords
+//! of an origin all at once: when it is asked anew for the one, it is asked for the other's once more,
+//! whose login has gone on.
+
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+};
+
+use actix_basic_logout::{BasicLogin, ConfigError, LogoutAnswer, LogoutClears, User};
+use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, web};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use serde_json::json;
+
+/// User-ids and passwords. Real ones would be hashed: see the examples `htpasswd` and `database`.
+type UserList = &'static [(&'static str, &'static str)];
+
+const STAFF: UserList = &[("alice", "wonderland"), ("bob", "builder")];
+const ADMINS: UserList = &[("root", "toor")];
+
+fn realm(name: &str, landing: &str, users: UserList) -> Result<BasicLogin, ConfigError> {
+    let is_user = async move |_: &HttpRequest, it: &BasicAuth| {
+        Ok(users.contains(&(it.user_id(), it.password().unwrap_or_default())))
+    };
+    BasicLogin::builder(name, is_user)
+        .landing(landing)
+        // By default a log-out empties the session, which would end the other realm's login, too.
+        .logout_clears(LogoutClears::Realm)
+        .logout_answer(LogoutAnswer::Redirect("/".to_owned()))
+        .build()
+}
+
+fn realms() -> Result<[BasicLogin; 2], ConfigError> {
+    Ok([realm("Staff", "/staff/", STAFF)?, realm("Admin", "/admin/", ADMINS)?])
+}
+
+fn routes([staff, admin]: [BasicLogin; 2]) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config
+            .route("/", web::get().to(home))
+            .route("/style.css", web::get().to(style))
+            .route("/who.js", web::get().to(script));
+        for (path, login) in [("/staff", staff), ("/admin", admin)] {
+            let scope = web::scope(path)
+                .wrap(login.clone())
+                .route("/", web::get().to(inside))
+                .route("/whoami", web::get().to(whoami))
+                // Below its realm's path the log-out sees that realm's password and not the other's.
+                .route("/logout", web::post().to(login.logout()));
+            config.service(scope);
+        }
+    }
+}
+
+/// For everybody. Its script asks each realm who is there.
+async fn home() -> web::Html {
+    web::Html::new(include_str!("two_realms/home.html"))
+}
+
+/// One handler for both: the user knows the realm.
+async fn inside(user: User) -> web::Html {
+    let (realm, user) = (escape(user.realm()), escape(user.id()));
+    web::Html::new(format!(include_str!("two_realms/inside.html"), realm = realm, user = user))
+}
+
+async fn whoami(user: User) -> impl Responder {
+    web::Json(json!({ "user": user.id() }))
+}
+
+async fn style() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/css").body(include_str!("admin/style.css"))
+}
+
+async fn script() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/javascript").body(include_str!("two_realms/who.js"))
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// One session for both realms: each has an entry of its own in it.
+fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+        .cookie_secure(false) // plain http; leave it out where there is https
+        .build()
+}
+
+#[actix_web::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
+    let (realms, key) = (realms()?, Key::generate());
+    let server =
+        HttpServer::new(move || App::new().configure(routes(realms.clone())).wrap(session(&key)))
+            .workers(2)
+            .bind(address)?;
+    let mut output = io::stdout();
+    for address in server.addrs() {
+        writeln!(output, "http://{address}/  Staff: alice / wonderland  Admin: root / toor")?;
+    }
+    Ok(server.run().await?)
+}
+
+#[cfg(test)]
+#[path = "testing/browser.rs"]
+mod browser;
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{
+        http::{
+            Method,
+            header::{LOCATION, WWW_AUTHENTICATE},
+        },
+        test,
+    };
+
+    use super::{
+        browser::{Browser, Credentials, fetch, page},
+        *,
+    };
+
+    const ALICE: Credentials = ("alice", "wonderland");
+    const ROOT: Credentials = ("root", "toor");
+
+    /// A new one, at the application as `main` serves it.
+    async fn browser() -> Browser {
+        let app = App::new().configure(routes(realms().expect("realms")));
+        Browser::new(test::init_service(app.wrap(session(&Key::from(&[7; 64])))).await)
+    }
+
+    #[actix_web::test]
+    async fn who_is_in_one_realm_is_not_in_the_other() {
+        let mut browser = browser().await;
+        let staff = browser.log_in("/staff/", ALICE).await;
+        assert!(staff.body.contains("Staff") && staff.body.contains("alice"), "{}", staff.body);
+
+        let admin = browser.send(page("/admin/"), None).await;
+        assert_eq!(admin.status, 401);
+        assert_eq!(admin.header(WWW_AUTHENTICATE), "Basic realm=\"Admin\", charset=\"UTF-8\"");
+        assert_eq!(browser.send(page("/admin/"), Some(ALICE)).await.status, 401);
+        assert_eq!(browser.send(page("/staff/"), Some(ALICE)).await.status, 200, "still in");
+        assert_eq!(browser.send(page("/admin/"), Some(ROOT)).await.status, 200);
+    }
+
+    #[actix_web::test]
+    async fn log_out_of_either_leaves_the_other() {
+        let (staff, admin) = (("/staff", ALICE), ("/admin", ROOT));
+        for ((left, who_left), (kept, who_stays)) in [(staff, admin), (admin, staff)] {
+            let mut browser = browser().await;
+            browser.log_in(&format!("{left}/"), who_left).await;
+            browser.log_in(&format!("{kept}/"), who_stays).await;
+
+            let form = page(&format!("{left}/logout")).method(Method::POST);
+            let out = browser.send(form, Some(who_left)).await;
+            assert_eq!((out.status.as_u16(), out.header(LOCATION)), (303, "/"));
+
+            // What the script of the home page asks.
+            let gone = browser.send(fetch(&format!("{left}/whoami")), Some(who_left)).await;
+            assert_eq!(gone.status, 401);
+            assert!(gone.header(WWW_AUTHENTICATE).starts_with("xBasic "), "no dialog");
+            let there = browser.send(fetch(&format!("{kept}/whoami")), Some(who_stays)).await;
+            assert_eq!(there.body, json!({ "user": who_stays.0 }).to_string());
+        }
+    }
+
+    #[actix_web::test]
+    async fn the_page_that_asks_both_is_for_everybody() {
+        let mut browser = browser().await;
+        for path in ["/", "/who.js", "/style.css"] {
+            assert_eq!(browser.send(page(path), None).await.status, 200, "{path}");
+        }
+        for path in ["/staff/whoami", "/admin/whoami"] {
+            assert_eq!(browser.send(fetch(path), None).await.status, 401, "{path}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+// Each realm is asked on a path of its own: that is where the browser sends its password. Who is not
+// logged in gets a 401 that opens no dialog.
+async function ask(card) {
+  const answer = await fetch(`${card.dataset.realm}/whoami`);
+  card.querySelector("output").textContent = answer.ok
+    ? `${(await answer.json()).user} is logged in`
+    : "Nobody is logged in";
+  card.querySelector("form").parentElement.hidden = !answer.ok;
+}
+document.querySelectorAll("[data-realm]").forEach(ask);
