@@ -149,6 +149,14 @@
 //! [`revoke_user`](BasicLogin::revoke_user) all of a user's, [`end_login`](BasicLogin::end_login) one.
 //! What stays open after its request, such as a `WebSocket`, waits for [`User::ended`].
 //!
+//! # Errors and panics
+//!
+//! What cannot work is an error at start-up: [`ConfigError`], [`UsersError`], [`ThrottleError`]. What
+//! fails later is an answer: an authenticator's own error, or 503 where ended logins or passwords
+//! cannot be looked at. Nothing panics, but for the futures of a [`HashPool`], of
+//! `RedisRevocationStore::new` and of [`User::ended`] where they are polled outside a Tokio runtime;
+//! actix-web's is one.
+//!
 //! # Testing an application that uses it
 //!
 //! `actix_web::test` sends requests of a [program](Client::Program): give them an `Authorization`
