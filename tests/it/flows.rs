@@ -978,6 +978,23 @@ async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
 }
 
 #[actix_web::test]
+async fn a_public_page_that_writes_late_may_begin_a_session_that_knows_of_no_log_out() {
+    for (writes, status) in [(false, 401), (true, 200)] {
+        let site = Site::new(&Setup::new(Store::Memory)).await;
+        let mut browser = Browser::new(Engine::Chromium);
+        browser.open(&site, "/a/x/y");
+        assert_eq!(browser.types(&site, ALICE).body, "Signed in as alice");
+        let late = Wire::page("/free/write", browser.cookie.clone());
+        assert_eq!(browser.fetch(&site, "/logout"), 204);
+        if writes {
+            browser.cookie = site.answer(&late).set_cookie;
+        }
+        // To a page above the one where it was asked the browser sends nothing unasked.
+        assert_eq!(browser.open(&site, "/a/").status, status);
+    }
+}
+
+#[actix_web::test]
 async fn a_page_fetched_ahead_logs_nobody_out() {
     everywhere(
         |_| {},
