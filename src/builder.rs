@@ -32,9 +32,7 @@ const MAX_REALM: usize = 256;
 /// Each setter replaces a default, and the defaults are the safest: none is needed. What could
 /// not work is an error in [`build`](Self::build), never at a request.
 ///
-/// In the examples below, `users` knows alice, and `browser` opens pages of an application that has
-/// the realm at `/admin/` and its log-out at `/logout`. It keeps its cookie, and once it has
-/// logged in it sends alice's credentials with each request.
+/// The [crate documentation](crate#the-examples) says what a `browser` is in the examples below.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -48,7 +46,7 @@ const MAX_REALM: usize = 256;
 ///     .logout_answer(LogoutAnswer::Page)
 ///     .visit_deadline(Duration::from_secs(30 * 60))
 ///     .build()?;
-/// # let mut browser = browser(&login).await;
+/// let mut browser = browser(&login).await;
 /// browser.log_in().await;
 /// assert_eq!(text(browser.open("/admin/").await).await, "Hello, alice");
 /// assert_eq!(browser.open("/logout").await.status(), 200);
@@ -117,7 +115,7 @@ impl BasicLoginBuilder {
     /// use actix_basic_logout::BasicLogin;
     ///
     /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// let page = text(browser.open("/admin/").await).await;
     /// assert!(page.contains(r#"<a href="/admin/">Log in</a>"#));
     ///
@@ -131,7 +129,8 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// How log-out answers a navigation. Default: [`LogoutAnswer::Challenge`], 401 with a challenge.
+    /// How log-out answers a navigation. Default: [`LogoutAnswer::Challenge`], 401 with a
+    /// challenge.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -142,7 +141,7 @@ impl BasicLoginBuilder {
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .logout_answer(LogoutAnswer::Redirect("/goodbye".to_owned()))
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
     /// let answer = browser.open("/logout").await;
     /// assert_eq!(answer.status(), 303);
@@ -207,8 +206,8 @@ impl BasicLoginBuilder {
     /// let sessions = SessionMiddleware::builder(CookieSessionStore::default(), Key::generate())
     ///     .cookie_name("__Host-id".to_owned())
     ///     .build();
-    /// # let app = App::new().service(web::scope("/admin").wrap(login)).wrap(sessions);
-    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// let app = App::new().service(web::scope("/admin").wrap(login)).wrap(sessions);
+    /// let mut browser = Browser::new(test::init_service(app).await);
     /// // On its way when somebody logged out: no first visit.
     /// let late = TestRequest::with_uri("/admin/")
     ///     .insert_header(("Accept", "text/html"))
@@ -236,14 +235,14 @@ impl BasicLoginBuilder {
     ///
     /// static IS_KNOWN: AtomicBool = AtomicBool::new(true);
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(IS_KNOWN.load(Relaxed));
-    /// # let watch = Watch::default();
+    /// let watch = Watch::default();
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .reverify_after(Duration::from_secs(60))
-    /// #   .clock(watch.system_time())
+    ///     .clock(watch.system_time())
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
-    /// IS_KNOWN.store(false, Relaxed);
+    /// IS_KNOWN.store(false, Relaxed); // her password was changed
     /// assert_eq!(browser.open("/admin/").await.status(), 200);
     /// watch.forward(Duration::from_secs(60));
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
@@ -271,12 +270,12 @@ impl BasicLoginBuilder {
     /// use std::time::Duration;
     /// use actix_basic_logout::BasicLogin;
     ///
-    /// # let watch = Watch::default();
+    /// let watch = Watch::default();
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .login_deadline(Duration::from_secs(8 * 60 * 60)) // a working day at most
-    /// #   .clock(watch.system_time())
+    ///     .clock(watch.system_time())
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
     /// watch.forward(Duration::from_secs(8 * 60 * 60));
     /// let page = browser.open("/admin/").await;
@@ -308,12 +307,12 @@ impl BasicLoginBuilder {
     /// use std::time::Duration;
     /// use actix_basic_logout::BasicLogin;
     ///
-    /// # let watch = Watch::default();
+    /// let watch = Watch::default();
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .visit_deadline(Duration::from_secs(30 * 60)) // half an hour of doing nothing
-    /// #   .clock(watch.system_time())
+    ///     .clock(watch.system_time())
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
     /// for _ in 0..3 {
     ///     watch.forward(Duration::from_secs(20 * 60));
@@ -369,7 +368,7 @@ impl BasicLoginBuilder {
     /// let ended = Arc::new(Table::default());
     /// let machine = || BasicLogin::builder("Admin area", users).revocations(Arc::clone(&ended));
     /// let (login, other) = (machine().build()?, machine().build()?);
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
     /// other.revoke_user("alice").await?;
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
@@ -400,9 +399,9 @@ impl BasicLoginBuilder {
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .session_suffices_for(|req| req.path() == "/admin/events")
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
-    /// browser.credentials = None;
+    /// browser.credentials = None; // as Safari sends a handshake
     /// assert_eq!(browser.fetch("/admin/events").await.status(), 200);
     /// assert_eq!(browser.fetch("/admin/").await.status(), 401);
     /// # Ok(())
@@ -439,7 +438,7 @@ impl BasicLoginBuilder {
     /// # let (session, credentials) = (before.session, before.credentials);
     /// # let mut browser = browser(&start()?).await;
     /// # (browser.session, browser.credentials) = (session, credentials);
-    /// // Who logged in before a restart is not even checked after it.
+    /// // Alice has logged in, and this is another process.
     /// assert_eq!(browser.open("/admin/").await.status(), 200);
     /// assert_eq!(ASKED.load(Relaxed), 1);
     ///
@@ -469,7 +468,7 @@ impl BasicLoginBuilder {
     /// let quiet = BasicLogin::builder("Admin area", users);
     /// let asks = quiet.clone().challenge_subresources();
     /// for (login, scheme) in [(quiet, "xBasic"), (asks, "Basic")] {
-    /// #   let mut browser = browser(&login.build()?).await;
+    ///     let mut browser = browser(&login.build()?).await;
     ///     let answer = browser.fetch("/admin/data").await;
     ///     let challenge = answer.headers().get("WWW-Authenticate").unwrap();
     ///     assert_eq!(challenge, &format!(r#"{scheme} realm="Admin area", charset="UTF-8""#));
@@ -503,6 +502,7 @@ impl BasicLoginBuilder {
     /// # use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
     /// # use actix_web::cookie::time;
     /// # type State = HashMap<String, String>;
+    /// # /// In memory.
     /// # #[derive(Default)]
     /// # struct Sessions(Mutex<(u32, HashMap<String, State>)>);
     /// # impl SessionStore for Sessions {
@@ -534,16 +534,21 @@ impl BasicLoginBuilder {
     /// #     }
     /// # }
     ///
-    /// let login = BasicLogin::builder("Admin area", users).renew_key_at_login().build()?;
-    /// # // With sessions in cookies there is no key, and each cookie is a session of its own.
-    /// # let app = App::new()
-    /// #     .service(web::scope("/admin").wrap(login.clone()).default_service(web::to(async || "")))
-    /// #     .wrap(SessionMiddleware::new(Sessions::default(), Key::from(&[7; 64])));
-    /// # let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.open("/admin/").await;
-    /// let planted = browser.session.clone(); // somebody else knows it
-    /// browser.log_in().await;
-    /// assert_ne!(browser.session, planted);
+    /// let as_it_is = BasicLogin::builder("Admin area", users);
+    /// let renewing = as_it_is.clone().renew_key_at_login();
+    /// for (login, is_shared) in [(as_it_is, true), (renewing, false)] {
+    /// #   // A session in the cookie has no key, and a key that is encrypted looks new each time.
+    /// #   let sessions = SessionMiddleware::builder(Sessions::default(), Key::from(&[7; 64]))
+    /// #       .cookie_content_security(actix_session::config::CookieContentSecurity::Signed);
+    /// #   let admin = web::scope("/admin").wrap(login.build()?);
+    /// #   let admin = admin.default_service(web::to(async || ""));
+    /// #   let app = App::new().service(admin).wrap(sessions.build());
+    /// #   let mut browser = Browser::new(test::init_service(app).await);
+    ///     browser.open("/admin/").await;
+    ///     let planted = browser.session.clone(); // somebody else knows it
+    ///     browser.log_in().await;
+    ///     assert_eq!(browser.session == planted, is_shared);
+    /// }
     /// # Ok(())
     /// # }
     /// ```
@@ -570,7 +575,7 @@ impl BasicLoginBuilder {
     ///         false => Client::of(req),
     ///     })
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// let monitor = TestRequest::with_uri("/admin/").insert_header(("X-Monitor", "1"));
     /// let answer = browser.send(monitor.insert_header(ALICE)).await;
     /// assert_eq!(answer.status(), 200);
@@ -610,7 +615,7 @@ impl BasicLoginBuilder {
     ///         HttpResponse::build(notice.status()).content_type("text/plain").body(text)
     ///     })
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// let refused = browser.open("/admin/").await;
     /// assert!(refused.headers().contains_key("WWW-Authenticate"));
     /// assert_eq!(text(refused).await, "Who are you?");
@@ -640,7 +645,7 @@ impl BasicLoginBuilder {
     /// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(12 * 60 * 60);
     /// let login = BasicLogin::builder("Admin area", users).clock(move || noon).build()?;
     /// let since = web::to(async |user: User| HttpDate::from(user.since()).to_string());
-    /// # let app = test::init_service(App::new().route("/", since).wrap(login)).await;
+    /// let app = test::init_service(App::new().route("/", since).wrap(login)).await;
     /// let request = TestRequest::get().insert_header(ALICE).to_request();
     /// let since = test::call_and_read_body(&app, request).await;
     /// assert_eq!(since, "Thu, 01 Jan 1970 12:00:00 GMT");

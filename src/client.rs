@@ -22,7 +22,7 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 /// use actix_basic_logout::BasicLogin;
 ///
 /// let login = BasicLogin::builder("Admin area", users).build()?;
-/// # let mut browser = browser(&login).await;
+/// let mut browser = browser(&login).await;
 /// # let challenge = |it: &ServiceResponse<_>| {
 /// #     it.headers().get("WWW-Authenticate").unwrap().to_str().unwrap().to_owned()
 /// # };

@@ -50,7 +50,7 @@ use crate::{
 ///     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(who)))
 ///     .route("/", web::get().to(who))
 ///     .wrap(sessions());
-/// # let mut browser = Browser::new(test::init_service(app).await);
+/// let mut browser = Browser::new(test::init_service(app).await);
 /// assert_eq!(text(browser.open("/").await).await, "nobody");
 /// assert_eq!(browser.open("/admin/").await.status(), 401);
 /// browser.log_in().await;
@@ -81,7 +81,7 @@ impl BasicLogin {
     ///     Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
     /// };
     /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
-    /// # let app = test::init_service(App::new().wrap(login)).await;
+    /// let app = test::init_service(App::new().wrap(login)).await;
     /// let answer = test::call_service(&app, test::TestRequest::get().to_request()).await;
     /// assert_eq!(
     ///     answer.headers().get("WWW-Authenticate").unwrap(),
@@ -123,14 +123,14 @@ impl BasicLogin {
     ///
     /// # actix_web::rt::System::new().block_on(async {
     /// let login = BasicLogin::with_validator("Admin area", validator).build()?;
-    /// # use actix_web::{App, test, web};
-    /// # let page = web::get().to(async || "for users");
-    /// # let app = test::init_service(App::new().wrap(login).route("/", page)).await;
-    /// # let get = || test::TestRequest::get();
-    /// assert_eq!(test::call_service(&app, get().to_request()).await.status(), 401);
+    /// # use actix_web::{App, test::{self, TestRequest}, web};
+    /// let page = web::get().to(async || "for users");
+    /// let app = test::init_service(App::new().wrap(login).route("/", page)).await;
+    /// let refused = test::call_service(&app, TestRequest::get().to_request()).await;
+    /// assert_eq!(refused.status(), 401);
     /// let alice = ("Authorization", "Basic YWxpY2U6d29uZGVybGFuZA==");
-    /// let request = get().insert_header(alice).to_request();
-    /// assert_eq!(test::call_service(&app, request).await.status(), 200);
+    /// let alice = TestRequest::get().insert_header(alice).to_request();
+    /// assert_eq!(test::call_and_read_body(&app, alice).await, "for users");
     /// # Ok::<(), actix_basic_logout::ConfigError>(())
     /// # }).unwrap();
     /// ```
@@ -157,7 +157,7 @@ impl BasicLogin {
     ///     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(dashboard)))
     ///     .route("/logout", web::post().to(login.logout()))
     ///     .wrap(sessions());
-    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// let mut browser = Browser::new(test::init_service(app).await);
     /// browser.log_in().await;
     /// let button = TestRequest::post().uri("/logout").insert_header(("Accept", "text/html"));
     /// let answer = browser.send(button).await;
@@ -193,7 +193,7 @@ impl BasicLogin {
     /// use actix_basic_logout::{BasicLogin, User};
     /// use actix_web::{Error, HttpResponse, web};
     ///
-    /// /// A handler behind the realm, which ends the login of its own request as well.
+    /// /// At `/admin/everywhere`. It ends the login of its own request as well.
     /// async fn everywhere(
     ///     login: web::ThinData<BasicLogin>,
     ///     user: User,
@@ -241,7 +241,7 @@ impl BasicLogin {
     /// use actix_basic_logout::{BasicLogin, User};
     ///
     /// let login = BasicLogin::builder("Admin area", users).build()?;
-    /// // An application would note it down, for a list of a user's logins.
+    /// // At `/admin/`. An application would note it down, for a list of a user's logins.
     /// let id = web::get().to(async |user: User| user.login_id().map(|it| it.to_string()));
     /// # let app = App::new()
     /// #     .service(web::scope("/admin").wrap(login.clone()).route("/", id))
@@ -294,7 +294,7 @@ impl BasicLogin {
 ///     (LogoutAnswer::Redirect("/goodbye".to_owned()), 303),
 /// ] {
 ///     let login = BasicLogin::builder("Admin area", users).logout_answer(answer).build()?;
-/// #   let mut browser = browser(&login).await;
+///     let mut browser = browser(&login).await;
 ///     browser.log_in().await;
 ///     assert_eq!(browser.open("/logout").await.status(), status);
 /// #   browser.log_in().await;

@@ -165,6 +165,14 @@
 //! cookie of the answer together with the credentials. Tests of one process share who was revoked in
 //! realms of the same name, unless each has [`revocations`](BasicLoginBuilder::revocations) of its own.
 //!
+//! # The examples
+//!
+//! Examples of this documentation are tests, and assert what they show. In many of them a `browser`
+//! opens pages of an application that has a realm at `/admin/` and its log-out at `/logout`, and
+//! once it has logged in it sends alice's credentials, with the session's cookie. `users` knows her
+//! by the password `wonderland`, `basic` makes credentials, and a `watch` stands until it is put
+//! forward. The guide to [testing](guide::testing) shows how to make these.
+//!
 //! # What it does not do
 //!
 //! It does not protect a password on the network: use TLS. And it cannot reach into a browser: the

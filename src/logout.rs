@@ -73,7 +73,7 @@ pub const LOGOUT_SCRIPT_HASH: &str = "'sha256-NcB/ATu2lG54rTjVxlxxINOjVnjel0vTH1
 /// use actix_basic_logout::BasicLogin;
 ///
 /// let login = BasicLogin::builder("Admin area", users).build()?;
-/// # let mut browser = browser(&login).await;
+/// let mut browser = browser(&login).await;
 /// browser.log_in().await;
 /// let link = TestRequest::with_uri("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
 /// assert_eq!(browser.send(link).await.status(), 403);

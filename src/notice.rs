@@ -35,7 +35,7 @@ use crate::{client::Client, login::Why, try_later};
 /// let login = BasicLogin::builder("Admin area", users)
 ///     .respond_with(|_, notice| HttpResponse::Ok().body(greeting(notice.reason())))
 ///     .build()?;
-/// # let mut browser = browser(&login).await;
+/// let mut browser = browser(&login).await;
 /// assert_eq!(text(browser.open("/admin/").await).await, "Please log in.");
 /// browser.credentials = Some(WRONG);
 /// assert_eq!(text(browser.open("/admin/").await).await, "Try again.");
@@ -147,7 +147,7 @@ impl Reason {
 ///         HttpResponse::build(notice.status()).body(text)
 ///     })
 ///     .build()?;
-/// # let mut browser = browser(&login).await;
+/// let mut browser = browser(&login).await;
 /// assert_eq!(text(browser.open("/admin/").await).await, "LoginRequired; log in at /");
 /// # Ok(())
 /// # }
@@ -179,7 +179,7 @@ impl Notice<'_> {
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .respond_with(|_, notice| HttpResponse::Ok().body(notice.status().to_string()))
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// let answer = browser.open("/admin/").await;
     /// assert_eq!(answer.status(), 401);
     /// assert_eq!(text(answer).await, "401 Unauthorized");
@@ -203,7 +203,7 @@ impl Notice<'_> {
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .respond_with(|_, notice| HttpResponse::Ok().body(format!("{:?}", notice.reason())))
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// assert_eq!(text(browser.open("/admin/").await).await, "LoginRequired");
     /// # Ok(())
     /// # }
@@ -228,7 +228,7 @@ impl Notice<'_> {
     ///     .landing("/admin/")
     ///     .respond_with(|_, notice| HttpResponse::Ok().body(notice.landing().to_owned()))
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// assert_eq!(text(browser.open("/admin/").await).await, "/admin/");
     /// # Ok(())
     /// # }
@@ -255,7 +255,7 @@ impl Notice<'_> {
     ///         None => HttpResponse::Ok().body("<p>Who are you?</p>"),
     ///     })
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// assert_eq!(text(browser.open("/admin/").await).await, "<p>Who are you?</p>");
     /// browser.log_in().await;
     /// let page = text(browser.open("/logout").await).await;
@@ -285,7 +285,7 @@ impl Notice<'_> {
     /// let login = BasicLogin::builder("Admin area", busy)
     ///     .respond_with(|_, it| HttpResponse::Ok().body(format!("{:?}", it.retry_after())))
     ///     .build()?;
-    /// # let mut browser = browser(&login).await;
+    /// let mut browser = browser(&login).await;
     /// assert_eq!(text(browser.open("/admin/").await).await, "None");
     /// browser.credentials = Some(ALICE);
     /// assert_eq!(text(browser.open("/admin/").await).await, "Some(30s)");

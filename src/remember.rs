@@ -97,7 +97,7 @@ impl<A: Authenticator> Remember<A> {
     /// use std::time::Duration;
     /// use actix_basic_logout::{Authenticator, Remember};
     ///
-    /// # let req = TestRequest::default().to_http_request();
+    /// let req = TestRequest::default().to_http_request();
     /// static ARE_GOOD: AtomicBool = AtomicBool::new(true);
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ARE_GOOD.load(Relaxed));
     /// let users = Remember::new(users, Duration::from_secs(300));
@@ -128,9 +128,9 @@ impl<A: Authenticator> Remember<A> {
     /// use std::time::Duration;
     /// use actix_basic_logout::{Authenticator, Remember};
     ///
-    /// # let req = TestRequest::default().to_http_request();
-    /// # let alice = basic("alice", "wonderland");
-    /// # let watch = Watch::default();
+    /// let req = TestRequest::default().to_http_request();
+    /// let alice = basic("alice", "wonderland");
+    /// let watch = Watch::default();
     ///
     /// static ASKED: AtomicU32 = AtomicU32::new(0);
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ASKED.fetch_add(1, Relaxed) == 0);

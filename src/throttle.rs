@@ -125,7 +125,7 @@ impl<A: Authenticator> Throttle<A> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{Authenticator, Throttle};
     ///
-    /// # let req = from("10.0.0.1").to_http_request();
+    /// let req = from("10.0.0.1").to_http_request();
     /// let users = Throttle::new(users);
     /// for _ in 0..10 {
     ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
@@ -165,7 +165,7 @@ impl<A: Authenticator> Throttle<A> {
     /// use std::time::Duration;
     /// use actix_basic_logout::{Authenticator, Throttle};
     ///
-    /// # let req = from("10.0.0.1").to_http_request();
+    /// let req = from("10.0.0.1").to_http_request();
     /// let users = Throttle::new(users).per_user_id(1, Duration::from_secs(600))?;
     /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
     /// let error = users.authenticate(&req, &basic("alice", "x")).await.unwrap_err();
@@ -265,8 +265,8 @@ impl<A: Authenticator> Throttle<A> {
     /// use std::time::Duration;
     /// use actix_basic_logout::{Authenticator, Throttle};
     ///
-    /// # let req = from("10.0.0.1").to_http_request();
-    /// # let watch = Watch::default();
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let watch = Watch::default();
     /// let users = Throttle::new(users)
     ///     .per_user_id(1, Duration::from_secs(60))?
     ///     .clock(watch.instant());

@@ -115,9 +115,9 @@ impl User {
     /// use actix_basic_logout::{BasicLogin, User};
     /// use actix_web::http::header::HttpDate;
     ///
-    /// # let watch = Watch::default();
+    /// let watch = Watch::default();
     /// let login = BasicLogin::builder("Admin area", users)
-    /// #   .clock(watch.system_time())
+    ///     .clock(watch.system_time())
     ///     .build()?;
     /// let since = web::get().to(async |user: User| HttpDate::from(user.since()).to_string());
     /// # let app = App::new()
@@ -206,7 +206,7 @@ impl User {
     /// browser.log_in().await;
     /// assert!(IS_OPEN.load(Relaxed));
     /// browser.open("/logout").await;
-    /// # while IS_OPEN.load(Relaxed) {
+    /// # for _ in 0..100 {
     /// #     tokio::task::yield_now().await;
     /// # }
     /// assert!(!IS_OPEN.load(Relaxed));

@@ -79,7 +79,7 @@ impl Users {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{Authenticator, Users};
     ///
-    /// # let req = TestRequest::default().to_http_request();
+    /// let req = TestRequest::default().to_http_request();
     /// let users = Users::in_the_clear([("alice", "wonderland"), ("bob", "builder")])?;
     /// assert!(users.authenticate(&req, &basic("bob", "builder")).await?);
     /// assert!(!users.authenticate(&req, &basic("bob", "wonderland")).await?);
@@ -116,7 +116,7 @@ impl Users {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{Authenticator, Users};
     ///
-    /// # let req = TestRequest::default().to_http_request();
+    /// let req = TestRequest::default().to_http_request();
     /// // In earnest at a cost of 12, not 4.
     /// let alice = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
     /// let users = Users::hashed([("alice", alice)])?;
@@ -209,7 +209,7 @@ impl Users {
     /// use std::fs;
     /// use actix_basic_logout::{Authenticator, Users};
     ///
-    /// # let req = TestRequest::default().to_http_request();
+    /// let req = TestRequest::default().to_http_request();
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("users.htpasswd");
     /// fs::write(&path, format!("# admins\nalice:{HASHED}\n"))?;
@@ -239,7 +239,7 @@ impl Users {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{Authenticator, HashPool, Users};
     ///
-    /// # let req = TestRequest::default().to_http_request();
+    /// let req = TestRequest::default().to_http_request();
     /// let pool = HashPool::new().threads(1).waiting(0);
     /// let users = Users::hashed([("alice", HASHED)])?.hash_pool(pool);
     /// let good = basic("alice", "wonderland");
@@ -256,7 +256,8 @@ impl Users {
         self
     }
 
-    /// The clock by which an htpasswd file is looked at again. Default: [`Instant::now`]. For tests.
+    /// The clock by which an htpasswd file is looked at again. Default: [`Instant::now`]. For
+    /// tests.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -265,12 +266,12 @@ impl Users {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{Authenticator, Users};
     ///
-    /// # let req = TestRequest::default().to_http_request();
-    /// # let alice = basic("alice", "wonderland");
+    /// let req = TestRequest::default().to_http_request();
+    /// let alice = basic("alice", "wonderland");
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("users.htpasswd");
     /// # fs::write(&path, format!("alice:{HASHED}"))?;
-    /// # let watch = Watch::default();
+    /// let watch = Watch::default();
     /// let users = Users::htpasswd(&path)?.clock(watch.instant());
     /// assert!(users.authenticate(&req, &alice).await?);
     /// fs::write(&path, format!("carol:{HASHED}"))?;
