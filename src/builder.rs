@@ -345,6 +345,11 @@ impl BasicLoginBuilder {
     /// # use futures_core::future::BoxFuture;
     /// # #[derive(Default)]
     /// # struct Table(Mutex<HashMap<RevocationKey, u64>>);
+    /// # impl Table {
+    /// #     fn len(&self) -> usize {
+    /// #         self.0.lock().unwrap().len()
+    /// #     }
+    /// # }
     /// # impl RevocationStore for Table {
     /// #     fn set<'a>(
     /// #         &'a self,
@@ -364,13 +369,14 @@ impl BasicLoginBuilder {
     /// #     }
     /// # }
     ///
-    /// // `Table` is yours, or a `RedisRevocationStore`. This machine and another:
+    /// // A table of yours, or a `RedisRevocationStore`; this machine and another.
     /// let ended = Arc::new(Table::default());
     /// let machine = || BasicLogin::builder("Admin area", users).revocations(Arc::clone(&ended));
     /// let (login, other) = (machine().build()?, machine().build()?);
     /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
     /// other.revoke_user("alice").await?;
+    /// assert_eq!(ended.len(), 1);
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
