@@ -129,7 +129,7 @@ impl HashPool {
     }
 
     /// A new pool that computes this many hashes at once; at least one. Default: one less than
-    /// there are cores. More only take turns on the cores, from the workers, too.
+    /// there are cores.
     ///
     /// ```
     /// use actix_basic_logout::HashPool;

@@ -83,7 +83,7 @@ impl User {
         &self.id
     }
 
-    /// The realm that the user is logged in to: the inner one, where one is inside another.
+    /// The realm that the user is logged in to.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -188,6 +188,7 @@ impl User {
     ///
     /// static IS_OPEN: AtomicBool = AtomicBool::new(false);
     ///
+    /// // At `/admin/`.
     /// async fn events(user: User) -> &'static str {
     ///     IS_OPEN.store(true, Relaxed);
     ///     rt::spawn(async move {
