@@ -44,15 +44,20 @@ use crate::decision::Good;
 /// # actix_web::rt::System::new().block_on(async {
 /// let req = TestRequest::default().to_http_request();
 /// let alice = BasicAuth::from(Basic::new("alice", Some("")));
-/// assert!(OneUser("alice").authenticate(&req, &alice).await.unwrap());
+/// assert!(OneUser("alice").authenticate(&req, &alice).await?);
+/// assert!(!OneUser("bob").authenticate(&req, &alice).await?);
+/// // The defaults of the others:
+/// assert!(OneUser("alice").reverify(&req, &alice).await?);
+/// assert_eq!(OneUser("alice").revision().await, 0);
 ///
 /// // The same as a closure.
 /// let one_user = async |_: &HttpRequest, credentials: &BasicAuth| {
 ///     Ok(credentials.user_id() == "alice")
 /// };
-/// assert!(one_user.authenticate(&req, &alice).await.unwrap());
+/// assert!(one_user.authenticate(&req, &alice).await?);
 /// assert!(BasicLogin::builder("Admin area", one_user).build().is_ok());
-/// # });
+/// # Ok::<(), Error>(())
+/// # }).unwrap();
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
     /// Answers whether these credentials are right.

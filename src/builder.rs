@@ -27,7 +27,34 @@ use crate::{
 
 const MAX_REALM: usize = 256;
 
-/// Sets up a [`BasicLogin`]; see [`BasicLogin::builder`].
+/// Sets up a [`BasicLogin`]; made by [`BasicLogin::builder`] and
+/// [`BasicLogin::with_validator`].
+///
+/// Each setter replaces a default, and the defaults are the safest: none is needed. What could
+/// not work is an error in [`build`](Self::build), never at a request.
+///
+/// The [crate documentation](crate#the-examples) says what a `browser` is in the examples below.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use actix_basic_logout::{BasicLogin, LogoutAnswer};
+///
+/// let login = BasicLogin::builder("Admin area", users)
+///     .landing("/admin/")
+///     .logout_answer(LogoutAnswer::Page)
+///     .visit_deadline(Duration::from_secs(30 * 60))
+///     .build()?;
+/// let mut browser = browser(&login).await;
+/// browser.log_in().await;
+/// assert_eq!(text(browser.open("/admin/").await).await, "Hello, alice");
+/// assert_eq!(browser.open("/logout").await.status(), 200);
+/// assert_eq!(browser.open("/admin/").await.status(), 401);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct BasicLoginBuilder {
@@ -78,19 +105,86 @@ impl BasicLoginBuilder {
     }
 
     /// The path of a protected page, to which pages of this crate link and to which somebody is
-    /// sent who logs in at log-out's own prompt. Default: `/`.
+    /// sent (303; RFC 9110, section 15.4.4) who logs in at log-out's own prompt. Default: `/`.
+    ///
+    /// What is no path of this site is an error when it is [built](Self::build).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
+    /// let mut browser = browser(&login).await;
+    /// let page = text(browser.open("/admin/").await).await;
+    /// assert!(page.contains(r#"<a href="/admin/">Log in</a>"#));
+    ///
+    /// let elsewhere = BasicLogin::builder("Admin area", users).landing("//other.example/");
+    /// assert!(elsewhere.build().is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn landing(mut self, path: impl Into<String>) -> Self {
         self.landing = path.into();
         self
     }
 
-    /// How log-out answers a navigation. Default: [`LogoutAnswer::Challenge`].
+    /// How log-out answers a navigation. Default: [`LogoutAnswer::Challenge`], 401 with a
+    /// challenge.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, LogoutAnswer};
+    ///
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .logout_answer(LogoutAnswer::Redirect("/goodbye".to_owned()))
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in().await;
+    /// let answer = browser.open("/logout").await;
+    /// assert_eq!(answer.status(), 303);
+    /// assert_eq!(answer.headers().get("Location").unwrap(), "/goodbye");
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn logout_answer(mut self, answer: LogoutAnswer) -> Self {
         self.answer = answer;
         self
     }
 
-    /// What log-out removes from the session. Default: [`LogoutClears::Session`].
+    /// What log-out removes from the session. Default: [`LogoutClears::Session`], everything.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, LogoutClears};
+    /// use actix_session::Session;
+    ///
+    /// # let choose = async |session: Session| session.insert("language", "de").map(|()| "");
+    /// // The application keeps a language there; `/language` tells which.
+    /// let chosen = async |session: Session| {
+    ///     session.get::<String>("language").map(Option::unwrap_or_default)
+    /// };
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .logout_clears(LogoutClears::Realm)
+    ///     .build()?;
+    /// # let app = App::new()
+    /// #     .service(web::scope("/admin").wrap(login.clone()).default_service(web::to(choose)))
+    /// #     .route("/language", web::to(chosen))
+    /// #     .route("/logout", web::to(login.logout()))
+    /// #     .wrap(sessions());
+    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// browser.open("/logout").await;
+    /// assert_eq!(text(browser.open("/language").await).await, "de");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn logout_clears(mut self, clears: LogoutClears) -> Self {
         self.clears = clears;
         self
@@ -98,10 +192,31 @@ impl BasicLoginBuilder {
 
     /// The name of the session's cookie, as given to
     /// [`cookie_name`](actix_session::config::SessionMiddlewareBuilder::cookie_name). Default:
-    /// `id`, which is actix-session's.
+    /// `id`, which is actix-session's. An empty name is an error when it is [built](Self::build).
     ///
     /// A cookie of that name that leads to no session is what a request carries that was on its
     /// way when somebody logged out, so it must be known.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).session_cookie("__Host-id").build()?;
+    /// let sessions = SessionMiddleware::builder(CookieSessionStore::default(), Key::generate())
+    ///     .cookie_name("__Host-id".to_owned())
+    ///     .build();
+    /// let app = App::new().service(web::scope("/admin").wrap(login)).wrap(sessions);
+    /// let mut browser = Browser::new(test::init_service(app).await);
+    /// // On its way when somebody logged out: no first visit.
+    /// let late = TestRequest::with_uri("/admin/")
+    ///     .insert_header(("Accept", "text/html"))
+    ///     .cookie(Cookie::new("__Host-id", "of before"));
+    /// assert!(text(browser.send(late).await).await.contains("You are logged out"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
         self.session_cookie = name.into();
         self
@@ -111,6 +226,30 @@ impl BasicLoginBuilder {
     /// about them again. Default: 5 minutes. Zero: it is asked on each request.
     ///
     /// A password that was changed, or a user who was removed, ends the login at that moment.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::{sync::atomic::AtomicBool, time::Duration};
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// static IS_KNOWN: AtomicBool = AtomicBool::new(true);
+    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(IS_KNOWN.load(Relaxed));
+    /// let watch = Watch::default();
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .reverify_after(Duration::from_secs(60))
+    ///     .clock(watch.system_time())
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in().await;
+    /// IS_KNOWN.store(false, Relaxed); // her password was changed
+    /// assert_eq!(browser.open("/admin/").await.status(), 200);
+    /// watch.forward(Duration::from_secs(60));
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reverify_after(mut self, after: Duration) -> Self {
         self.reverify_after = after;
         self
@@ -123,19 +262,28 @@ impl BasicLoginBuilder {
     /// count, its user is asked, and the page says
     /// [that it has expired](crate::Reason::LoginExpired). So is a login whose time cannot be read
     /// or is more than a minute in the future. Programs without a session have no login to expire.
+    /// Zero is an error when it is [built](Self::build).
     ///
     /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// # use actix_basic_logout::BasicLogin;
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-    /// // A working day at most, and half an hour of doing nothing.
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// let watch = Watch::default();
     /// let login = BasicLogin::builder("Admin area", users)
-    ///     .login_deadline(Duration::from_secs(8 * 60 * 60))
-    ///     .visit_deadline(Duration::from_secs(30 * 60));
-    /// assert!(login.clone().build().is_ok());
-    /// assert!(login.login_deadline(Duration::ZERO).build().is_err());
+    ///     .login_deadline(Duration::from_secs(8 * 60 * 60)) // a working day at most
+    ///     .clock(watch.system_time())
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in().await;
+    /// watch.forward(Duration::from_secs(8 * 60 * 60));
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!(page.status(), 401);
+    /// assert!(text(page).await.contains("Your login has expired"));
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn login_deadline(mut self, after: Duration) -> Self {
         self.deadlines.login = Some(after);
@@ -154,14 +302,27 @@ impl BasicLoginBuilder {
     /// [remembered](crate::RevocationStore), 400 days at most.
     ///
     /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
-    /// # use actix_basic_logout::BasicLogin;
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-    /// let login = BasicLogin::builder("Admin area", users);
-    /// assert!(login.clone().visit_deadline(Duration::from_secs(15 * 60)).build().is_ok());
-    /// assert!(login.visit_deadline(Duration::ZERO).build().is_err());
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// let watch = Watch::default();
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .visit_deadline(Duration::from_secs(30 * 60)) // half an hour of doing nothing
+    ///     .clock(watch.system_time())
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in().await;
+    /// for _ in 0..3 {
+    ///     watch.forward(Duration::from_secs(20 * 60));
+    ///     assert_eq!(browser.open("/admin/").await.status(), 200);
+    /// }
+    /// watch.forward(Duration::from_secs(30 * 60));
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn visit_deadline(mut self, after: Duration) -> Self {
         self.deadlines.visit = after;
@@ -172,7 +333,55 @@ impl BasicLoginBuilder {
     /// 100,000 at most.
     ///
     /// Machines that share sessions share this store, and realms that share sessions do, too. See
-    /// [`RevocationStore`] for when else to give one, and for an example.
+    /// [`RevocationStore`] for when else to give one, and for one in full.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::Arc;
+    /// use actix_basic_logout::BasicLogin;
+    /// # use std::{collections::HashMap, sync::Mutex};
+    /// # use actix_basic_logout::{RevocationError, RevocationKey, RevocationStore};
+    /// # use futures_core::future::BoxFuture;
+    /// # #[derive(Default)]
+    /// # struct Table(Mutex<HashMap<RevocationKey, u64>>);
+    /// # impl Table {
+    /// #     fn len(&self) -> usize {
+    /// #         self.0.lock().unwrap().len()
+    /// #     }
+    /// # }
+    /// # impl RevocationStore for Table {
+    /// #     fn set<'a>(
+    /// #         &'a self,
+    /// #         entries: &'a [(RevocationKey, u64)],
+    /// #         _: Duration,
+    /// #     ) -> BoxFuture<'a, Result<(), RevocationError>> {
+    /// #         self.0.lock().unwrap().extend(entries.iter().copied());
+    /// #         Box::pin(async { Ok(()) })
+    /// #     }
+    /// #     fn get<'a>(
+    /// #         &'a self,
+    /// #         keys: &'a [RevocationKey],
+    /// #     ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>> {
+    /// #         let rows = self.0.lock().unwrap();
+    /// #         let found = keys.iter().map(|key| rows.get(key).copied()).collect();
+    /// #         Box::pin(async { Ok(found) })
+    /// #     }
+    /// # }
+    ///
+    /// // A table of yours, or a `RedisRevocationStore`; this machine and another.
+    /// let ended = Arc::new(Table::default());
+    /// let machine = || BasicLogin::builder("Admin area", users).revocations(Arc::clone(&ended));
+    /// let (login, other) = (machine().build()?, machine().build()?);
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in().await;
+    /// other.revoke_user("alice").await?;
+    /// assert_eq!(ended.len(), 1);
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn revocations(mut self, store: impl RevocationStore) -> Self {
         self.revocations = Some(Arc::new(store));
         self
@@ -189,14 +398,21 @@ impl BasicLoginBuilder {
     /// [`revoke_user`](BasicLogin::revoke_user) end it at once.
     ///
     /// ```
-    /// # use actix_basic_logout::BasicLogin;
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
+    ///
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .session_suffices_for(|req| req.path() == "/admin/events")
-    ///     .build();
-    /// assert!(login.is_ok());
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in().await;
+    /// browser.credentials = None; // as Safari sends a handshake
+    /// assert_eq!(browser.fetch("/admin/events").await.status(), 200);
+    /// assert_eq!(browser.fetch("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn session_suffices_for(
         mut self,
@@ -206,21 +422,37 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// The key of the fingerprint (HMAC-SHA-256) by which a login's credentials are known again:
-    /// at least 32 bytes from a random source, kept as secret as the session's key. Default: drawn
-    /// anew in each process.
+    /// The key of the fingerprint (HMAC-SHA-256, RFC 2104) by which a login's credentials are known
+    /// again: at least 32 bytes from a random source, kept as secret as the session's key. Default:
+    /// drawn anew in each process. A shorter one is an error when it is [built](Self::build).
     ///
     /// Machines that share sessions share this key. A login whose fingerprint was made with
     /// another key is not refused: the authenticator is asked once more.
     ///
     /// ```
-    /// # use actix_basic_logout::BasicLogin;
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-    /// let login = BasicLogin::builder("Admin area", users);
-    /// assert!(login.clone().fingerprint_key([7; 32]).build().is_ok()); // yours is random
-    /// assert!(login.fingerprint_key(*b"too short").build().is_err());
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::atomic::AtomicU32;
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// static ASKED: AtomicU32 = AtomicU32::new(0);
+    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ASKED.fetch_add(1, Relaxed) < 9);
+    /// let start = || BasicLogin::builder("Admin area", users).fingerprint_key([7; 32]).build();
+    ///
+    /// # let mut before = browser(&start()?).await;
+    /// # before.log_in().await;
+    /// # let (session, credentials) = (before.session, before.credentials);
+    /// # let mut browser = browser(&start()?).await;
+    /// # (browser.session, browser.credentials) = (session, credentials);
+    /// // Alice has logged in, and this is another process.
+    /// assert_eq!(browser.open("/admin/").await.status(), 200);
+    /// assert_eq!(ASKED.load(Relaxed), 1);
+    ///
+    /// let short = BasicLogin::builder("Admin area", users).fingerprint_key(*b"too short");
+    /// assert!(short.build().is_err());
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn fingerprint_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.key = Some(key.into());
@@ -228,11 +460,29 @@ impl BasicLoginBuilder {
     }
 
     /// Challenges background requests, too, so that the browser opens its dialog over a `fetch`.
-    /// Default: off.
+    /// Default: off, they are refused by a challenge of a scheme that no browser knows, `xBasic`.
     ///
     /// For an application whose pages are public and whose `fetch` calls alone are protected. It
     /// sees a second prompt where a browser has dropped the credentials without being challenged
     /// (after a log-out by `fetch`, say).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// let quiet = BasicLogin::builder("Admin area", users);
+    /// let asks = quiet.clone().challenge_subresources();
+    /// for (login, scheme) in [(quiet, "xBasic"), (asks, "Basic")] {
+    ///     let mut browser = browser(&login.build()?).await;
+    ///     let answer = browser.fetch("/admin/data").await;
+    ///     let challenge = answer.headers().get("WWW-Authenticate").unwrap();
+    ///     assert_eq!(challenge, &format!(r#"{scheme} realm="Admin area", charset="UTF-8""#));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn challenge_subresources(mut self) -> Self {
         self.challenge_subresources = true;
         self
@@ -249,30 +499,96 @@ impl BasicLoginBuilder {
     /// The price: of two requests that leave together with freshly typed credentials, such as a
     /// page and its poll, the second comes with the key that the first has just replaced, is
     /// refused, and may cost the user a second prompt.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
+    /// # use std::{collections::HashMap, sync::Mutex};
+    /// # use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
+    /// # use actix_web::cookie::time;
+    /// # type State = HashMap<String, String>;
+    /// # /// In memory.
+    /// # #[derive(Default)]
+    /// # struct Sessions(Mutex<(u32, HashMap<String, State>)>);
+    /// # impl SessionStore for Sessions {
+    /// #     async fn load(&self, key: &SessionKey) -> Result<Option<State>, LoadError> {
+    /// #         Ok(self.0.lock().unwrap().1.get(key.as_ref()).cloned())
+    /// #     }
+    /// #     async fn save(&self, state: State, _: &time::Duration) -> Result<SessionKey, SaveError> {
+    /// #         let mut all = self.0.lock().unwrap();
+    /// #         all.0 += 1;
+    /// #         let key = all.0.to_string();
+    /// #         all.1.insert(key.clone(), state);
+    /// #         Ok(key.try_into().unwrap())
+    /// #     }
+    /// #     async fn update(
+    /// #         &self,
+    /// #         key: SessionKey,
+    /// #         state: State,
+    /// #         _: &time::Duration,
+    /// #     ) -> Result<SessionKey, UpdateError> {
+    /// #         self.0.lock().unwrap().1.insert(key.as_ref().to_owned(), state);
+    /// #         Ok(key)
+    /// #     }
+    /// #     async fn update_ttl(&self, _: &SessionKey, _: &time::Duration) -> anyhow::Result<()> {
+    /// #         Ok(())
+    /// #     }
+    /// #     async fn delete(&self, key: &SessionKey) -> anyhow::Result<()> {
+    /// #         self.0.lock().unwrap().1.remove(key.as_ref());
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    ///
+    /// let as_it_is = BasicLogin::builder("Admin area", users);
+    /// let renewing = as_it_is.clone().renew_key_at_login();
+    /// for (login, is_shared) in [(as_it_is, true), (renewing, false)] {
+    /// #   // A session in the cookie has no key, and a key that is encrypted looks new each time.
+    /// #   let sessions = SessionMiddleware::builder(Sessions::default(), Key::from(&[7; 64]))
+    /// #       .cookie_content_security(actix_session::config::CookieContentSecurity::Signed);
+    /// #   let admin = web::scope("/admin").wrap(login.build()?);
+    /// #   let admin = admin.default_service(web::to(async || ""));
+    /// #   let app = App::new().service(admin).wrap(sessions.build());
+    /// #   let mut browser = Browser::new(test::init_service(app).await);
+    ///     browser.open("/admin/").await;
+    ///     let planted = browser.session.clone(); // somebody else knows it
+    ///     browser.log_in().await;
+    ///     assert_eq!(browser.session == planted, is_shared);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn renew_key_at_login(mut self) -> Self {
         self.renew_key_at_login = true;
         self
     }
 
-    /// Tells the kind of client instead of [`Client::of`].
+    /// Tells the kind of client instead of [`Client::of`], which is the default.
     ///
     /// What you call a [`Program`](Client::Program) is served without a session; a browser must
     /// never be, or its log-out does nothing.
     ///
     /// ```
-    /// use actix_basic_logout::Client;
-    /// # use actix_basic_logout::BasicLogin;
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, Client};
+    ///
     /// // A monitor that calls itself a browser.
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .classify_with(|req| match req.headers().contains_key("X-Monitor") {
     ///         true => Client::Program,
     ///         false => Client::of(req),
     ///     })
-    ///     .build();
-    /// assert!(login.is_ok());
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// let monitor = TestRequest::with_uri("/admin/").insert_header(("X-Monitor", "1"));
+    /// let answer = browser.send(monitor.insert_header(ALICE)).await;
+    /// assert_eq!(answer.status(), 200);
+    /// assert_eq!(answer.headers().get("Set-Cookie"), None);
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn classify_with(
         mut self,
@@ -282,19 +598,21 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// Answers refusals and log-outs with responses of the application's own.
+    /// Answers refusals and log-outs with responses of the application's own. Default: a page,
+    /// `application/problem+json` (RFC 9457) or plain text, by what the client accepts (RFC 9110,
+    /// section 12.5.1).
     ///
     /// It is told why by the [`Notice`]. Body, headers and the text of the status line are the
     /// application's; the status itself, `WWW-Authenticate`, `Cache-Control` and `Vary` are set as
     /// the protocol needs them, and an empty body is replaced.
     ///
     /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{BasicLogin, Reason};
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
     /// use actix_web::HttpResponse;
     ///
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .respond_with(|_, notice| {
     ///         let text = match notice.reason() {
@@ -303,8 +621,15 @@ impl BasicLoginBuilder {
     ///         };
     ///         HttpResponse::build(notice.status()).content_type("text/plain").body(text)
     ///     })
-    ///     .build();
-    /// assert!(login.is_ok());
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// let refused = browser.open("/admin/").await;
+    /// assert!(refused.headers().contains_key("WWW-Authenticate"));
+    /// assert_eq!(text(refused).await, "Who are you?");
+    /// browser.log_in().await;
+    /// assert_eq!(text(browser.open("/logout").await).await, "Bye!");
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn respond_with(
         mut self,
@@ -314,17 +639,25 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// The clock. Default: [`SystemTime::now`]. For tests.
+    /// The clock by which logins begin and end. Default: [`SystemTime::now`]. For tests.
     ///
     /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::{Duration, SystemTime};
-    /// # use actix_basic_logout::BasicLogin;
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// use actix_basic_logout::{BasicLogin, User};
+    /// use actix_web::http::header::HttpDate;
+    ///
     /// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(12 * 60 * 60);
-    /// let login = BasicLogin::builder("Admin area", users).clock(move || noon).build();
-    /// assert!(login.is_ok());
+    /// let login = BasicLogin::builder("Admin area", users).clock(move || noon).build()?;
+    /// let since = web::to(async |user: User| HttpDate::from(user.since()).to_string());
+    /// let app = test::init_service(App::new().route("/", since).wrap(login)).await;
+    /// let request = TestRequest::get().insert_header(ALICE).to_request();
+    /// let since = test::call_and_read_body(&app, request).await;
+    /// assert_eq!(since, "Thu, 01 Jan 1970 12:00:00 GMT");
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -337,6 +670,21 @@ impl BasicLoginBuilder {
     ///
     /// Whatever could not work, so that it ends the program when it starts and not when the first
     /// user comes: see [`ConfigError`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// assert_eq!(login.realm(), "Admin area");
+    ///
+    /// let error = BasicLogin::builder("", users).build().unwrap_err();
+    /// assert_eq!(error.to_string(), "the realm is empty");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn build(self) -> Result<BasicLogin, ConfigError> {
         if self.realm.is_empty() {
             return Err(ConfigError::EmptyRealm);
@@ -406,20 +754,42 @@ fn local_path(path: &str) -> Result<HeaderValue, ConfigError> {
 
 /// Why a [`BasicLogin`] could not be built.
 ///
+/// It says what is wrong, and names what was given, but for keys.
+///
 /// ```
-/// # use actix_basic_logout::BasicLogin;
+/// use std::time::Duration;
+/// use actix_basic_logout::{BasicLogin, BasicLoginBuilder, ConfigError};
 /// # use actix_web::HttpRequest;
 /// # use actix_web_httpauth::extractors::basic::BasicAuth;
 /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-/// let error = BasicLogin::builder("Admin area", users).landing("admin").build().unwrap_err();
-/// assert_eq!(error.to_string(), "\"admin\" is not a path of this site, such as \"/admin/\"");
+///
+/// let realm = |name: &str| BasicLogin::builder(name, users);
+/// let admin = || realm("Admin area");
+/// let error = |it: BasicLoginBuilder| it.build().unwrap_err();
+/// assert_eq!(error(realm("")), ConfigError::EmptyRealm);
+/// assert_eq!(error(admin().session_cookie("")), ConfigError::EmptySessionCookie);
+/// assert_eq!(error(admin().login_deadline(Duration::ZERO)), ConfigError::DeadlineOfZero);
+/// for (error, text) in [
+///     (error(realm("A\n")), r#"the realm "A\n" holds a control character"#),
+///     (error(realm(&"A".repeat(300))), "the realm is 300 bytes long, 256 are allowed"),
+///     (
+///         error(admin().fingerprint_key([7; 9])),
+///         "the fingerprint key is 9 bytes long, it takes 32 or more",
+///     ),
+///     (
+///         error(admin().landing("admin")),
+///         r#""admin" is not a path of this site, such as "/admin/""#,
+///     ),
+/// ] {
+///     assert_eq!(error.to_string(), text);
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The realm is empty.
     EmptyRealm,
-    /// The realm holds a control character, which a header cannot carry.
+    /// The realm holds a control character, which a header cannot carry (RFC 9110, section 5.5).
     #[non_exhaustive]
     ControlCharacterInRealm {
         /// The realm.

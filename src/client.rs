@@ -14,10 +14,33 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 ///
 /// [`Client::of`] tells it from the request's headers. An application that knows better replaces
 /// that with [`classify_with`](crate::BasicLoginBuilder::classify_with).
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::BasicLogin;
+///
+/// let login = BasicLogin::builder("Admin area", users).build()?;
+/// let mut browser = browser(&login).await;
+/// # let challenge = |it: &ServiceResponse<_>| {
+/// #     it.headers().get("WWW-Authenticate").unwrap().to_str().unwrap().to_owned()
+/// # };
+/// // A navigation: the browser opens its dialog.
+/// assert!(challenge(&browser.open("/admin/").await).starts_with("Basic realm="));
+/// // A subresource: no browser knows this scheme.
+/// assert!(challenge(&browser.fetch("/admin/").await).starts_with("xBasic realm="));
+/// // A program: nothing but the credentials.
+/// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE).to_request();
+/// assert_eq!(test::call_service(&browser.app, curl).await.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Client {
-    /// A browser opening a page, in a tab or in a frame of this site's. It gets challenges, and its user a dialog.
+    /// A browser opening a page, in a tab or in a frame of this site's. It gets challenges, and
+    /// its user a dialog.
     Navigation,
     /// A browser's other requests: `fetch`, images, styles, `EventSource`, the handshake of a
     /// `WebSocket`. They are refused without a dialog.
@@ -50,6 +73,12 @@ impl Client {
     ///     .insert_header(("Accept", "text/html,*/*;q=0.8"))
     ///     .to_http_request();
     /// assert_eq!(Client::of(&page), Client::Navigation);
+    ///
+    /// let fetch = TestRequest::get()
+    ///     .insert_header(("Sec-Fetch-Site", "same-origin"))
+    ///     .insert_header(("Sec-Fetch-Mode", "cors"))
+    ///     .to_http_request();
+    /// assert_eq!(Client::of(&fetch), Client::Subresource);
     /// ```
     #[must_use]
     pub fn of(req: &HttpRequest) -> Self {

@@ -36,6 +36,29 @@ use crate::{
 ///
 /// Also register it with `.app_data(login.clone())` if handlers outside the wrapped part extract a
 /// [`User`](crate::User).
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::{BasicLogin, User};
+///
+/// let login = BasicLogin::builder("Admin area", users).build()?;
+/// let who = async |user: Option<User>| user.map_or("nobody".to_owned(), |it| it.id().to_owned());
+/// let app = App::new()
+///     .app_data(login.clone())
+///     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(who)))
+///     .route("/", web::get().to(who))
+///     .wrap(sessions());
+/// let mut browser = Browser::new(test::init_service(app).await);
+/// assert_eq!(text(browser.open("/").await).await, "nobody");
+/// assert_eq!(browser.open("/admin/").await.status(), 401);
+/// browser.log_in().await;
+/// assert_eq!(text(browser.open("/admin/").await).await, "alice");
+/// assert_eq!(text(browser.open("/").await).await, "alice");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct BasicLogin {
     pub(crate) config: Arc<Config>,
@@ -46,18 +69,26 @@ impl BasicLogin {
     ///
     /// The realm (RFC 9110, section 11.5) names what is protected. Chromium and Firefox do not
     /// show it; all browsers keep credentials by it, so every realm of an application needs a name
-    /// of its own.
+    /// of its own: of 256 bytes at most, without control characters.
     ///
     /// ```
     /// use actix_basic_logout::BasicLogin;
-    /// use actix_web::HttpRequest;
+    /// use actix_web::{App, HttpRequest, test};
     /// use actix_web_httpauth::extractors::basic::BasicAuth;
     ///
+    /// # actix_web::rt::System::new().block_on(async {
     /// let users = async |_: &HttpRequest, credentials: &BasicAuth| {
     ///     Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
     /// };
-    /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build();
-    /// assert!(login.is_ok());
+    /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
+    /// let app = test::init_service(App::new().wrap(login)).await;
+    /// let answer = test::call_service(&app, test::TestRequest::get().to_request()).await;
+    /// assert_eq!(
+    ///     answer.headers().get("WWW-Authenticate").unwrap(),
+    ///     r#"Basic realm="Admin area", charset="UTF-8""#
+    /// );
+    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// # }).unwrap();
     /// ```
     pub fn builder(
         realm: impl Into<String>,
@@ -89,7 +120,19 @@ impl BasicLogin {
     ///         _ => Err((ErrorUnauthorized("no"), req)),
     ///     }
     /// }
-    /// assert!(BasicLogin::with_validator("Admin area", validator).build().is_ok());
+    ///
+    /// # actix_web::rt::System::new().block_on(async {
+    /// let login = BasicLogin::with_validator("Admin area", validator).build()?;
+    /// # use actix_web::{App, test::{self, TestRequest}, web};
+    /// let page = web::get().to(async || "for users");
+    /// let app = test::init_service(App::new().wrap(login).route("/", page)).await;
+    /// let refused = test::call_service(&app, TestRequest::get().to_request()).await;
+    /// assert_eq!(refused.status(), 401);
+    /// let alice = ("Authorization", "Basic YWxpY2U6d29uZGVybGFuZA==");
+    /// let alice = TestRequest::get().insert_header(alice).to_request();
+    /// assert_eq!(test::call_and_read_body(&app, alice).await, "for users");
+    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// # }).unwrap();
     /// ```
     pub fn with_validator<F, O>(realm: impl Into<String>, validator: F) -> BasicLoginBuilder
     where
@@ -103,16 +146,26 @@ impl BasicLogin {
     /// outside the wrapped part of the application.
     ///
     /// ```
-    /// # use actix_basic_logout::BasicLogin;
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// use actix_web::{App, web};
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
     ///
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
     /// let login = BasicLogin::builder("Admin area", users).build()?;
-    /// let app = App::new().route("/logout", web::post().to(login.logout()));
-    /// # assert_eq!(login.realm(), "Admin area");
-    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// # let dashboard = async || "Hello";
+    /// let app = App::new()
+    ///     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(dashboard)))
+    ///     .route("/logout", web::post().to(login.logout()))
+    ///     .wrap(sessions());
+    /// let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// let button = TestRequest::post().uri("/logout").insert_header(("Accept", "text/html"));
+    /// let answer = browser.send(button).await;
+    /// assert_eq!(answer.status(), 401); // so that the browser forgets
+    /// assert!(text(answer).await.contains("You are logged out"));
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn logout(&self) -> Logout {
@@ -127,30 +180,46 @@ impl BasicLogin {
     /// password may log in again, and programs that bring it with each request are let in; to keep a
     /// user out, have the authenticator refuse. Who never logged in may be named, too.
     ///
+    /// It needs no request: call it from a handler, or from anywhere else.
+    ///
     /// # Errors
     ///
     /// If the revocations cannot be reached; then nobody's login has ended.
     ///
     /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{BasicLogin, User};
-    /// use actix_web::{Error, HttpRequest, HttpResponse, web};
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// use actix_web::{Error, HttpResponse, web};
     ///
-    /// /// A handler behind the realm, which ends the login of its own request as well.
-    /// async fn everywhere(login: web::ThinData<BasicLogin>, user: User) -> Result<HttpResponse, Error> {
+    /// /// At `/admin/everywhere`. It ends the login of its own request as well.
+    /// async fn everywhere(
+    ///     login: web::ThinData<BasicLogin>,
+    ///     user: User,
+    /// ) -> Result<HttpResponse, Error> {
     ///     login.revoke_user(user.id()).await?;
     ///     Ok(HttpResponse::NoContent().finish())
     /// }
-    /// # let _ = everywhere;
     ///
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-    /// # actix_web::rt::System::new().block_on(async {
-    /// // Anywhere else.
     /// let login = BasicLogin::builder("Admin area", users).build()?;
-    /// let task = actix_web::rt::spawn(async move { login.revoke_user("alice").await });
-    /// assert!(task.await.unwrap().is_ok());
-    /// # Ok::<(), actix_basic_logout::ConfigError>(())
-    /// # }).unwrap();
+    /// # let app = App::new()
+    /// #     .app_data(web::ThinData(login.clone()))
+    /// #     .service(
+    /// #         web::scope("/admin")
+    /// #             .wrap(login.clone())
+    /// #             .route("/everywhere", web::to(everywhere))
+    /// #             .default_service(web::to(async || "Hello")),
+    /// #     )
+    /// #     .wrap(sessions());
+    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// assert_eq!(browser.open("/admin/everywhere").await.status(), 204);
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!(page.status(), 401);
+    /// assert!(text(page).await.contains("It was ended from elsewhere"));
+    /// # Ok(())
+    /// # }
     /// ```
     pub async fn revoke_user(&self, user_id: &str) -> Result<(), RevocationError> {
         self.config.ended.revoke(&self.config.realm, user_id).await?;
@@ -159,23 +228,32 @@ impl BasicLogin {
     }
 
     /// Ends one login, as [`revoke_user`](Self::revoke_user) ends all of a user's.
+    /// [`User::login_id`](crate::User::login_id) tells the id.
     ///
     /// # Errors
     ///
     /// If the revocations cannot be reached; then the login goes on.
     ///
     /// ```
-    /// # use actix_basic_logout::{BasicLogin, LoginId};
-    /// # use actix_web::HttpRequest;
-    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
-    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-    /// # actix_web::rt::System::new().block_on(async {
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, User};
+    ///
     /// let login = BasicLogin::builder("Admin area", users).build()?;
-    /// // From a form with a button for each `User::login_id` that the application has noted.
-    /// let id: LoginId = "00112233445566778899aabbccddeeff".parse()?;
-    /// assert!(login.end_login(id).await.is_ok());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # }).unwrap();
+    /// // At `/admin/`. An application would note it down, for a list of a user's logins.
+    /// let id = web::get().to(async |user: User| user.login_id().map(|it| it.to_string()));
+    /// # let app = App::new()
+    /// #     .service(web::scope("/admin").wrap(login.clone()).route("/", id))
+    /// #     .wrap(sessions());
+    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// let id = text(browser.open("/admin/").await).await;
+    /// // From a form with a button for each.
+    /// login.end_login(id.parse()?).await?;
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
     /// ```
     pub async fn end_login(&self, id: LoginId) -> Result<(), RevocationError> {
         self.config.ended.end_from_outside(id).await?;
@@ -183,33 +261,57 @@ impl BasicLogin {
         Ok(())
     }
 
-    /// The realm's name.
+    /// The realm's name, as it was given to [`builder`](Self::builder).
+    ///
+    /// ```
+    /// # use actix_basic_logout::BasicLogin;
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// assert_eq!(login.realm(), "Admin area");
+    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// ```
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.config.realm
     }
 }
 
-/// How log-out answers a navigation. Background requests always get 204.
+/// How log-out answers a navigation. Background requests always get 204 (RFC 9110, section
+/// 15.3.5).
 ///
 /// ```
-/// use actix_basic_logout::LogoutAnswer;
-/// # use actix_basic_logout::BasicLogin;
-/// # use actix_web::HttpRequest;
-/// # use actix_web_httpauth::extractors::basic::BasicAuth;
-/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-/// let login = BasicLogin::builder("Admin area", users);
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::{BasicLogin, LogoutAnswer};
+///
 /// assert_eq!(LogoutAnswer::default(), LogoutAnswer::Challenge);
-/// assert!(login.clone().logout_answer(LogoutAnswer::Page).build().is_ok());
+/// for (answer, status) in [
+///     (LogoutAnswer::Challenge, 401),
+///     (LogoutAnswer::Page, 200),
+///     (LogoutAnswer::Redirect("/goodbye".to_owned()), 303),
+/// ] {
+///     let login = BasicLogin::builder("Admin area", users).logout_answer(answer).build()?;
+///     let mut browser = browser(&login).await;
+///     browser.log_in().await;
+///     assert_eq!(browser.open("/logout").await.status(), status);
+/// #   browser.log_in().await;
+///     assert_eq!(browser.fetch("/logout").await.status(), 204);
+/// }
 /// // Only to a path of this site.
 /// let elsewhere = LogoutAnswer::Redirect("//other.example/".to_owned());
-/// assert!(login.logout_answer(elsewhere).build().is_err());
+/// assert!(BasicLogin::builder("Admin area", users).logout_answer(elsewhere).build().is_err());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogoutAnswer {
-    /// 401 with a challenge: the browser forgets the credentials at once and opens its dialog
-    /// over the log-out, ready for the next user. The default; it needs no script.
+    /// 401 with a challenge (RFC 9110, section 15.5.2): the browser forgets the credentials at
+    /// once and opens its dialog over the log-out, ready for the next user. The default; it needs
+    /// no script.
     #[default]
     Challenge,
     /// A page "you are logged out", without a dialog. A small script on it makes the browser
@@ -218,12 +320,41 @@ pub enum LogoutAnswer {
     /// does it. Under a `Content-Security-Policy`, allow the script by
     /// [`LOGOUT_SCRIPT_HASH`](crate::LOGOUT_SCRIPT_HASH).
     Page,
-    /// 303 to a path of the application's, which has to be one that needs no login. The browser
-    /// forgets at the next visit.
+    /// 303 (RFC 9110, section 15.4.4) to a path of the application's, which has to be one that
+    /// needs no login. The browser forgets at the next visit.
     Redirect(String),
 }
 
 /// What log-out removes from the session. Either way the session's key is renewed.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::{BasicLogin, LogoutClears};
+/// use actix_session::Session;
+///
+/// assert_eq!(LogoutClears::default(), LogoutClears::Session);
+/// for (clears, kept) in [(LogoutClears::Session, ""), (LogoutClears::Realm, "de")] {
+///     let login = BasicLogin::builder("Admin area", users).logout_clears(clears).build()?;
+/// #   let choose = async |session: Session| session.insert("language", "de").map(|()| "");
+/// #   let chosen =
+/// #       async |it: Session| it.get::<String>("language").map(Option::unwrap_or_default);
+/// #   let app = App::new()
+/// #       .service(web::scope("/admin").wrap(login.clone()).default_service(web::to(choose)))
+/// #       .route("/language", web::to(chosen))
+/// #       .route("/logout", web::to(login.logout()))
+/// #       .wrap(sessions());
+/// #   let mut browser = Browser::new(test::init_service(app).await);
+///     // A page at `/admin/` writes a language into the session; `/language` tells it.
+///     browser.log_in().await;
+///     assert_eq!(text(browser.open("/language").await).await, "de");
+///     browser.open("/logout").await;
+///     assert_eq!(text(browser.open("/language").await).await, kept);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogoutClears {

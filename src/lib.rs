@@ -153,6 +153,14 @@
 //! [`revoke_user`](BasicLogin::revoke_user) all of a user's, [`end_login`](BasicLogin::end_login) one.
 //! What stays open after its request, such as a `WebSocket`, waits for [`User::ended`].
 //!
+//! # Errors and panics
+//!
+//! What cannot work is an error at start-up: [`ConfigError`], [`UsersError`], [`ThrottleError`]. What
+//! fails later is an answer: an authenticator's own error, or 503 where ended logins or passwords
+//! cannot be looked at. Nothing panics, but for the futures of a [`HashPool`], of
+//! `RedisRevocationStore::new` and of [`User::ended`] where they are polled outside a Tokio runtime;
+//! actix-web's is one.
+//!
 //! # Testing an application that uses it
 //!
 //! `actix_web::test` sends requests of a [program](Client::Program): give them an `Authorization`
@@ -160,6 +168,14 @@
 //! `User-Agent: Mozilla/5.0` and `Accept: text/html`, without credentials first, and return the
 //! cookie of the answer together with the credentials. Tests of one process share who was revoked in
 //! realms of the same name, unless each has [`revocations`](BasicLoginBuilder::revocations) of its own.
+//!
+//! # The examples
+//!
+//! Examples of this documentation are tests, and assert what they show. In many of them a `browser`
+//! opens pages of an application that has a realm at `/admin/` and its log-out at `/logout`, and
+//! once it has logged in it sends alice's credentials, with the session's cookie. `users` knows her
+//! by the password `wonderland`, `basic` makes credentials, and a `watch` stands until it is put
+//! forward. The guide to [testing](guide::testing) shows how to make these.
 //!
 //! # What it does not do
 //!

@@ -156,6 +156,7 @@ impl State {
 ///
 /// let id: LoginId = "00112233445566778899aabbccddeeff".parse()?;
 /// assert_eq!(id.to_string(), "00112233445566778899aabbccddeeff");
+/// assert_eq!(format!("{id:?}"), "LoginId(..)"); // for logs
 /// assert!("0011".parse::<LoginId>().is_err());
 /// # Ok::<(), actix_basic_logout::LoginIdError>(())
 /// ```

@@ -50,17 +50,39 @@ fn script(config: &Config, req: &HttpRequest) -> String {
 }
 
 /// The hash of the script on the page of [`LogoutAnswer::Page`](crate::LogoutAnswer::Page), for
-/// the `script-src` of a `Content-Security-Policy`.
+/// the `script-src` of a `Content-Security-Policy`: with its quotes, as SHA-256 in base64.
 ///
 /// ```
 /// use actix_basic_logout::LOGOUT_SCRIPT_HASH;
 ///
 /// let policy = format!("default-src 'self'; script-src 'self' {LOGOUT_SCRIPT_HASH}");
-/// assert!(policy.contains(" 'sha256-"));
+/// assert!(policy.contains(" 'sha256-") && policy.ends_with("='"));
 /// ```
 pub const LOGOUT_SCRIPT_HASH: &str = "'sha256-NcB/ATu2lG54rTjVxlxxINOjVnjel0vTH1UmJuW0Ep4='";
 
 /// The log-out handler of a realm; made by [`BasicLogin::logout`].
+///
+/// It answers as [`LogoutAnswer`] says, but for who is not to be logged out: what another site
+/// has sent, or a browser has fetched ahead, gets 403, and who typed at the challenge of the
+/// log-out itself is sent to the [landing path](crate::BasicLoginBuilder::landing).
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::BasicLogin;
+///
+/// let login = BasicLogin::builder("Admin area", users).build()?;
+/// let mut browser = browser(&login).await;
+/// browser.log_in().await;
+/// let link = TestRequest::with_uri("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
+/// assert_eq!(browser.send(link).await.status(), 403);
+/// assert_eq!(browser.open("/admin/").await.status(), 200);
+/// assert_eq!(browser.fetch("/logout").await.status(), 204);
+/// assert_eq!(browser.open("/admin/").await.status(), 401);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Logout {
     pub(crate) login: BasicLogin,

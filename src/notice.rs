@@ -18,7 +18,11 @@ use crate::{client::Client, login::Why, try_later};
 /// More reasons may come, so a `match` on it needs an arm for the others.
 ///
 /// ```
-/// use actix_basic_logout::Reason;
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::{BasicLogin, Reason};
+/// use actix_web::HttpResponse;
 ///
 /// fn greeting(reason: Reason) -> &'static str {
 ///     match reason {
@@ -27,7 +31,18 @@ use crate::{client::Client, login::Why, try_later};
 ///         _ => "Please log in.",
 ///     }
 /// }
-/// assert_eq!(greeting(Reason::LoggedOut), "Bye!");
+///
+/// let login = BasicLogin::builder("Admin area", users)
+///     .respond_with(|_, notice| HttpResponse::Ok().body(greeting(notice.reason())))
+///     .build()?;
+/// let mut browser = browser(&login).await;
+/// assert_eq!(text(browser.open("/admin/").await).await, "Please log in.");
+/// browser.credentials = Some(WRONG);
+/// assert_eq!(text(browser.open("/admin/").await).await, "Try again.");
+/// browser.log_in().await;
+/// assert_eq!(text(browser.open("/logout").await).await, "Bye!");
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -50,10 +65,11 @@ pub enum Reason {
     /// Nobody has asked for this log-out: another site sent the browser here, or the browser was
     /// fetching ahead of its user.
     Unsolicited,
-    /// The browser has answered two challenges, and has brought no cookie: it keeps none, and there
-    /// is no login without.
+    /// The browser has answered two challenges within a minute, and has brought no cookie: it keeps
+    /// none, and there is no login without.
     CookiesRequired,
-    /// Another site's page has sent this, and the session stayed at home.
+    /// Another site's page has sent this by a method that is not safe (RFC 9110, section 9.2.1),
+    /// and the session stayed at home.
     CrossSite,
     /// Too many logins have failed, so this one was not looked at
     /// ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)).
@@ -117,6 +133,25 @@ impl Reason {
 
 /// What an answer of this crate has to say; given to the application's own
 /// [responses](crate::BasicLoginBuilder::respond_with).
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::BasicLogin;
+/// use actix_web::HttpResponse;
+///
+/// let login = BasicLogin::builder("Admin area", users)
+///     .respond_with(|_, notice| {
+///         let text = format!("{:?}; log in at {}", notice.reason(), notice.landing());
+///         HttpResponse::build(notice.status()).body(text)
+///     })
+///     .build()?;
+/// let mut browser = browser(&login).await;
+/// assert_eq!(text(browser.open("/admin/").await).await, "LoginRequired; log in at /");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Notice<'a> {
@@ -132,19 +167,72 @@ impl Notice<'_> {
     /// The status of the answer: 401, 403 (a request that must not disturb the dialog open
     /// elsewhere, or another site's log-out), 200 after a log-out that needs no challenge, 429 or
     /// 503 where the authenticator says [`TryLater`](crate::TryLater), 503 where it cannot be looked up
-    /// who has logged out.
+    /// who has logged out. Whatever the response's own is, this one goes out.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use actix_basic_logout::BasicLogin;
+    /// use actix_web::HttpResponse;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .respond_with(|_, notice| HttpResponse::Ok().body(notice.status().to_string()))
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// let answer = browser.open("/admin/").await;
+    /// assert_eq!(answer.status(), 401);
+    /// assert_eq!(text(answer).await, "401 Unauthorized");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// Why the request was refused.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use actix_basic_logout::BasicLogin;
+    /// use actix_web::HttpResponse;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .respond_with(|_, notice| HttpResponse::Ok().body(format!("{:?}", notice.reason())))
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert_eq!(text(browser.open("/admin/").await).await, "LoginRequired");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// Where to log in again, for a link.
+    /// Where to log in again, for a link: the
+    /// [landing path](crate::BasicLoginBuilder::landing), as it was given. Escape it as its place
+    /// wants; this crate's own page does.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use actix_basic_logout::BasicLogin;
+    /// use actix_web::HttpResponse;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .landing("/admin/")
+    ///     .respond_with(|_, notice| HttpResponse::Ok().body(notice.landing().to_owned()))
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert_eq!(text(browser.open("/admin/").await).await, "/admin/");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn landing(&self) -> &str {
         self.landing
@@ -152,12 +240,58 @@ impl Notice<'_> {
 
     /// The `<script>` element that a "logged out" page has to hold under
     /// [`LogoutAnswer::Page`](crate::LogoutAnswer::Page); none for every other answer.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, LogoutAnswer};
+    /// use actix_web::HttpResponse;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .logout_answer(LogoutAnswer::Page)
+    ///     .respond_with(|_, notice| match notice.script() {
+    ///         Some(script) => HttpResponse::Ok().body(format!("<p>Bye!</p>{script}")),
+    ///         None => HttpResponse::Ok().body("<p>Who are you?</p>"),
+    ///     })
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert_eq!(text(browser.open("/admin/").await).await, "<p>Who are you?</p>");
+    /// browser.log_in().await;
+    /// let page = text(browser.open("/logout").await).await;
+    /// assert!(page.starts_with("<p>Bye!</p><script "));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn script(&self) -> Option<&str> {
         self.script
     }
 
-    /// When to try again, with 429 and 503; none otherwise.
+    /// When to try again, with 429 and 503; none otherwise. The answer's `Retry-After` (RFC 9110,
+    /// section 10.2.3) says the same in whole seconds.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{BasicLogin, TryLater};
+    /// use actix_web::HttpResponse;
+    ///
+    /// let busy = async |_: &HttpRequest, _: &BasicAuth| -> Result<bool, Error> {
+    ///     Err(TryLater::busy(Duration::from_secs(30)).into())
+    /// };
+    /// let login = BasicLogin::builder("Admin area", busy)
+    ///     .respond_with(|_, it| HttpResponse::Ok().body(format!("{:?}", it.retry_after())))
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert_eq!(text(browser.open("/admin/").await).await, "None");
+    /// browser.credentials = Some(ALICE);
+    /// assert_eq!(text(browser.open("/admin/").await).await, "Some(30s)");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after

@@ -33,17 +33,15 @@ use crate::{
 /// ```
 /// use actix_basic_logout::HashPool;
 ///
-/// # actix_web::rt::System::new().block_on(async {
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), actix_web::Error> {
 /// let pool = HashPool::shared();
+/// // When the user chose a password:
 /// let stored = pool.hash("wonderland").await?;
-/// assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
-///
+/// // At each login:
 /// assert!(pool.verify(Some(&stored), "wonderland").await?);
-/// assert!(!pool.verify(Some(&stored), "looking-glass").await?);
-/// // There is no such user, and that takes as long.
-/// assert!(!pool.verify(None, "wonderland").await?);
-/// # Ok::<(), actix_web::Error>(())
-/// # }).unwrap();
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// Clones share everything.
@@ -83,13 +81,35 @@ impl HashPool {
     /// The pool of this process: one thread less than there are cores, at least one, 1000 logins
     /// that wait, for 10 seconds at most. It needs a thread and 19 MiB for each hash that it
     /// computes at once.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// let pool = format!("{:?}", HashPool::shared());
+    /// assert!(pool.contains("waiting: 1000, wait: 10s"), "{pool}");
+    /// ```
     #[must_use]
     pub fn shared() -> Self {
         static SHARED: LazyLock<HashPool> = LazyLock::new(HashPool::new);
         SHARED.clone()
     }
 
-    /// A pool of its own, with the same settings.
+    /// A pool of its own, with the same settings: whoever fills it keeps nobody waiting who uses
+    /// another.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let public = HashPool::new().threads(1).waiting(0);
+    /// let admin = HashPool::new().threads(1).waiting(0);
+    /// let (first, second, third) =
+    ///     tokio::join!(public.hash("one"), public.hash("two"), admin.hash("three"));
+    /// assert!(first.is_ok() && second.is_err() && third.is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
@@ -110,19 +130,63 @@ impl HashPool {
 
     /// A new pool that computes this many hashes at once; at least one. Default: one less than
     /// there are cores.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let pool = HashPool::new().threads(2).waiting(0);
+    /// let (first, second, third) =
+    ///     tokio::join!(pool.hash("one"), pool.hash("two"), pool.hash("three"));
+    /// assert!(first.is_ok() && second.is_ok() && third.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         Self::of(Settings { threads, ..self.settings })
     }
 
-    /// A new pool in which this many logins wait while all threads are busy. Default: 1000.
+    /// A new pool in which this many logins wait while all threads are busy. Default: 1000. Zero:
+    /// none does.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let pool = HashPool::new().threads(1).waiting(0);
+    /// let (first, second) = tokio::join!(pool.hash("wonderland"), pool.hash("builder"));
+    /// assert!(first.is_ok());
+    /// let error = second.unwrap_err();
+    /// assert_eq!(error.to_string(), "too busy to check passwords, try again in 10 s");
+    /// assert_eq!(error.as_response_error().status_code(), 503);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn waiting(self, waiting: usize) -> Self {
         Self::of(Settings { waiting, ..self.settings })
     }
 
     /// A new pool in which nobody waits for longer. Default: 10 seconds. It is also what
-    /// `Retry-After` says.
+    /// `Retry-After` says, in whole seconds, at least one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let pool = HashPool::new().threads(1).wait(Duration::from_millis(1));
+    /// let (first, second) = tokio::join!(pool.hash("wonderland"), pool.hash("builder"));
+    /// assert!(first.is_ok());
+    /// let error = second.unwrap_err();
+    /// assert_eq!(error.to_string(), "too busy to check passwords, try again in 1 s");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn wait(self, wait: Duration) -> Self {
         Self::of(Settings { wait, ..self.settings })
@@ -143,6 +207,25 @@ impl HashPool {
     /// # Errors
     ///
     /// [`TryLater`] if there is no thread for it in time.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a Tokio runtime; actix-web's is one.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let pool = HashPool::shared();
+    /// let stored = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+    /// assert!(pool.verify(Some(stored), "wonderland").await?);
+    /// assert!(!pool.verify(Some(stored), "looking-glass").await?);
+    /// // There is no such user.
+    /// assert!(!pool.verify(None, "wonderland").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn verify(&self, hash: Option<&str>, password: &str) -> Result<bool, Error> {
         self.verify_for(Turn::Login, hash, password).await
     }
@@ -153,6 +236,27 @@ impl HashPool {
     /// # Errors
     ///
     /// As for [`verify`](Self::verify).
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a Tokio runtime; actix-web's is one.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let pool = HashPool::new().threads(1).waiting(0);
+    /// let stored = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+    /// let (login, another, goes_on) = tokio::join!(
+    ///     pool.verify(Some(stored), "wonderland"),
+    ///     pool.verify(Some(stored), "wonderland"),
+    ///     pool.reverify(Some(stored), "wonderland"),
+    /// );
+    /// assert!(login? && another.is_err() && goes_on?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn reverify(&self, hash: Option<&str>, password: &str) -> Result<bool, Error> {
         self.verify_for(Turn::Reverify, hash, password).await
     }
@@ -188,14 +292,32 @@ impl HashPool {
         kinds
     }
 
-    /// Makes the hash of a new password, to be stored: Argon2id with 19 MiB, two passes and one
-    /// lane, the first choice of the OWASP Password Storage Cheat Sheet, with a random salt, as a
-    /// PHC string.
+    /// Makes the hash of a new password, to be stored: Argon2id (RFC 9106) with 19 MiB, two passes
+    /// and one lane, the first choice of the OWASP Password Storage Cheat Sheet, with a random salt,
+    /// as a PHC string.
     ///
     /// # Errors
     ///
     /// 400 if the password is longer than 1024 bytes, [`TryLater`] if there is no thread for it in
     /// time.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a Tokio runtime; actix-web's is one.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashPool;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let stored = HashPool::shared().hash("wonderland").await?;
+    /// assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    ///
+    /// let error = HashPool::shared().hash(&"x".repeat(2000)).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "a password has at most 1024 bytes");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn hash(&self, password: &str) -> Result<String, Error> {
         if password.len() > MAX_PASSWORD {
             return Err(ErrorBadRequest(format!("a password has at most {MAX_PASSWORD} bytes")));

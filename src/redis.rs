@@ -51,7 +51,27 @@ impl RedisRevocationStore {
     ///
     /// # Errors
     ///
-    /// If the URL makes no sense, or nobody answers there.
+    /// If the URL makes no sense, or nobody answers there within 2 seconds.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a Tokio runtime; actix-web's is one.
+    ///
+    /// ```
+    /// use actix_basic_logout::RedisRevocationStore;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let error = RedisRevocationStore::new("http://127.0.0.1").await.unwrap_err();
+    /// assert!(error.to_string().starts_with("no access to the ended logins: "));
+    ///
+    /// # let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    /// # let url = format!("redis://127.0.0.1:{port}");
+    /// // Redis is not there:
+    /// assert!(RedisRevocationStore::new(&url).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn new(url: &str) -> Result<Self, RevocationError> {
         let client = Client::open(url).map_err(RevocationError::new)?;
         let config = ConnectionManagerConfig::new()
@@ -67,6 +87,38 @@ impl RedisRevocationStore {
     ///
     /// Applications that share a database and have a realm of the same name need one each, or one's
     /// [`revoke_user`](crate::BasicLogin::revoke_user) ends the other's logins, too.
+    ///
+    /// ```
+    /// use actix_basic_logout::{RedisRevocationStore, RevocationStore};
+    /// # use std::{io::{Read, Write}, net::TcpListener, thread};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # // As much of Redis as is needed: it has one key.
+    /// # let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// # let url = format!("redis://{}", listener.local_addr()?);
+    /// # thread::spawn(move || -> std::io::Result<()> {
+    /// #     let (mut connection, mut read) = (listener.accept()?.0, [0; 4096]);
+    /// #     loop {
+    /// #         let length = connection.read(&mut read)?;
+    /// #         let commands = String::from_utf8_lossy(&read[..length]).into_owned();
+    /// #         let has_key = commands.contains("\r\nshop:00112233445566778899aabbccddeeff\r\n");
+    /// #         connection.write_all(match commands.contains("MGET") {
+    /// #             true if has_key => b"*1\r\n$1\r\n7\r\n".to_vec(),
+    /// #             true => b"*1\r\n$-1\r\n".to_vec(),
+    /// #             false => b"+OK\r\n".repeat(commands.matches("CLIENT").count()),
+    /// #         }.as_slice())?;
+    /// #     }
+    /// # });
+    /// let ended = RedisRevocationStore::new(&url).await?;
+    /// let shop = ended.clone().prefix("shop:");
+    /// // In Redis there is `shop:00112233445566778899aabbccddeeff`, with the value 7.
+    /// let key = "00112233445566778899aabbccddeeff".parse()?;
+    /// assert_eq!(shop.get(&[key]).await?, [Some(7)]);
+    /// assert_eq!(ended.get(&[key]).await?, [None]);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();

@@ -88,6 +88,26 @@ impl<A> fmt::Debug for Remember<A> {
 impl<A: Authenticator> Remember<A> {
     /// Remembers what this authenticator found to be good, for this long. With zero it remembers
     /// nothing, and still checks equal credentials that come at once but once.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # use std::sync::atomic::AtomicBool;
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Remember};
+    ///
+    /// let req = TestRequest::default().to_http_request();
+    /// static ARE_GOOD: AtomicBool = AtomicBool::new(true);
+    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ARE_GOOD.load(Relaxed));
+    /// let users = Remember::new(users, Duration::from_secs(300));
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// ARE_GOOD.store(false, Relaxed);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// assert!(!users.authenticate(&req, &basic("bob", "builder")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(inner: A, keep: Duration) -> Self {
         Self {
@@ -99,6 +119,30 @@ impl<A: Authenticator> Remember<A> {
     }
 
     /// The clock. Default: [`Instant::now`]. For tests.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # use std::sync::atomic::AtomicU32;
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Remember};
+    ///
+    /// let req = TestRequest::default().to_http_request();
+    /// let alice = basic("alice", "wonderland");
+    /// let watch = Watch::default();
+    ///
+    /// static ASKED: AtomicU32 = AtomicU32::new(0);
+    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ASKED.fetch_add(1, Relaxed) == 0);
+    /// let users = Remember::new(users, Duration::from_secs(300)).clock(watch.instant());
+    /// assert!(users.authenticate(&req, &alice).await?);
+    /// watch.forward(Duration::from_secs(299));
+    /// assert!(users.authenticate(&req, &alice).await?);
+    /// watch.forward(Duration::from_secs(1));
+    /// assert!(!users.authenticate(&req, &alice).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);

@@ -68,8 +68,16 @@ use crate::{login::LoginId, try_later::TryLater};
 /// }
 ///
 /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
-/// let login = BasicLogin::builder("Admin area", users).revocations(Table::default()).build();
-/// assert!(login.is_ok());
+/// # actix_web::rt::System::new().block_on(async {
+/// let table = Table::default();
+/// let (ended, other) = ("ee".repeat(16).parse()?, "ff".repeat(16).parse()?);
+/// table.set(&[(ended, 7)], Duration::from_secs(60)).await?;
+/// assert_eq!(table.get(&[other, ended]).await?, [None, Some(7)]);
+///
+/// let login = BasicLogin::builder("Admin area", users).revocations(table).build()?;
+/// assert!(login.revoke_user("alice").await.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// ```
 pub trait RevocationStore: Send + Sync + 'static {
     /// Remembers a number under each of these keys, in the place of an older one, for at least this
@@ -117,15 +125,15 @@ impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
 
 /// What a [`RevocationStore`] keeps a number under: a login, a session, or a realm's user.
 ///
-/// It is written as 32 hexadecimal digits. Neither the name of the user nor the session's cookie can be
-/// read from it.
+/// It is written as 32 hexadecimal digits, and read from them again. Neither the name of the user
+/// nor the session's cookie can be read from it.
 ///
 /// ```
-/// # use actix_basic_logout::RevocationKey;
-/// fn column(key: RevocationKey) -> String {
-///     format!("revoked:{key}")
-/// }
-/// # let _ = column;
+/// use actix_basic_logout::RevocationKey;
+///
+/// let key: RevocationKey = "00112233445566778899aabbccddeeff".parse()?;
+/// assert_eq!(format!("revoked:{key}"), "revoked:00112233445566778899aabbccddeeff");
+/// # Ok::<(), std::num::ParseIntError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RevocationKey(u128);
@@ -202,7 +210,18 @@ impl fmt::Debug for RevocationKey {
 pub struct RevocationError(Box<dyn std::error::Error + Send + Sync>);
 
 impl RevocationError {
-    /// What has happened.
+    /// What has happened, for the log: no client sees it.
+    ///
+    /// ```
+    /// use std::{error::Error, io};
+    /// use actix_basic_logout::RevocationError;
+    ///
+    /// let error = RevocationError::new(io::Error::other("connection refused"));
+    /// assert!(error.source().is_some_and(|it| it.is::<io::Error>()));
+    /// // Or a text.
+    /// let error = RevocationError::new("no such table");
+    /// assert_eq!(error.to_string(), "no access to the ended logins: no such table");
+    /// ```
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(source.into())
     }

@@ -117,7 +117,26 @@ impl<A> fmt::Debug for Throttle<A> {
 }
 
 impl<A: Authenticator> Throttle<A> {
-    /// Limits the failures of this authenticator.
+    /// Limits the failures of this authenticator, as is said above.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let users = Throttle::new(users);
+    /// for _ in 0..10 {
+    ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// }
+    /// let error = users.authenticate(&req, &basic("alice", "wonderland")).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "too many failed logins, try again in 60 s");
+    /// // Who is logged in already goes on.
+    /// assert!(users.reverify(&req, &basic("alice", "wonderland")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(inner: A) -> Self {
         let user_ids = Limit { failures: 10, every: Duration::from_secs(60) };
@@ -133,11 +152,29 @@ impl<A: Authenticator> Throttle<A> {
     }
 
     /// How many logins of one user-id may fail at once, and after which time one more. Default: 10,
-    /// and one more each minute.
+    /// and one more each minute. What has failed so far is forgotten.
     ///
     /// # Errors
     ///
     /// [`ThrottleError`] if either is zero.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let users = Throttle::new(users).per_user_id(1, Duration::from_secs(600))?;
+    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// let error = users.authenticate(&req, &basic("alice", "x")).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "too many failed logins, try again in 600 s");
+    /// // Others are not concerned.
+    /// assert!(!users.authenticate(&req, &basic("bob", "x")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn per_user_id(mut self, failures: u32, every: Duration) -> Result<Self, ThrottleError> {
         self.user_ids = limit(failures, every)?;
         self.attempts = Arc::new(Attempts::new(self.user_ids, self.addresses));
@@ -145,11 +182,31 @@ impl<A: Authenticator> Throttle<A> {
     }
 
     /// How many logins from one address may fail at once, and after which time one more. Default:
-    /// 50, and one more each ten seconds: many may share an address.
+    /// 50, and one more each ten seconds: many may share an address. What has failed so far is
+    /// forgotten.
     ///
     /// # Errors
     ///
     /// [`ThrottleError`] if either is zero.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let users = Throttle::new(users).per_address(1, Duration::from_secs(600))?;
+    /// # let here = from("10.0.0.1").to_http_request();
+    /// # let there = from("10.0.0.2").to_http_request();
+    /// // Two requests, from different addresses.
+    /// assert!(!users.authenticate(&here, &basic("bob", "x")).await?);
+    /// let error = users.authenticate(&here, &basic("alice", "wonderland")).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "too many failed logins, try again in 600 s");
+    /// assert!(users.authenticate(&there, &basic("alice", "wonderland")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn per_address(mut self, failures: u32, every: Duration) -> Result<Self, ThrottleError> {
         self.addresses = limit(failures, every)?;
         self.attempts = Arc::new(Attempts::new(self.user_ids, self.addresses));
@@ -157,28 +214,36 @@ impl<A: Authenticator> Throttle<A> {
     }
 
     /// The proxies that are believed what they say in `X-Forwarded-For`: addresses, or networks
-    /// such as `10.0.0.0/8`. Default: none.
+    /// such as `10.0.0.0/8`. Default: none. `Forwarded` (RFC 7239) is not read.
     ///
     /// The client is the last address there that is no trusted proxy's. A client that writes the
     /// header itself is not believed, because each trusted proxy appends the address that it sees.
     /// Without a peer's address, as on a Unix socket, the peer counts as trusted if any are named;
     /// if none are, only user-ids are limited there.
     ///
-    /// ```
-    /// use actix_basic_logout::{Throttle, Users};
-    ///
-    /// let users = Users::in_the_clear([("alice", "wonderland")]).unwrap();
-    /// assert!(Throttle::new(users.clone()).trusted_proxies(["127.0.0.1", "fd00::/8"]).is_ok());
-    /// let error = Throttle::new(users).trusted_proxies(["nginx"]).unwrap_err();
-    /// assert_eq!(
-    ///     error.to_string(),
-    ///     "\"nginx\" is neither an address nor a network, such as 10.0.0.0/8"
-    /// );
-    /// ```
-    ///
     /// # Errors
     ///
     /// [`ThrottleError`] if one is neither an address nor a network.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let users = Throttle::new(users)
+    ///     .per_address(1, Duration::from_secs(600))?
+    ///     .trusted_proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])?;
+    /// let by_proxy = |client: &str| {
+    ///     from("10.0.0.1").insert_header(("X-Forwarded-For", client)).to_http_request()
+    /// };
+    /// assert!(!users.authenticate(&by_proxy("192.0.2.1"), &basic("bob", "x")).await?);
+    /// assert!(users.authenticate(&by_proxy("192.0.2.1"), &basic("bob", "x")).await.is_err());
+    /// assert!(!users.authenticate(&by_proxy("192.0.2.2"), &basic("bob", "x")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn trusted_proxies<T: AsRef<str>>(
         mut self,
         proxies: impl IntoIterator<Item = T>,
@@ -192,6 +257,26 @@ impl<A: Authenticator> Throttle<A> {
     }
 
     /// The clock. Default: [`Instant::now`]. For tests.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let watch = Watch::default();
+    /// let users = Throttle::new(users)
+    ///     .per_user_id(1, Duration::from_secs(60))?
+    ///     .clock(watch.instant());
+    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await.is_err());
+    /// watch.forward(Duration::from_secs(60));
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -384,6 +469,22 @@ impl Drop for Attempt<'_> {
 }
 
 /// Why a [`Throttle`] cannot be set up like this.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_basic_logout::{Throttle, ThrottleError};
+/// # use actix_web::HttpRequest;
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+///
+/// let error = Throttle::new(users).per_user_id(0, Duration::from_secs(60)).unwrap_err();
+/// assert_eq!(error, ThrottleError::Zero);
+/// let error = Throttle::new(users).trusted_proxies(["nginx"]).unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     r#""nginx" is neither an address nor a network, such as 10.0.0.0/8"#
+/// );
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ThrottleError {

@@ -48,12 +48,36 @@ pub struct TryLater {
 
 impl TryLater {
     /// 429 (RFC 6585, section 4): too many logins have failed, and this one was not looked at.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Reason, TryLater};
+    /// use actix_web::ResponseError;
+    ///
+    /// let error = TryLater::too_many_attempts(Duration::from_secs(60));
+    /// assert_eq!(error.reason(), Reason::TooManyAttempts);
+    /// // What goes out where no realm makes a page of it:
+    /// let answer = error.error_response();
+    /// assert_eq!(answer.status(), 429);
+    /// assert_eq!(answer.headers().get("Retry-After").unwrap(), "60");
+    /// ```
     #[must_use]
     pub fn too_many_attempts(after: Duration) -> Self {
         Self { reason: Reason::TooManyAttempts, after }
     }
 
     /// 503 (RFC 9110, section 15.6.4): passwords cannot be checked at the moment.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Reason, TryLater};
+    /// use actix_web::ResponseError;
+    ///
+    /// let error = TryLater::busy(Duration::from_secs(10));
+    /// assert_eq!(error.reason(), Reason::Busy);
+    /// assert_eq!(error.error_response().status(), 503);
+    /// assert_eq!(error.to_string(), "too busy to check passwords, try again in 10 s");
+    /// ```
     #[must_use]
     pub fn busy(after: Duration) -> Self {
         Self { reason: Reason::Busy, after }
@@ -65,12 +89,29 @@ impl TryLater {
     }
 
     /// Whether too many attempts have failed or the server is busy.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use actix_basic_logout::{Reason, TryLater};
+    /// let error = TryLater::busy(Duration::from_secs(10));
+    /// assert_eq!(error.reason(), Reason::Busy);
+    /// ```
     #[must_use]
     pub fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// When to try again. It is sent in whole seconds, rounded up, and at least one.
+    /// When to try again, as it was given. It is sent in whole seconds, rounded up, and at least
+    /// one.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use actix_basic_logout::TryLater;
+    /// # use actix_web::ResponseError;
+    /// let error = TryLater::busy(Duration::from_millis(1500));
+    /// assert_eq!(error.retry_after(), Duration::from_millis(1500));
+    /// assert_eq!(error.error_response().headers().get("Retry-After").unwrap(), "2");
+    /// ```
     #[must_use]
     pub fn retry_after(&self) -> Duration {
         self.after

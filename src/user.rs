@@ -78,19 +78,75 @@ impl fmt::Debug for User {
 
 impl User {
     /// The user-id (RFC 7617, section 2), as the authenticator agreed to it. It may be empty if
-    /// the authenticator takes empty ones.
+    /// the authenticator takes empty ones, and it is whatever was typed: escape it in a page.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, User};
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let greet = web::get().to(async |user: User| format!("Hello, {}", user.id()));
+    /// let app = test::init_service(App::new().wrap(login).route("/", greet)).await;
+    /// let request = TestRequest::get().insert_header(ALICE).to_request();
+    /// assert_eq!(test::call_and_read_body(&app, request).await, "Hello, alice");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
     /// The realm that the user is logged in to.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, User};
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let where_am_i = web::get().to(async |user: User| user.realm().to_owned());
+    /// let app = test::init_service(App::new().wrap(login).route("/", where_am_i)).await;
+    /// let request = TestRequest::get().insert_header(ALICE).to_request();
+    /// assert_eq!(test::call_and_read_body(&app, request).await, "Admin area");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn realm(&self) -> &str {
         &self.0.config.realm
     }
 
-    /// When the login happened. For a program without a session: now.
+    /// When the login happened, by the [clock](crate::BasicLoginBuilder::clock), in whole
+    /// milliseconds. For a program without a session: now.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{BasicLogin, User};
+    /// use actix_web::http::header::HttpDate;
+    ///
+    /// let watch = Watch::default();
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .clock(watch.system_time())
+    ///     .build()?;
+    /// let since = web::get().to(async |user: User| HttpDate::from(user.since()).to_string());
+    /// # let app = App::new()
+    /// #     .service(web::scope("/admin").wrap(login).route("/", since))
+    /// #     .wrap(sessions());
+    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// watch.forward(Duration::from_secs(60));
+    /// let since = text(browser.open("/admin/").await).await;
+    /// assert_eq!(since, "Thu, 01 Jan 1970 00:00:00 GMT"); // where this clock began
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn since(&self) -> SystemTime {
         self.0.since
@@ -98,6 +154,26 @@ impl User {
 
     /// The id of the login, by which it can be [ended](BasicLogin::end_login). None for a program
     /// without a session, which has no login.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{BasicLogin, User};
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let has_id = web::get().to(async |user: User| format!("{}", user.login_id().is_some()));
+    /// # let app = App::new()
+    /// #     .service(web::scope("/admin").wrap(login).route("/", has_id))
+    /// #     .wrap(sessions());
+    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// assert_eq!(text(browser.open("/admin/").await).await, "true");
+    /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE).to_request();
+    /// assert_eq!(test::call_and_read_body(&browser.app, curl).await, "false");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn login_id(&self) -> Option<LoginId> {
         self.0.login.map(|it| it.id)
@@ -111,20 +187,48 @@ impl User {
     /// a password found to be no longer good by another request. The
     /// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline) does not: who keeps a socket open
     /// is there. Who logs in as somebody else without logging out goes on with the login, and what was
-    /// opened before with it. While it cannot be looked up whether the login has ended, it is taken to go on. For a
-    /// program without a session, which cannot log out, it never resolves.
+    /// opened before with it. While it cannot be looked up whether the login has ended, it is taken to
+    /// go on. For a program without a session, which cannot log out, it never resolves.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a Tokio runtime; actix-web's is one.
     ///
     /// ```
-    /// use actix_basic_logout::User;
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::sync::atomic::AtomicBool;
+    /// use actix_basic_logout::{BasicLogin, User};
     /// use actix_web::rt;
     ///
-    /// async fn events(user: User) {
+    /// static IS_OPEN: AtomicBool = AtomicBool::new(false);
+    ///
+    /// // At `/admin/`.
+    /// async fn events(user: User) -> &'static str {
+    ///     IS_OPEN.store(true, Relaxed);
     ///     rt::spawn(async move {
     ///         user.ended().await;
-    ///         // Close the socket.
+    ///         IS_OPEN.store(false, Relaxed); // close the socket
     ///     });
+    ///     "open"
     /// }
-    /// # let _ = events;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// # let app = App::new()
+    /// #     .service(web::scope("/admin").wrap(login.clone()).default_service(web::to(events)))
+    /// #     .route("/logout", web::to(login.logout()))
+    /// #     .wrap(sessions());
+    /// # let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// assert!(IS_OPEN.load(Relaxed));
+    /// browser.open("/logout").await;
+    /// # for _ in 0..100 {
+    /// #     tokio::task::yield_now().await;
+    /// # }
+    /// assert!(!IS_OPEN.load(Relaxed));
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let user = Arc::clone(&self.0);

@@ -68,17 +68,30 @@ enum Source {
 impl Users {
     /// Users with their passwords in the clear. They are compared in constant time.
     ///
-    /// ```
-    /// use actix_basic_logout::Users;
-    ///
-    /// assert!(Users::in_the_clear([("alice", "wonderland"), ("bob", "builder")]).is_ok());
-    /// assert!(Users::in_the_clear([("alice", "")]).is_err());
-    /// ```
-    ///
     /// # Errors
     ///
     /// [`UsersError`] if there is no user, one is there twice, has an empty password or one that
     /// looks like a hash, or could never log in.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{Authenticator, Users};
+    ///
+    /// let req = TestRequest::default().to_http_request();
+    /// let users = Users::in_the_clear([("alice", "wonderland"), ("bob", "builder")])?;
+    /// assert!(users.authenticate(&req, &basic("bob", "builder")).await?);
+    /// assert!(!users.authenticate(&req, &basic("bob", "wonderland")).await?);
+    ///
+    /// let error = Users::in_the_clear([("alice", "")]).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     r#"the list of users, entry 1: user "alice" has an empty password"#
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn in_the_clear<U, P>(users: impl IntoIterator<Item = (U, P)>) -> Result<Self, UsersError>
     where
         U: Into<String>,
@@ -96,6 +109,23 @@ impl Users {
     /// [`UsersError`] if there is no user, one is there twice or could never log in, or a hash is
     /// weak, malformed, not known, or would cost too much: more than 1 GiB of memory, or than some
     /// seconds.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{Authenticator, Users};
+    ///
+    /// let req = TestRequest::default().to_http_request();
+    /// // In earnest at a cost of 12, not 4.
+    /// let alice = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+    /// let users = Users::hashed([("alice", alice)])?;
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// assert!(!users.authenticate(&req, &basic("alice", "looking-glass")).await?);
+    /// assert!(!users.authenticate(&req, &basic("bob", "wonderland")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn hashed<U, H>(users: impl IntoIterator<Item = (U, H)>) -> Result<Self, UsersError>
     where
         U: Into<String>,
@@ -105,19 +135,25 @@ impl Users {
         Ok(Self::of(Source::Hashed(Arc::new(table))))
     }
 
-    /// Users from an environment variable: lines of `user-id:hash`, as in an htpasswd file.
-    ///
-    /// ```
-    /// use actix_basic_logout::Users;
-    ///
-    /// let error = Users::env("NO_SUCH_VARIABLE").unwrap_err();
-    /// assert!(error.to_string().starts_with("the environment variable NO_SUCH_VARIABLE is not set"));
-    /// ```
+    /// Users from an environment variable: lines of `user-id:hash`, as in an htpasswd file. It is
+    /// read once.
     ///
     /// # Errors
     ///
     /// [`UsersError`] as for [`hashed`](Self::hashed), and if the variable is not set or not
     /// UTF-8.
+    ///
+    /// ```sh
+    /// ADMINS=$(htpasswd -nB -C 12 alice) cargo run
+    /// ```
+    ///
+    /// ```
+    /// use actix_basic_logout::Users;
+    ///
+    /// // Without it:
+    /// let error = Users::env("ADMINS").unwrap_err();
+    /// assert!(error.to_string().starts_with("the environment variable ADMINS is not set; "));
+    /// ```
     pub fn env(name: &str) -> Result<Self, UsersError> {
         let (place, text) = variable(name)?;
         let table = Table::new(&place, &lines(&place, text.as_bytes())?)?;
@@ -125,12 +161,25 @@ impl Users {
     }
 
     /// Users from an environment variable with passwords in the clear: lines of
-    /// `user-id:password`, where a password may hold colons.
+    /// `user-id:password`, where a password may hold colons. It is read once.
     ///
     /// # Errors
     ///
     /// [`UsersError`] as for [`in_the_clear`](Self::in_the_clear), and if the variable is not set
     /// or not UTF-8.
+    ///
+    /// ```sh
+    /// ADMINS=alice:wonderland cargo run
+    /// ```
+    ///
+    /// ```
+    /// use actix_basic_logout::Users;
+    ///
+    /// // What Cargo sets is no user's line.
+    /// let error = Users::env_in_the_clear("CARGO_PKG_NAME").unwrap_err();
+    /// assert_eq!(error.line(), Some(1));
+    /// assert!(error.to_string().contains("CARGO_PKG_NAME, line 1: has no colon"));
+    /// ```
     pub fn env_in_the_clear(name: &str) -> Result<Self, UsersError> {
         let (place, text) = variable(name)?;
         let users = InTheClear::new(&place, &lines(&place, text.as_bytes())?)?;
@@ -152,6 +201,27 @@ impl Users {
     ///
     /// [`UsersError`] with the line and the cure, as for [`hashed`](Self::hashed), and if the file
     /// cannot be read or is longer than 16 MiB.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::fs;
+    /// use actix_basic_logout::{Authenticator, Users};
+    ///
+    /// let req = TestRequest::default().to_http_request();
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("users.htpasswd");
+    /// fs::write(&path, format!("# admins\nalice:{HASHED}\n"))?;
+    /// let users = Users::htpasswd(&path)?;
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    ///
+    /// fs::write(&path, "alice:$apr1$OGldTsbP$iiI7M99eL5NYW4VNVZuNV1\n")?;
+    /// let error = Users::htpasswd(&path).unwrap_err();
+    /// assert!(error.to_string().contains(r#"line 1: user "alice" has an apr1 (MD5) hash"#));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn htpasswd(path: impl AsRef<Path>) -> Result<Self, UsersError> {
         let file = Htpasswd::open(path.as_ref().to_owned())?;
         Ok(Self::of(Source::File(Arc::new(file))))
@@ -162,13 +232,55 @@ impl Users {
     }
 
     /// Where hashes are computed. Default: [`HashPool::shared`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{Authenticator, HashPool, Users};
+    ///
+    /// let req = TestRequest::default().to_http_request();
+    /// let pool = HashPool::new().threads(1).waiting(0);
+    /// let users = Users::hashed([("alice", HASHED)])?.hash_pool(pool);
+    /// let good = basic("alice", "wonderland");
+    /// let (first, second) =
+    ///     tokio::join!(users.authenticate(&req, &good), users.authenticate(&req, &good));
+    /// assert!(first?);
+    /// assert_eq!(second.unwrap_err().as_response_error().status_code(), 503);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn hash_pool(mut self, pool: HashPool) -> Self {
         self.pool = pool;
         self
     }
 
-    /// The clock by which the file is looked at. Default: [`Instant::now`]. For tests.
+    /// The clock by which an htpasswd file is looked at again. Default: [`Instant::now`]. For
+    /// tests.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # use std::fs;
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::{Authenticator, Users};
+    ///
+    /// let req = TestRequest::default().to_http_request();
+    /// let alice = basic("alice", "wonderland");
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("users.htpasswd");
+    /// # fs::write(&path, format!("alice:{HASHED}"))?;
+    /// let watch = Watch::default();
+    /// let users = Users::htpasswd(&path)?.clock(watch.instant());
+    /// assert!(users.authenticate(&req, &alice).await?);
+    /// fs::write(&path, format!("carol:{HASHED}"))?;
+    /// assert!(users.authenticate(&req, &alice).await?);
+    /// watch.forward(Duration::from_secs(1));
+    /// assert!(!users.authenticate(&req, &alice).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -456,6 +568,13 @@ impl Place {
 
 /// Why a list of [`Users`] cannot be used: it names the place, the line, and what to do. It never
 /// shows a password or a hash.
+///
+/// ```
+/// use actix_basic_logout::Users;
+///
+/// let error = Users::htpasswd("nowhere/users.htpasswd").unwrap_err();
+/// assert!(error.to_string().starts_with("nowhere/users.htpasswd cannot be read: "));
+/// ```
 #[derive(Clone, Debug)]
 pub struct UsersError {
     text: String,
@@ -465,6 +584,15 @@ pub struct UsersError {
 
 impl UsersError {
     /// The line, or the entry of a list, counted from 1; none if it is about the whole.
+    ///
+    /// ```
+    /// use actix_basic_logout::Users;
+    ///
+    /// let error = Users::in_the_clear([("alice", "wonderland"), ("alice", "x")]).unwrap_err();
+    /// assert_eq!(error.line(), Some(2));
+    /// let error = Users::in_the_clear([("", ""); 0]).unwrap_err();
+    /// assert_eq!(error.line(), None);
+    /// ```
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.line

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use actix_basic_logout::{BasicLoginBuilder, LogoutAnswer, LogoutClears};
+use actix_basic_logout::{BasicLoginBuilder, Client, LogoutAnswer, LogoutClears};
 
 use crate::support::{
     browser::{Browser, Engine, Kind},
-    site::{A, B, Credentials, Setup, Site, Store, Wire},
+    site::{A, B, Credentials, LOGIN_DEADLINE, Setup, Site, Store, Wire, at_once},
 };
 
 const ALICE: Credentials = ("alice", "one");
@@ -391,6 +391,22 @@ async fn the_session_without_the_credentials_passes_nobody() {
 }
 
 #[actix_web::test]
+async fn a_public_page_reads_the_session_for_whoever_brings_its_cookie() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site);
+            assert_eq!(browser.open(site, "/a/write").status, 200);
+            let number = site.seen().served.last().unwrap().0;
+            let thief = |path| site.answer(&Wire::page(path, browser.cookie.clone()));
+            assert_eq!(thief("/free/read").body, format!("{number}"));
+            assert_eq!(thief("/a/").status, 401);
+        },
+    )
+    .await;
+}
+
+#[actix_web::test]
 async fn a_logged_in_request_writes_no_session_and_checks_no_password() {
     everywhere(
         |_| {},
@@ -520,6 +536,36 @@ async fn a_store_that_is_down_is_no_refusal() {
 }
 
 #[actix_web::test]
+async fn public_pages_touch_no_store_unless_a_session_is_brought() {
+    let site = Site::new(&Setup::new(Store::Memory)).await;
+    let mut browser = Browser::new(Engine::Firefox);
+    logged_in(&mut browser, &site);
+    site.memory.set_broken(true);
+    for (cookie, status) in [(None, 200), (browser.cookie.clone(), 500)] {
+        for wire in [Wire::page("/free", None), curl("/free", Some(ALICE), None)] {
+            assert_eq!(site.answer(&Wire { cookie: cookie.clone(), ..wire }).status, status);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_browser_that_is_called_a_program_is_served_without_a_session_and_cannot_log_out() {
+    for store in STORES {
+        let programs = |it: BasicLoginBuilder| it.classify_with(|_| Client::Program);
+        let site = Site::with(&Setup::new(store), programs).await;
+        let mut browser = Browser::new(Engine::Chromium);
+        logged_in(&mut browser, &site);
+        assert_eq!(browser.cookie, None);
+        browser.open(&site, "/logout");
+        for path in ["/a/", "/a/x"] {
+            let wire =
+                Wire { credentials: Some(ALICE), ..Wire::page(path, browser.cookie.clone()) };
+            assert_eq!(site.answer(&wire).body, "Signed in as alice");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_program_is_served_each_time_and_leaves_nothing() {
     everywhere(
         |_| {},
@@ -589,6 +635,50 @@ async fn log_out_empties_the_session_of_what_the_application_keeps_there_or_leav
             assert_eq!(site.dump(browser.cookie.as_deref()).contains("written"), kept, "{store:?}");
         }
     }
+}
+
+#[actix_web::test]
+async fn what_the_application_keeps_in_the_session_outlives_a_login_that_ends_without_a_log_out() {
+    type End = (&'static str, fn(&Site));
+    let ends: [End; 3] = [
+        ("expired", |site| site.seen().now += LOGIN_DEADLINE),
+        ("revoked", |site| at_once(site.logins.0.revoke_user("alice")).unwrap()),
+        ("no longer accepted", |site| {
+            site.seen().revoked.push("one");
+            site.seen().now += Duration::from_secs(300);
+        }),
+    ];
+    for (how, end) in ends {
+        everywhere(
+            |setup| setup.deadlines = how == "expired",
+            async |browser, site| {
+                logged_in(browser, site);
+                assert_eq!(browser.open(site, "/a/write").status, 200);
+                end(site);
+                assert_eq!(browser.open(site, "/a/").status, 401, "{how}");
+                assert_eq!(browser.types(site, BOB).body, "Signed in as bob", "{how}");
+                assert!(site.dump(browser.cookie.as_deref()).contains("written"), "{how}");
+            },
+        )
+        .await;
+    }
+}
+
+#[actix_web::test]
+async fn what_the_application_keeps_in_the_session_outlives_a_change_of_users() {
+    everywhere(
+        |_| {},
+        async |browser, site| {
+            logged_in(browser, site);
+            assert_eq!(browser.open(site, "/a/write").status, 200);
+            let bob = Wire { credentials: Some(BOB), ..Wire::page("/a/", browser.cookie.clone()) };
+            let answer = site.answer(&bob);
+            assert_eq!(answer.body, "Signed in as bob");
+            let session = answer.set_cookie.or(browser.cookie.clone());
+            assert!(site.dump(session.as_deref()).contains("written"));
+        },
+    )
+    .await;
 }
 
 #[actix_web::test]
@@ -675,6 +765,31 @@ async fn what_one_origin_has_shown_proves_nothing_about_another() {
         },
     )
     .await;
+}
+
+#[actix_web::test]
+async fn an_origin_that_changes_under_a_log_out_costs_a_second_prompt() {
+    for (changes, prompts) in [(false, 1), (true, 2)] {
+        for store in STORES {
+            let site = Site::new(&Setup::new(store)).await;
+            let mut cookie = None;
+            let mut by_proxy = |path: &str, credentials, is_https| {
+                let mut wire = Wire { credentials, ..Wire::page(path, cookie.clone()) };
+                if is_https {
+                    wire.headers.push(("x-forwarded-proto", "https".to_owned()));
+                }
+                let answer = site.answer(&wire);
+                cookie = answer.set_cookie.or(cookie.take());
+                answer.status
+            };
+            assert_eq!(by_proxy("/a/", None, true), 401);
+            assert_eq!(by_proxy("/a/", Some(ALICE), true), 200);
+            assert_eq!(by_proxy("/logout", Some(ALICE), true), 401);
+            // Each refusal has the browser ask its user again.
+            let types = |_: &usize| by_proxy("/logout", Some(ALICE), !changes) == 303;
+            assert_eq!((1..9).find(types), Some(prompts), "{store:?}");
+        }
+    }
 }
 
 #[actix_web::test]
@@ -860,6 +975,23 @@ async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
         },
     )
     .await;
+}
+
+#[actix_web::test]
+async fn a_public_page_that_writes_late_may_begin_a_session_that_knows_of_no_log_out() {
+    for (writes, status) in [(false, 401), (true, 200)] {
+        let site = Site::new(&Setup::new(Store::Memory)).await;
+        let mut browser = Browser::new(Engine::Chromium);
+        browser.open(&site, "/a/x/y");
+        assert_eq!(browser.types(&site, ALICE).body, "Signed in as alice");
+        let late = Wire::page("/free/write", browser.cookie.clone());
+        assert_eq!(browser.fetch(&site, "/logout"), 204);
+        if writes {
+            browser.cookie = site.answer(&late).set_cookie;
+        }
+        // To a page above the one where it was asked the browser sends nothing unasked.
+        assert_eq!(browser.open(&site, "/a/").status, status);
+    }
 }
 
 #[actix_web::test]

@@ -387,6 +387,17 @@ async fn a_login_that_has_ended_is_over_at_once_and_a_programs_never() {
     assert!(waiting.goes_on().await);
 }
 
+#[test]
+#[should_panic(expected = "there is no reactor running")]
+fn the_end_of_a_login_cannot_be_waited_for_outside_a_runtime() {
+    let alice = rt::System::new().block_on(async {
+        let site = Site::new(&Setup::new(Store::Cookie)).await;
+        logged_in(&site, Engine::Chromium, "/a/", ALICE);
+        user(&site)
+    });
+    at_once(alice.ended());
+}
+
 /// A `WebSocket`'s handshake, as Safari sends it.
 fn handshake(cookie: Option<String>) -> Wire {
     let headers = vec![

@@ -1,9 +1,14 @@
 //! How a realm is built and where it can be put.
 
-use std::{fmt::Debug, time::Duration};
+use std::{
+    fmt::Debug,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use actix_basic_logout::{
-    BasicLoginBuilder, Client, ConfigError, Logout, LogoutAnswer, LogoutClears, Notice, Reason,
+    BasicLoginBuilder, Client, ConfigError, HashPool, Logout, LogoutAnswer, LogoutClears, Notice,
+    Reason, RedisRevocationStore,
 };
 use actix_web::middleware::{Compat, Condition, Logger};
 
@@ -169,6 +174,23 @@ async fn two_realms_do_not_let_each_others_users_in() {
         ask(&site, program("/admin/").insert_header(bob)).await.challenge(),
         Some(CHALLENGE)
     );
+}
+
+#[test]
+fn what_needs_a_runtime_panics_without_one() {
+    fn panics(future: impl Future) {
+        let polled = catch_unwind(AssertUnwindSafe(|| begins(&mut Box::pin(future)).is_some()));
+        let panic = polled.expect_err("a panic");
+        let message = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+        let message = message.expect("a text");
+        assert!(message.contains("there is no reactor running"), "{message}");
+    }
+    let pool = HashPool::new();
+    panics(pool.hash("wonderland"));
+    panics(pool.verify(None, "wonderland"));
+    panics(pool.reverify(None, "wonderland"));
+    panics(RedisRevocationStore::new("redis://127.0.0.1:1"));
 }
 
 #[test]

@@ -167,6 +167,20 @@ async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
 }
 
 #[actix_web::test]
+async fn forwarded_counts_from_nobody() {
+    for proxies in [&[][..], &["10.0.0.0/8"][..]] {
+        let (users, watch) = (Counted::new(), Watch::new());
+        let throttle = three(&users, &watch).trusted_proxies(proxies).expect("networks");
+        let site = site_of(throttle, &watch).await;
+        for number in 0..6 {
+            let by = from("10.0.0.1").insert_header(("Forwarded", format!("for=1.2.3.{number}")));
+            let status = status_of(&site, by, &format!("user{number}"), "x").await;
+            assert_eq!(status, if number < 5 { 401 } else { 429 }, "{proxies:?}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_proxy_that_nobody_has_named_is_told_once() {
     let (users, watch) = (Counted::new(), Watch::new());
     let (log, guard) = Log::listen();

@@ -542,6 +542,14 @@ async fn serve<S: SessionStore + 'static>(
         .route("/deep/below/logout", logout(&a))
         .route("/free", web::to(async || "free"))
         .route(
+            "/free/read",
+            web::to(async |session: Session| {
+                session
+                    .get::<u32>("written")
+                    .map(|it| it.map_or_else(String::new, |it| it.to_string()))
+            }),
+        )
+        .route(
             "/free/write",
             web::to(async |session: Session| {
                 session.insert("written", "free").unwrap();
