@@ -214,6 +214,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn another_file_in_its_place_has_another_stamp() {
         let directory = tempfile::tempdir().expect("a directory");

@@ -196,6 +196,9 @@
 //! - [Content-Security-Policy](guide::csp)
 //! - [What it cannot do](guide::limits)
 
+// On docs.rs each item names the feature that it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "throttle")]
 mod address;
 mod authenticator;
