@@ -56,15 +56,20 @@ fn secrets() -> Vec<(&'static str, String)> {
     ] {
         let base64 = BASE64_STANDARD.encode(&secret).trim_end_matches('=').to_owned();
         for text in [secret, base64] {
-            let hex = text.bytes().fold(String::new(), |mut hex, it| {
-                write!(hex, "{it:02x}").expect("a string takes it");
-                hex
-            });
+            let hex = digits("", &text);
             let list = format!("{:?}", text.as_bytes()).trim_matches(['[', ']']).to_owned();
             forms.extend([text, hex, list].map(|form| (name, form)));
         }
     }
     forms
+}
+
+/// In hexadecimal digits, with something before each two.
+fn digits(before: &str, text: &str) -> String {
+    text.bytes().fold(String::new(), |mut digits, it| {
+        write!(digits, "{before}{it:02x}").expect("a string takes it");
+        digits
+    })
 }
 
 /// Where a test looks, and what was seen there.
@@ -233,8 +238,24 @@ impl World {
         welcome.session()
     }
 
-    /// Every route, by each kind of client, with each kind of credentials and session.
+    /// Everything there is to ask, and which reasons the application was told.
     async fn drive(mut self) -> (Seen, HashSet<Reason>) {
+        self.walk_about().await;
+        self.guess().await;
+        self.log_out().await;
+        self.lose_logins().await;
+        self.break_down().await;
+        let notices = std::mem::take(&mut *self.notices.lock().expect("unpoisoned"));
+        let mut reasons = HashSet::new();
+        for (reason, shown) in notices {
+            reasons.insert(reason);
+            self.seen.note("Debug of Notice", shown);
+        }
+        (self.seen, reasons)
+    }
+
+    /// Every route, by each kind of client, with each kind of credentials and session.
+    async fn walk_about(&mut self) {
         let wrong = || basic("alice", WRONG);
         let asked = self.ask("first visit", page("/admin/")).await.session();
         let req = page("/admin/").cookie(asked).insert_header(wrong());
@@ -283,8 +304,10 @@ impl World {
         let mut forged = login.clone();
         forged.set_value(format!("x{}", login.value()));
         self.ask("a forged session", page("/admin/").cookie(forged).insert_header(alice())).await;
+    }
 
-        // Programs, remembered and not.
+    /// Programs, remembered and not, and those who guess.
+    async fn guess(&mut self) {
         for name in ["a program", "a program again"] {
             self.ask(name, program("/admin/").insert_header(alice())).await;
         }
@@ -300,8 +323,10 @@ impl World {
         for name in ["no cookies", "still no cookies", "never any cookies"] {
             self.ask(name, page("/admin/b").insert_header(alice())).await;
         }
+    }
 
-        // Every way out.
+    /// Every way out.
+    async fn log_out(&mut self) {
         for (name, req) in [
             ("log-out, by a page", page("/logout")),
             ("log-out, by a form", page("/logout").method(Method::POST)),
@@ -322,8 +347,10 @@ impl World {
             self.ask("after a log-out", page("/admin/").cookie(after).insert_header(alice())).await;
             self.ask("overtaken", fetch("/admin/api").cookie(login).insert_header(alice())).await;
         }
+    }
 
-        // Every way in which a login ends without one.
+    /// Every way in which a login ends without a log-out.
+    async fn lose_logins(&mut self) {
         let login = self.log_in().await;
         self.login.revoke_user("alice").await.expect("revoked");
         self.ask("revoked", page("/admin/").cookie(login).insert_header(alice())).await;
@@ -340,8 +367,10 @@ impl World {
         }
         fs::write(&path, format!("alice:{HASH}\nbob:{BOBS_HASH}\n")).expect("written");
         self.watch.set(self.watch.seconds().as_secs() + 300);
+    }
 
-        // What cannot be reached.
+    /// Stores that cannot be reached.
+    async fn break_down(&mut self) {
         let login = self.log_in().await;
         self.ended.set_broken(true);
         for path in ["/admin/", "/logout", "/public/"] {
@@ -352,14 +381,6 @@ impl World {
         self.memory.set_broken(true);
         self.ask("no sessions", page("/admin/").cookie(login.clone()).insert_header(alice())).await;
         self.memory.set_broken(false);
-
-        let notices = std::mem::take(&mut *self.notices.lock().expect("unpoisoned"));
-        let mut reasons = HashSet::new();
-        for (reason, shown) in notices {
-            reasons.insert(reason);
-            self.seen.note("Debug of Notice", shown);
-        }
-        (self.seen, reasons)
     }
 }
 
@@ -593,10 +614,7 @@ async fn nothing_that_a_client_sends_begins_a_line_of_the_log() {
     for text in ["\nFORGED", "\rFORGED", "\u{1b}[2KFORGED", "\u{2028}FORGED", "\u{202e}FORGED"] {
         for name in [format!("alice{text}"), format!("{text}alice")] {
             let session = ask(&site, page("/admin/")).await.session();
-            let path = format!(
-                "/admin/{}",
-                name.bytes().map(|it| format!("%{it:02x}")).collect::<String>()
-            );
+            let path = format!("/admin/{}", digits("%", &name));
             for _ in 0..2 {
                 let typed = page("/admin/").cookie(session.clone());
                 ask(&site, typed.insert_header(basic(&name, "x"))).await;
