@@ -29,7 +29,7 @@ const DEPENDS_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, Sec-Fet
 /// The two challenges of a realm, ready to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenges {
-    basic: HeaderValue,
+    pub(crate) basic: HeaderValue,
     quiet: HeaderValue,
 }
 

@@ -214,6 +214,9 @@ mod ended;
 #[cfg(feature = "throttle")]
 mod failures;
 mod fingerprint;
+#[cfg(all(fuzzing, feature = "users"))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "users")]

@@ -339,13 +339,13 @@ impl fmt::Debug for Users {
 
 /// Passwords in the clear, kept as keyed fingerprints of user-id and password: to look through
 /// them all takes as long whoever is looked for.
-struct InTheClear {
+pub(crate) struct InTheClear {
     key: FingerprintKey,
-    users: Vec<Fingerprint>,
+    pub(crate) users: Vec<Fingerprint>,
 }
 
 impl InTheClear {
-    fn new(place: &Place, entries: &[Entry]) -> Result<Self, UsersError> {
+    pub(crate) fn new(place: &Place, entries: &[Entry]) -> Result<Self, UsersError> {
         let key = FingerprintKey::random();
         let mut users = Vec::new();
         for Entry { number, user_id, secret } in checked(place, entries)? {
@@ -385,8 +385,8 @@ fn looks_hashed(secret: &str) -> bool {
 /// Users and their hashes.
 #[derive(Debug)]
 pub(crate) struct Table {
-    users: HashMap<String, PasswordHash>,
-    kinds: Vec<Kind>,
+    pub(crate) users: HashMap<String, PasswordHash>,
+    pub(crate) kinds: Vec<Kind>,
 }
 
 impl PartialEq for Table {
@@ -464,6 +464,11 @@ pub(crate) fn lines(place: &Place, bytes: &[u8]) -> Result<Vec<Entry>, UsersErro
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = str::from_utf8(line)
             .map_err(|_| place.error(Some(number), "is not UTF-8; save it as UTF-8"))?;
+        // Two files were joined. Nobody types it, so that user could never log in.
+        if line.starts_with('\u{feff}') {
+            let what = "begins with a byte order mark, as at the start of another file; remove it";
+            return Err(place.error(Some(number), what));
+        }
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }

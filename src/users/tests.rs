@@ -90,6 +90,14 @@ fn what_is_wrong_with_a_file_is_told_with_line_and_cure() {
 }
 
 #[test]
+fn a_byte_order_mark_between_joined_files_is_told_and_no_part_of_a_user_id() {
+    let told =
+        ", line 2: begins with a byte order mark, as at the start of another file; remove it";
+    refuses(format!("\u{feff}alice:{HASH}\n\u{feff}bob:{HASH}\n"), told);
+    refuses(format!("alice:{HASH}\n\u{feff}# users\nbob:{HASH}\n"), told);
+}
+
+#[test]
 fn every_login_costs_one_hash_of_each_kind_so_there_are_eight_kinds_at_most() {
     let user = |rounds: usize| {
         let hash = "c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";

@@ -7,6 +7,7 @@ mod authenticators;
 mod cross_site;
 mod htpasswd;
 mod known;
+mod leaks;
 mod own_responses;
 mod passwords;
 mod refusals;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracing::{Dispatch, Level, subscriber::DefaultGuard};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
 
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
@@ -20,16 +20,16 @@ pub struct Listening {
 }
 
 impl Log {
-    /// Everything that this thread logs from now on.
+    /// Everything that this thread logs from now on, by `log` as well as by `tracing`.
     pub fn listen() -> (Self, Listening) {
         let log = Self::default();
         let second = Dispatch::new(tracing_subscriber::registry());
-        let subscriber = tracing_subscriber::fmt()
+        let guard = tracing_subscriber::fmt()
             .with_max_level(Level::TRACE)
             .with_ansi(false)
             .with_writer(log.clone())
-            .finish();
-        let guard = tracing::subscriber::set_default(subscriber);
+            .finish()
+            .set_default();
         (log, Listening { _guard: guard, _second: second })
     }
 

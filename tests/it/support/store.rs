@@ -37,6 +37,11 @@ impl MemoryStore {
         self.inner.lock().unwrap().sessions.get(key).cloned()
     }
 
+    /// All that is in any session.
+    pub fn all(&self) -> String {
+        format!("{:?}", self.inner.lock().unwrap().sessions).replace('\\', "")
+    }
+
     /// Puts a raw value into every session.
     pub fn set(&self, key: &str, value: &str) {
         for state in self.inner.lock().unwrap().sessions.values_mut() {

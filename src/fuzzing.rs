@@ -1,0 +1,67 @@
+//! What the fuzz targets in `tests/fuzz` call. `cargo fuzz` alone builds it; it is no part of the API.
+
+use std::path::Path;
+
+use actix_session::Session;
+use actix_web::http::header::{HeaderMap, HeaderValue};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+
+use crate::{
+    challenge::Challenges,
+    credentials::Authorization,
+    login::{self, Found},
+    users::{InTheClear, Place, Table, UsersError, lines},
+};
+
+#[derive(Clone, Copy, Debug)]
+pub struct Unusable;
+
+/// What a request presents, if anything.
+pub fn credentials(headers: &HeaderMap) -> Result<Option<BasicAuth>, Unusable> {
+    match Authorization::read(headers) {
+        Authorization::Missing => Ok(None),
+        Authorization::Unusable => Err(Unusable),
+        Authorization::Basic(auth) => Ok(Some(auth)),
+    }
+}
+
+/// The challenge of a realm, if a header can carry it.
+pub fn challenge(realm: &str) -> Option<HeaderValue> {
+    Challenges::of(realm).ok().map(|it| it.basic)
+}
+
+/// A realm's entry in a session.
+#[derive(Debug)]
+pub struct Entry(login::Entry);
+
+impl Entry {
+    pub fn find(session: &Session, realm: &str) -> Option<Self> {
+        match login::find(session, &login::key_of(realm)) {
+            Found::Entry(entry) => Some(Self(entry)),
+            Found::Nothing | Found::Unreadable => None,
+        }
+    }
+
+    pub fn put(&self, session: &Session, realm: &str) {
+        login::put(session, &login::key_of(realm), &self.0);
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |it: &Self| (it.0.id, it.0.origin.clone(), it.0.state.clone());
+        parts(self) == parts(other)
+    }
+}
+
+/// How many users and kinds of hashes a file of this content holds.
+pub fn htpasswd(path: &Path, content: &[u8]) -> Result<(usize, usize), UsersError> {
+    let place = Place::File(path.to_owned());
+    Table::new(&place, &lines(&place, content)?).map(|it| (it.users.len(), it.kinds.len()))
+}
+
+/// How many users a variable of this content holds.
+pub fn in_the_clear(name: &str, content: &[u8]) -> Result<usize, UsersError> {
+    let place = Place::Variable(name.to_owned());
+    InTheClear::new(&place, &lines(&place, content)?).map(|it| it.users.len())
+}

@@ -1,0 +1,642 @@
+//! Everything that can be asked of a site, in every kind of session, with all logs read: no secret
+//! comes to light. Its twins let one out on purpose, to see that it would be found.
+
+use std::{
+    collections::HashSet,
+    fmt::{self, Write},
+    fs,
+    future::ready,
+    path::Path,
+    sync::Mutex,
+};
+
+use actix_basic_logout::{
+    HashPool, LogoutAnswer, Notice, Reason, RedisRevocationStore, Remember, RevocationError,
+    Throttle, TryLater, Users, session_store_errors,
+};
+use actix_session::{Session, config::CookieContentSecurity, storage::SessionStore};
+use actix_web::{
+    HttpResponse,
+    cookie::CookieJar,
+    http::Method,
+    middleware::{Logger, from_fn},
+};
+
+use super::*;
+use crate::support::{
+    log::Log,
+    store::{MemoryStore, Revocations},
+};
+
+const PASSWORD: &str = "wonderland";
+const BOBS: &str = "builder of bridges";
+const WRONG: &str = "looking-glass";
+const HASH: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+const BOBS_HASH: &str = "$2y$04$6dXHRFvDRSojUjRsd35wNeh5jmgMwmPfmLNMdbAZRwDwBdYc.pV.6";
+const FINGERPRINT_KEY: &str = "the key of fingerprints, of 40 bytes or so";
+const SESSION_KEY: &str = "the session's own key, which is as long as a key must be: 64 or more";
+const REDIS_PASSWORD: &str = "open-sesame";
+
+/// Every secret, in each form in which it may come to light: as it is or in base64, as headers and
+/// cookies have it, and each of those in hexadecimal digits or as `Debug` shows bytes.
+fn secrets() -> Vec<(&'static str, String)> {
+    let mut forms = Vec::new();
+    for (name, secret) in [
+        ("alice's password", PASSWORD.to_owned()),
+        ("bob's password", BOBS.to_owned()),
+        ("a wrong password", WRONG.to_owned()),
+        ("alice's credentials", format!("alice:{PASSWORD}")),
+        ("bob's credentials", format!("bob:{BOBS}")),
+        ("wrong credentials", format!("alice:{WRONG}")),
+        ("alice's hash", HASH[7..].to_owned()),
+        ("bob's hash", BOBS_HASH[7..].to_owned()),
+        ("the fingerprints' key", FINGERPRINT_KEY.to_owned()),
+        ("the sessions' key", SESSION_KEY.to_owned()),
+        ("the password of Redis", REDIS_PASSWORD.to_owned()),
+    ] {
+        let base64 = BASE64_STANDARD.encode(&secret).trim_end_matches('=').to_owned();
+        for text in [secret, base64] {
+            let hex = digits("", &text);
+            let list = format!("{:?}", text.as_bytes()).trim_matches(['[', ']']).to_owned();
+            forms.extend([text, hex, list].map(|form| (name, form)));
+        }
+    }
+    forms
+}
+
+/// In hexadecimal digits, with something before each two.
+fn digits(before: &str, text: &str) -> String {
+    text.bytes().fold(String::new(), |mut digits, it| {
+        write!(digits, "{before}{it:02x}").expect("a string takes it");
+        digits
+    })
+}
+
+/// Where a test looks, and what was seen there.
+#[derive(Default)]
+struct Seen(Vec<(String, String)>);
+
+impl Seen {
+    fn note(&mut self, place: impl Into<String>, text: impl Into<String>) {
+        self.0.push((place.into(), text.into()));
+    }
+
+    /// Places, and which secrets they give away.
+    fn leaks(&self) -> Vec<(&str, &'static str)> {
+        let secrets = secrets();
+        let mut leaks = Vec::new();
+        for (place, text) in &self.0 {
+            for (name, form) in &secrets {
+                if text.contains(form) && !leaks.contains(&(&**place, *name)) {
+                    leaks.push((&**place, *name));
+                }
+            }
+        }
+        leaks
+    }
+
+    fn all(&self, place: &str) -> String {
+        let texts = self.0.iter().filter(|it| it.0.ends_with(place)).map(|it| &*it.1);
+        texts.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Where a page gives a secret away, if it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leak {
+    Nowhere,
+    Log,
+    Session,
+    Body,
+    Header,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Store {
+    Cookie,
+    Memory,
+}
+
+/// One way to set it all up.
+#[derive(Clone, Debug)]
+struct Case {
+    store: Store,
+    security: Security,
+    answer: LogoutAnswer,
+    /// Whether the application has responses of its own.
+    own: bool,
+    leak: Leak,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Security {
+    Private,
+    Signed,
+}
+
+fn key() -> Key {
+    Key::from(SESSION_KEY.as_bytes())
+}
+
+/// What a session's cookie holds, behind encryption or signature.
+fn opened(cookie: &Cookie<'static>, security: Security) -> String {
+    let mut jar = CookieJar::new();
+    jar.add_original(cookie.clone());
+    let opened = match security {
+        Security::Private => jar.private(&key()).get(cookie.name()),
+        Security::Signed => jar.signed(&key()).get(cookie.name()),
+    };
+    opened.map(|it| it.value().to_owned()).unwrap_or_default()
+}
+
+/// A site under a case, and the switches of its surroundings.
+struct World {
+    site: Site,
+    login: BasicLogin,
+    watch: Watch,
+    memory: MemoryStore,
+    ended: Revocations,
+    users: tempfile::TempDir,
+    notices: Arc<Mutex<Vec<(Reason, String)>>>,
+    case: Case,
+    seen: Seen,
+}
+
+impl World {
+    async fn new(case: Case) -> Self {
+        let (watch, memory, ended) = (Watch::new(), MemoryStore::default(), Revocations::default());
+        let notices: Arc<Mutex<Vec<_>>> = Arc::default();
+        let users = tempfile::tempdir().expect("a directory");
+        let path = users.path().join("users.htpasswd");
+        fs::write(&path, format!("alice:{HASH}\nbob:{BOBS_HASH}\n")).expect("written");
+        let mut seen = Seen::default();
+
+        let checked = Users::htpasswd(&path).expect("users").clock(watch.instant());
+        seen.note("Debug of Users", format!("{checked:?}"));
+        let checked = Throttle::new(checked)
+            .clock(watch.instant())
+            .per_user_id(3, Duration::from_secs(60))
+            .expect("a limit");
+        seen.note("Debug of Throttle", format!("{checked:?}"));
+        let minutes = Duration::from_secs(300);
+        let checked = Remember::new(checked, minutes).clock(watch.instant());
+        seen.note("Debug of Remember", format!("{checked:?}"));
+        let set_up = |builder: BasicLoginBuilder| {
+            let builder = builder
+                .landing("/admin/")
+                .clock(watch.system_time())
+                .fingerprint_key(FINGERPRINT_KEY)
+                .login_deadline(Duration::from_secs(3600))
+                .revocations(ended.clone())
+                .logout_answer(case.answer.clone());
+            if !case.own {
+                return builder;
+            }
+            let notices = Arc::clone(&notices);
+            builder.respond_with(move |_, notice: &Notice<'_>| {
+                let shown = (notice.reason(), format!("{notice:?}"));
+                notices.lock().expect("unpoisoned").push(shown);
+                HttpResponse::Ok().body("words of the application's own")
+            })
+        };
+        let builder = set_up(BasicLogin::builder("Admin area", checked));
+        seen.note("Debug of BasicLoginBuilder", format!("{builder:?}"));
+        let login = builder.build().expect("a realm");
+        seen.note("Debug of BasicLogin", format!("{login:?}"));
+        seen.note("Debug of Logout", format!("{:?}", login.logout()));
+        let failing = set_up(BasicLogin::builder("Broken", fails)).build().expect("a realm");
+
+        let logins = (login.clone(), failing);
+        let site = match case.store {
+            Store::Cookie => serve(CookieSessionStore::default(), &case, logins).await,
+            Store::Memory => serve(memory.clone(), &case, logins).await,
+        };
+        Self { site, login, watch, memory, ended, users, notices, case, seen }
+    }
+
+    /// Asks, and notes all that can be seen of the answer and behind it.
+    async fn ask(&mut self, name: &str, req: TestRequest) -> Answer {
+        let answer = ask(&self.site, req).await;
+        self.seen.note(format!("{name}: body"), &*answer.body);
+        for (header, value) in &answer.headers {
+            self.seen.note(format!("{name}: header"), format!("{header}: {value:?}"));
+        }
+        for cookie in answer.cookies.iter().filter(|it| it.name() == "id") {
+            let held = opened(cookie, self.case.security);
+            self.seen.note(format!("{name}: session"), held);
+        }
+        self.seen.note(format!("{name}: session"), self.memory.all());
+        answer
+    }
+
+    /// Alice is asked and types; the session that she gets.
+    async fn log_in(&mut self) -> Cookie<'static> {
+        let asked = self.ask("asked", page("/admin/")).await.session();
+        let typed = page("/admin/").cookie(asked).insert_header(alice());
+        let welcome = self.ask("logged in", typed).await;
+        assert_eq!(welcome.status, StatusCode::OK, "{:?}", self.case);
+        welcome.session()
+    }
+
+    /// Everything there is to ask, and which reasons the application was told.
+    async fn drive(mut self) -> (Seen, HashSet<Reason>) {
+        self.walk_about().await;
+        self.guess().await;
+        self.log_out().await;
+        self.lose_logins().await;
+        self.break_down().await;
+        let notices = std::mem::take(&mut *self.notices.lock().expect("unpoisoned"));
+        let mut reasons = HashSet::new();
+        for (reason, shown) in notices {
+            reasons.insert(reason);
+            self.seen.note("Debug of Notice", shown);
+        }
+        (self.seen, reasons)
+    }
+
+    /// Every route, by each kind of client, with each kind of credentials and session.
+    async fn walk_about(&mut self) {
+        let wrong = || basic("alice", WRONG);
+        let asked = self.ask("first visit", page("/admin/")).await.session();
+        let req = page("/admin/").cookie(asked).insert_header(wrong());
+        self.ask("wrong password", req).await;
+        let login = self.log_in().await;
+        let as_alice = |req: TestRequest| req.cookie(login.clone()).insert_header(alice());
+        for (name, req) in [
+            ("page", page("/admin/a")),
+            ("resource", page("/resource")),
+            ("another handler", page("/admin/leak")),
+            ("fetch", fetch("/admin/api")),
+            ("a User outside", page("/public/")),
+            ("a User without a realm", page("/whoami")),
+            ("another realm", page("/broken/")),
+            ("another site's form", {
+                page("/admin/").method(Method::POST).insert_header(("Sec-Fetch-Site", "cross-site"))
+            }),
+            ("log-out from another site", {
+                page("/logout").insert_header(("Sec-Fetch-Site", "cross-site"))
+            }),
+            ("a replacement out of turn", page("/admin/").insert_header(("X-Basic-Logout", "1"))),
+        ] {
+            self.ask(name, as_alice(req)).await;
+        }
+        for (name, header) in [
+            ("another password", wrong()),
+            ("another user", basic("bob", BOBS)),
+            (
+                "a broken header",
+                ("Authorization", format!("{} ", alice().1.replace("Basic", "Bear"))),
+            ),
+            ("a header too long", basic("alice", &PASSWORD.repeat(1000))),
+            ("a user-id of lines", basic("alice\nmallory", PASSWORD)),
+        ] {
+            self.ask(name, page("/admin/").cookie(login.clone()).insert_header(header.clone()))
+                .await;
+            self.ask(name, program("/admin/").insert_header(header.clone())).await;
+            self.ask(name, page("/public/").insert_header(header)).await;
+        }
+        let form = page("/admin/").method(Method::POST).insert_header(alice());
+        let form = form.insert_header(("Sec-Fetch-Site", "cross-site"));
+        self.ask("another site's form, without the session", form).await;
+        let mut twice = page("/admin/").cookie(login.clone());
+        twice = twice.append_header(alice()).append_header(wrong());
+        self.ask("two headers", twice).await;
+        let mut forged = login.clone();
+        forged.set_value(format!("x{}", login.value()));
+        self.ask("a forged session", page("/admin/").cookie(forged).insert_header(alice())).await;
+    }
+
+    /// Programs, remembered and not, and those who guess.
+    async fn guess(&mut self) {
+        for name in ["a program", "a program again"] {
+            self.ask(name, program("/admin/").insert_header(alice())).await;
+        }
+        self.ask("a program without a header", program("/admin/")).await;
+        for name in ["busy", "later", "odd", "unauthorized"] {
+            let header = basic(name, PASSWORD);
+            self.ask(name, program("/broken/").insert_header(header)).await;
+        }
+        for _ in 0..4 {
+            let bob = basic("bob", WRONG);
+            self.ask("guesses", program("/admin/").insert_header(bob)).await;
+        }
+        for name in ["no cookies", "still no cookies", "never any cookies"] {
+            self.ask(name, page("/admin/b").insert_header(alice())).await;
+        }
+    }
+
+    /// Every way out.
+    async fn log_out(&mut self) {
+        for (name, req) in [
+            ("log-out, by a page", page("/logout")),
+            ("log-out, by a form", page("/logout").method(Method::POST)),
+            ("log-out, inside", page("/admin/logout")),
+            ("log-out, by fetch", fetch("/logout").method(Method::POST)),
+            ("log-out of a program", program("/logout")),
+        ] {
+            let login = self.log_in().await;
+            let out = self.ask(name, req.cookie(login.clone()).insert_header(alice())).await;
+            let cookie = out.cookies.iter().find(|it| it.name() == "id").cloned();
+            let after = cookie.unwrap_or_else(|| login.clone());
+            if let Some(reserved) = out.body.split("data-password=\"").nth(1) {
+                let reserved = reserved.split('"').next().expect("its end");
+                let script = fetch("/logout").insert_header(("X-Basic-Logout", "1"));
+                let script = script.insert_header(basic("logged-out", reserved));
+                self.ask("the page's script", script.cookie(after.clone())).await;
+            }
+            self.ask("after a log-out", page("/admin/").cookie(after).insert_header(alice())).await;
+            self.ask("overtaken", fetch("/admin/api").cookie(login).insert_header(alice())).await;
+        }
+    }
+
+    /// Every way in which a login ends without a log-out.
+    async fn lose_logins(&mut self) {
+        let login = self.log_in().await;
+        self.login.revoke_user("alice").await.expect("revoked");
+        self.ask("revoked", page("/admin/").cookie(login).insert_header(alice())).await;
+        let login = self.log_in().await;
+        self.watch.set(3600);
+        self.ask("expired", page("/admin/").cookie(login).insert_header(alice())).await;
+        let login = self.log_in().await;
+        let path = self.users.path().join("users.htpasswd");
+        for (name, hash) in [("a broken file", &BOBS_HASH[..30]), ("a new password", BOBS_HASH)] {
+            fs::write(&path, format!("alice:{hash}\nbob:{HASH}\n")).expect("written");
+            self.watch.set(self.watch.seconds().as_secs() + 300);
+            self.ask(name, page("/admin/").cookie(login.clone()).insert_header(alice())).await;
+            self.seen.note("Debug of UsersError", format!("{:?}", Users::htpasswd(&path)));
+        }
+        fs::write(&path, format!("alice:{HASH}\nbob:{BOBS_HASH}\n")).expect("written");
+        self.watch.set(self.watch.seconds().as_secs() + 300);
+    }
+
+    /// Stores that cannot be reached.
+    async fn break_down(&mut self) {
+        let login = self.log_in().await;
+        self.ended.set_broken(true);
+        for path in ["/admin/", "/logout", "/public/"] {
+            let req = page(path).cookie(login.clone()).insert_header(alice());
+            self.ask("no revocations", req).await;
+        }
+        self.ended.set_broken(false);
+        self.memory.set_broken(true);
+        self.ask("no sessions", page("/admin/").cookie(login.clone()).insert_header(alice())).await;
+        self.memory.set_broken(false);
+    }
+}
+
+/// An authenticator that has its troubles.
+async fn fails(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+    let after = Duration::from_secs(90);
+    Err(match credentials.user_id() {
+        "busy" => TryLater::busy(after).into(),
+        "later" => TryLater::too_many_attempts(after).into(),
+        "unauthorized" => actix_web::error::ErrorUnauthorized("no"),
+        _ => actix_web::error::ErrorInternalServerError("the database is down"),
+    })
+}
+
+async fn serve<S>(store: S, case: &Case, (login, failing): (BasicLogin, BasicLogin)) -> Site
+where
+    S: SessionStore + 'static,
+{
+    let security = match case.security {
+        Security::Private => CookieContentSecurity::Private,
+        Security::Signed => CookieContentSecurity::Signed,
+    };
+    let session = SessionMiddleware::builder(store, key()).cookie_content_security(security);
+    let who = async |user: User| format!("{} {user:?}", user.id());
+    let leak = case.leak;
+    let leaky = web::to(move |req, session| ready(leaking(leak, &req, &session)));
+    let admin = web::scope("/admin")
+        .wrap(login.clone())
+        .route("/logout", web::to(login.logout()))
+        .route("/leak", leaky)
+        .default_service(web::to(who));
+    let resource = web::resource("/resource").wrap(login.clone()).to(who);
+    let broken = web::scope("/broken").wrap(failing).default_service(web::to(who));
+    let app = App::new()
+        .service(admin)
+        .service(resource)
+        .service(broken)
+        .route("/logout", web::to(login.logout()))
+        .route("/whoami", web::to(who))
+        .service(web::scope("/public").app_data(login).default_service(web::to(who)))
+        .wrap(session.build())
+        .wrap(Logger::default())
+        .wrap(from_fn(session_store_errors))
+        // As the server makes an answer of an error.
+        .wrap_fn(|req, next| {
+            let answer = next.call(req);
+            async {
+                Ok(match answer.await {
+                    Ok(answer) => answer.map_into_boxed_body(),
+                    Err(error) => {
+                        let req = TestRequest::default().to_http_request();
+                        ServiceResponse::new(req, error.error_response())
+                    }
+                })
+            }
+        });
+    start(app).await
+}
+
+/// A handler that gives alice's password away, or her header.
+fn leaking(leak: Leak, req: &HttpRequest, session: &Session) -> HttpResponse {
+    let header = req.headers().get("Authorization").expect("credentials");
+    let header = header.to_str().expect("text").to_owned();
+    let mut answer = HttpResponse::Ok();
+    match leak {
+        Leak::Nowhere => {}
+        Leak::Log => tracing::trace!(header, "let in"),
+        Leak::Session => session.insert("last", PASSWORD).expect("inserted"),
+        Leak::Body => return answer.body(format!("{:?}", PASSWORD.as_bytes())),
+        Leak::Header => drop(answer.insert_header(("X-Seen", header))),
+    }
+    answer.body("nothing to see")
+}
+
+/// Drives a site, and notes the log as well.
+async fn driven(case: Case) -> (Seen, HashSet<Reason>) {
+    let (log, guard) = Log::listen();
+    let (mut seen, reasons) = Box::pin(World::new(case).await.drive()).await;
+    drop(guard);
+    seen.note("log", log.text());
+    (seen, reasons)
+}
+
+fn cases() -> Vec<Case> {
+    let answers =
+        [LogoutAnswer::Challenge, LogoutAnswer::Page, LogoutAnswer::Redirect("/".to_owned())];
+    let mut cases = Vec::new();
+    for store in [Store::Cookie, Store::Memory] {
+        for security in [Security::Private, Security::Signed] {
+            for answer in answers.clone() {
+                for own in [false, true] {
+                    let (answer, leak) = (answer.clone(), Leak::Nowhere);
+                    cases.push(Case { store, security, answer, own, leak });
+                }
+            }
+        }
+    }
+    cases
+}
+
+/// All there are. A new one has to be driven here, too.
+const REASONS: [Reason; 12] = [
+    Reason::LoginRequired,
+    Reason::LoggedOut,
+    Reason::LoginExpired,
+    Reason::LoginRevoked,
+    Reason::NoLongerAccepted,
+    Reason::WrongCredentials,
+    Reason::Unsolicited,
+    Reason::CookiesRequired,
+    Reason::CrossSite,
+    Reason::TooManyAttempts,
+    Reason::Busy,
+    Reason::Unavailable,
+];
+
+#[actix_web::test]
+async fn no_log_session_answer_or_debug_holds_a_secret_whatever_is_asked() {
+    for case in cases() {
+        let shown = format!("{case:?}");
+        let (is_own, is_memory) = (case.own, matches!(case.store, Store::Memory));
+        let (seen, reasons) = driven(case).await;
+        assert_eq!(seen.leaks(), [], "{shown}");
+        // It would be easy to find nothing where nothing is. (What is read beside the worker is
+        // logged there: `a_broken_file_is_told_once_and_its_mending_too`.)
+        let log = seen.all("log");
+        for part in [
+            "TRACE",
+            "DEBUG",
+            "INFO",
+            "WARN",
+            "ERROR",
+            "logged in",
+            "logged out",
+            "let in once",
+            "wrong credentials",
+            "refused",
+            "unsolicited log-out",
+            "not looked at",
+            "too many failed logins",
+            "all logins ended",
+            "login no longer accepted",
+            "cost below 10",
+            " actix_session::",
+            " actix_web::",
+            "user=\"alice\"",
+        ] {
+            assert!(log.contains(part), "{part} is not in the log of {shown}:\n{log}");
+        }
+        assert_eq!(log.contains("store cannot be reached"), is_memory, "{shown}");
+        let sessions = seen.all(": session");
+        for part in ["logged_in", "logged_out", "rejected", "asked", "alice", "fingerprint"] {
+            assert!(sessions.contains(part), "{part} is in no session of {shown}");
+        }
+        assert!(seen.all(": header").contains("www-authenticate: \"Basic realm="));
+        assert!(seen.all(": body").contains("User {"));
+        let missing: Vec<_> = REASONS.iter().filter(|it| !reasons.contains(it)).collect();
+        assert!(missing.is_empty() || !is_own, "{missing:?} was not met in {shown}");
+    }
+}
+
+#[actix_web::test]
+async fn a_secret_that_leaks_is_found_wherever_it_does() {
+    for (leak, place, secret) in [
+        (Leak::Log, "log", "alice's credentials"),
+        (Leak::Session, "another handler: session", "alice's password"),
+        (Leak::Body, "another handler: body", "alice's password"),
+        (Leak::Header, "another handler: header", "alice's credentials"),
+    ] {
+        for store in [Store::Cookie, Store::Memory] {
+            let (security, answer) = (Security::Private, LogoutAnswer::Challenge);
+            let (seen, _) = driven(Case { store, security, answer, own: false, leak }).await;
+            assert!(seen.leaks().contains(&(place, secret)), "{leak:?}: {:?}", seen.leaks());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn no_debug_and_no_error_shows_a_secret() {
+    let mut seen = Seen::default();
+    let mut note = |name: &str, shown: &dyn fmt::Debug| seen.note(name, format!("{shown:?}"));
+    let pairs = [("alice", PASSWORD), ("bob", BOBS)];
+    note("in the clear", &Users::in_the_clear(pairs).expect("users"));
+    note("hashed", &Users::hashed([("alice", HASH), ("bob", BOBS_HASH)]).expect("users"));
+    for (name, error) in [
+        ("a password for a hash", Users::hashed(pairs).err()),
+        ("a hash for a password", Users::in_the_clear([("alice", HASH)]).err()),
+        ("a hash cut off", Users::hashed([("alice", &HASH[..40])]).err()),
+        ("a hash there twice", Users::hashed([("bob", BOBS_HASH), ("bob", BOBS_HASH)]).err()),
+        ("a file that is none", Users::htpasswd(Path::new("/")).err()),
+    ] {
+        let error = error.expect(name);
+        note(name, &error);
+        note(name, &error.to_string());
+    }
+    note("HashPool", &HashPool::new());
+    note("TryLater", &TryLater::busy(Duration::from_secs(1)));
+    let short = realm().fingerprint_key(PASSWORD).build().expect_err("too short");
+    note("ConfigError", &short);
+    note("ConfigError", &short.to_string());
+    for url in ["redis://alice:open-sesame@127.0.0.1:1/", "redis://alice:open-sesame@:port/"] {
+        let error: RevocationError = RedisRevocationStore::new(url).await.expect_err("nobody");
+        note("RevocationError", &error);
+        note("RevocationError", &error.to_string());
+    }
+    assert_eq!(seen.leaks(), []);
+    assert!(seen.0.iter().all(|(_, shown)| shown.len() > 4), "{:?}", seen.0);
+
+    let cases = [
+        (PASSWORD.to_owned(), "alice's password"),
+        (format!("{:?}", FINGERPRINT_KEY.as_bytes()), "the fingerprints' key"),
+        (BASE64_STANDARD.encode(SESSION_KEY), "the sessions' key"),
+        (format!("alice:{HASH}"), "alice's hash"),
+        ("6275696c646572206f662062726964676573".to_owned(), "bob's password"),
+    ];
+    for (shown, secret) in cases {
+        let mut seen = Seen::default();
+        seen.note("it", shown);
+        assert_eq!(seen.leaks(), [("it", secret)]);
+    }
+}
+
+/// What a client can write anything into, and what would be a line of its own in a log.
+#[actix_web::test]
+async fn nothing_that_a_client_sends_begins_a_line_of_the_log() {
+    let (log, guard) = Log::listen();
+    let checked = Throttle::new(is_alice).per_user_id(1, Duration::from_secs(60)).expect("a limit");
+    let login = BasicLogin::builder("Admin area", checked).clock(noon).landing("/admin/");
+    let site = site(&login.build().expect("a realm")).await;
+    let mut asked = 0;
+    for text in ["\nFORGED", "\rFORGED", "\u{1b}[2KFORGED", "\u{2028}FORGED", "\u{202e}FORGED"] {
+        for name in [format!("alice{text}"), format!("{text}alice")] {
+            let session = ask(&site, page("/admin/")).await.session();
+            let path = format!("/admin/{}", digits("%", &name));
+            for _ in 0..2 {
+                let typed = page("/admin/").cookie(session.clone());
+                ask(&site, typed.insert_header(basic(&name, "x"))).await;
+                ask(&site, program(&path).insert_header(basic(&name, "x"))).await;
+                asked += 2;
+            }
+            let out = page(&path.replace("admin", "admin/logout")).insert_header(basic(&name, "x"));
+            ask(&site, out.insert_header(("X-Forwarded-For", path.clone()))).await;
+        }
+    }
+    drop(guard);
+    let text = log.text();
+    for line in text.lines() {
+        let (time, rest) = line.split_once("Z ").unwrap_or_default();
+        let is_time = time.len() == 26 && time.starts_with("20");
+        let level = rest.trim_start().split(' ').next().unwrap_or_default();
+        assert!(is_time && ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"].contains(&level), "{line}");
+    }
+    for raw in ['\r', '\u{1b}', '\u{2028}', '\u{202e}'] {
+        assert!(!text.contains(raw), "{raw:?} is in:\n{text}");
+    }
+    // What no control character is in gets as far as to the log.
+    assert!(text.contains(r#"user="alice\u{2028}FORGED""#), "{text}");
+    assert!(log.count("wrong credentials") + log.count("refused") >= asked, "{text}");
+}
