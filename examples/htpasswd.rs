@@ -9,6 +9,7 @@ use std::{
     env,
     error::Error,
     io::{self, Write},
+    path::Path,
     time::Duration,
 };
 
@@ -17,8 +18,28 @@ use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpServer, cookie::Key, web};
 use tracing_subscriber::EnvFilter;
 
+fn realm(file: impl AsRef<Path>) -> Result<BasicLogin, Box<dyn Error>> {
+    // The order matters: a program that is remembered is not limited.
+    let users = Throttle::new(Users::htpasswd(file)?);
+    let users = Remember::new(users, Duration::from_secs(5 * 60));
+    Ok(BasicLogin::builder("Admin area", users).build()?)
+}
+
+fn routes(login: BasicLogin) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        config
+            .service(web::resource("/").wrap(login.clone()).get(home))
+            .route("/logout", web::post().to(login.logout()));
+    }
+}
+
+fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
+    SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
+        .cookie_secure(false) // plain http; leave it out where there is https
+        .build()
+}
+
 #[actix_web::main]
-#[expect(clippy::print_stdout, reason = "the line that says where it listens")]
 async fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
@@ -26,27 +47,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .init();
     let file = env::var("USERS").unwrap_or_else(|_| "examples/htpasswd/users.htpasswd".to_owned());
     let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-
-    // The order matters: a program that is remembered is not limited.
-    let users = Users::htpasswd(file)?;
-    let users = Remember::new(Throttle::new(users), Duration::from_secs(5 * 60));
-    let login = BasicLogin::builder("Admin area", users).build()?;
-
-    let key = Key::generate();
-    let server = HttpServer::new(move || {
-        let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
-            .cookie_secure(false) // plain http; leave it out where there is https
-            .build();
-        App::new()
-            .service(web::resource("/").wrap(login.clone()).get(home))
-            .route("/logout", web::post().to(login.logout()))
-            .wrap(session)
-    })
-    .workers(2)
-    .bind(address)?;
+    let (login, key) = (realm(file)?, Key::generate());
+    let server =
+        HttpServer::new(move || App::new().configure(routes(login.clone())).wrap(session(&key)))
+            .workers(2)
+            .bind(address)?;
+    let mut output = io::stdout();
     for address in server.addrs() {
-        println!("http://{address}/");
-        io::stdout().flush()?;
+        writeln!(output, "http://{address}/  users: alice / wonderland, bob / builder")?;
     }
     Ok(server.run().await?)
 }
@@ -57,4 +65,74 @@ async fn home(user: User) -> web::Html {
         "<!DOCTYPE html><title>Admin area</title><h1>Signed in as {name}</h1>\
          <form method=post action=/logout><button>Log out</button></form>"
     ))
+}
+
+#[cfg(test)]
+#[path = "testing/browser.rs"]
+mod browser;
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::PathBuf};
+
+    use actix_web::{
+        http::{Method, header::RETRY_AFTER},
+        test::{self, TestRequest},
+    };
+
+    use super::{
+        browser::{Browser, Credentials, page},
+        *,
+    };
+
+    const ALICE: Credentials = ("alice", "wonderland");
+    /// `wonderland`, at the least cost.
+    const QUICK: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+
+    /// A new one, at the application as `main` serves it.
+    async fn at(file: &Path) -> Browser {
+        let app = App::new().configure(routes(realm(file).expect("users")));
+        Browser::new(test::init_service(app.wrap(session(&Key::from(&[7; 64])))).await)
+    }
+
+    fn file_of(users: &str) -> (tempfile::TempDir, PathBuf) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("users.htpasswd");
+        fs::write(&file, users).expect("written");
+        (directory, file)
+    }
+
+    #[actix_web::test]
+    async fn the_users_of_the_file_log_in_and_out() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/htpasswd/users.htpasswd");
+        let mut browser = at(Path::new(file)).await;
+        let welcome = browser.log_in("/", ALICE).await;
+        assert!(welcome.body.contains("Signed in as alice"), "{}", welcome.body);
+        let log_out = page("/logout").method(Method::POST);
+        assert_eq!(browser.send(log_out, Some(ALICE)).await.status, 401);
+        assert_eq!(browser.send(page("/"), Some(ALICE)).await.status, 401);
+    }
+
+    #[actix_web::test]
+    async fn the_file_may_change_while_it_runs() {
+        let (_directory, file) = file_of(&format!("alice:{QUICK}\n"));
+        at(&file).await.log_in("/", ALICE).await;
+        let mut browser = at(&file).await;
+        fs::write(&file, format!("carol:{QUICK}\n")).expect("written");
+        browser.log_in("/", ("carol", "wonderland")).await;
+        let program = || TestRequest::with_uri("/");
+        assert_eq!(browser.send(program(), Some(ALICE)).await.status, 401);
+    }
+
+    #[actix_web::test]
+    async fn who_guesses_is_slowed_down() {
+        let (_directory, file) = file_of(&format!("alice:{QUICK}\n"));
+        let mut browser = at(&file).await;
+        let mut answers = Vec::new();
+        for guess in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
+            let answer = browser.send(TestRequest::with_uri("/"), Some(("alice", guess))).await;
+            answers.push((answer.status.as_u16(), answer.header(RETRY_AFTER).is_empty()));
+        }
+        assert_eq!((answers[0], answers[11]), ((401, true), (429, false)));
+    }
 }

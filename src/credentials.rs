@@ -138,8 +138,21 @@ mod tests {
         refuses(&[basic("alice:new\nline").as_bytes()]);
         refuses(&[basic("al\0ice:secret").as_bytes()]);
         refuses(&[basic("alice:\u{85}").as_bytes()]);
-        refuses(&[basic(format!("{}:x", "u".repeat(MAX_USER_ID + 1))).as_bytes()]);
-        refuses(&[basic(format!("alice:{}", "p".repeat(MAX_HEADER))).as_bytes()]);
+    }
+
+    #[test]
+    fn eight_kibibytes_of_header_and_one_of_user_id_are_read_and_no_more() {
+        let user_id = "u".repeat(1024);
+        accepts(&basic(format!("{user_id}:x")), &user_id, "x");
+        refuses(&[basic(format!("{user_id}u:x")).as_bytes()]);
+
+        // What is encoded in 8 KiB less the scheme, without padding.
+        let password = "p".repeat(6139 - "alice:".len());
+        let header = basic(format!("alice:{password}"));
+        let longest = header.trim_end_matches('=');
+        assert_eq!(longest.len(), 8 * 1024);
+        accepts(longest, "alice", &password);
+        refuses(&[format!("{longest} ").as_bytes()]);
     }
 
     #[test]
