@@ -54,7 +54,9 @@ use crate::{
 /// # });
 /// ```
 #[derive(Clone)]
-pub struct User(Arc<Inner>);
+pub struct User {
+    inner: Arc<Inner>,
+}
 
 /// Shared, since each request of a login has one.
 struct Inner {
@@ -66,7 +68,7 @@ struct Inner {
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { id, since, login, config } = &*self.0;
+        let Inner { id, since, login, config } = &*self.inner;
         f.debug_struct("User")
             .field("id", id)
             .field("realm", &config.realm)
@@ -96,7 +98,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.0.id
+        &self.inner.id
     }
 
     /// The realm that the user is logged in to.
@@ -117,7 +119,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn realm(&self) -> &str {
-        &self.0.config.realm
+        &self.inner.config.realm
     }
 
     /// When the login happened, by the [clock](crate::BasicLoginBuilder::clock), in whole
@@ -149,7 +151,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn since(&self) -> SystemTime {
-        self.0.since
+        self.inner.since
     }
 
     /// The id of the login, by which it can be [ended](BasicLogin::end_login). None for a program
@@ -176,7 +178,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn login_id(&self) -> Option<LoginId> {
-        self.0.login.map(|it| it.id)
+        self.inner.login.map(|it| it.id)
     }
 
     /// Resolves when the login ends, for what goes on after the request has been answered: a
@@ -231,7 +233,7 @@ impl User {
     /// # }
     /// ```
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
-        let user = Arc::clone(&self.0);
+        let user = Arc::clone(&self.inner);
         async move {
             match user.login {
                 Some(login) => ended::wait(&user.config, &user.id, login).await,
@@ -252,7 +254,7 @@ impl User {
     }
 
     fn new(config: &Arc<Config>, id: String, since: SystemTime, login: Option<Watched>) -> Self {
-        Self(Arc::new(Inner { id, since, login, config: Arc::clone(config) }))
+        Self { inner: Arc::new(Inner { id, since, login, config: Arc::clone(config) }) }
     }
 }
 
