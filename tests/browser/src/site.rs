@@ -38,7 +38,7 @@ pub struct Site {
     /// Alice may enter the vault, too, with the same password.
     pub shared_user: bool,
     /// A `Content-Security-Policy` on every answer.
-    pub policy: Option<&'static str>,
+    pub policy: Option<String>,
     /// A WebSocket needs no credentials.
     pub session_suffices: bool,
 }
@@ -66,8 +66,8 @@ impl Running {
                         .cookie_secure(site.https)
                         .build();
                     let mut headers = DefaultHeaders::new();
-                    if let Some(policy) = site.policy {
-                        headers = headers.add((header::CONTENT_SECURITY_POLICY, policy));
+                    if let Some(policy) = &site.policy {
+                        headers = headers.add((header::CONTENT_SECURITY_POLICY, policy.as_str()));
                     }
                     App::new()
                         .route("/", web::get().to(home))

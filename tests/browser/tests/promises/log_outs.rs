@@ -1,6 +1,6 @@
 //! Ways to log out that the demo does not show.
 
-use actix_basic_logout::LogoutAnswer;
+use actix_basic_logout::{LOGOUT_SCRIPT_HASH, LogoutAnswer};
 use browser_suite::{Engine, Site, Stage};
 
 use crate::{
@@ -150,8 +150,11 @@ async fn far_from_the_login(engine: Engine, page: &str, path: &str, log_out: &[&
 }
 
 pub(crate) async fn log_out_by_page_without_its_script_asks_at_the_next_visit(engine: Engine) {
-    let site =
-        Site { answer: LogoutAnswer::Page, policy: Some("script-src 'none'"), ..Site::default() };
+    let site = Site {
+        answer: LogoutAnswer::Page,
+        policy: Some("script-src 'none'".to_owned()),
+        ..Site::default()
+    };
     let stage = Stage::open_site(engine, site).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -172,6 +175,35 @@ pub(crate) async fn log_out_by_page_without_its_script_asks_at_the_next_visit(en
         ]
     );
     stage.ends(&tab, 3).await;
+}
+
+/// The same page where the policy names the script: it puts nobody in the place of the credentials.
+pub(crate) async fn log_out_by_page_under_a_policy_with_its_hash_opens_no_dialog(engine: Engine) {
+    let policy = format!("default-src 'self'; script-src {LOGOUT_SCRIPT_HASH}");
+    let site = Site { answer: LogoutAnswer::Page, policy: Some(policy), ..Site::default() };
+    let stage = Stage::open_site(engine, site).await;
+    let tab = stage.tab().await;
+    log_in(&tab, ALICE).await;
+    tab.click(BUTTON).await;
+    logged_out(&tab).await;
+    stage
+        .served("the page's script has replaced the credentials", |it| {
+            it.user.as_deref() == Some("logged-out") && it.status() == Some(204)
+        })
+        .await;
+    log_in(&tab, BOB).await;
+    assert_navigations(
+        &stage,
+        &[
+            &LOGIN,
+            &[
+                "POST /admin/logout as alice, session: 200",
+                "GET /admin/ as logged-out, session: 401 asks",
+                "GET /admin/ as bob, session: 200",
+            ],
+        ],
+    );
+    stage.ends(&tab, 2).await;
 }
 
 pub(crate) async fn back_shows_no_protected_page_after_log_out_by_link(engine: Engine) {

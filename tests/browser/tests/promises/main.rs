@@ -58,7 +58,8 @@ macro_rules! promises_in_one_tab {
             whoever_reloads_the_log_out_may_log_in
             log_out_below_the_logins_directory_asks_once
             log_out_outside_the_logins_directory_asks_once
-            log_out_by_page_without_its_script_asks_at_the_next_visit;
+            log_out_by_page_without_its_script_asks_at_the_next_visit
+            log_out_by_page_under_a_policy_with_its_hash_opens_no_dialog;
 
             pages:
             a_public_page_never_asks_after_log_out
