@@ -9,11 +9,12 @@ use std::{
     },
 };
 
-use actix_basic_logout::LogoutAnswer;
-use actix_web::{HttpResponse, HttpServer, http::Method, rt};
+use actix_basic_logout::{LogoutAnswer, session_store_errors};
+use actix_web::{HttpResponse, HttpServer, http::Method, middleware::from_fn, rt};
 use serde_json::Value;
 
 use super::*;
+use crate::support::store::MemoryStore;
 
 /// One of each: navigations, subresources and programs, refused by the middleware and answered by
 /// log-out.
@@ -287,6 +288,51 @@ async fn what_is_protected_is_not_stored_unless_its_handler_says_how() {
     ] {
         let answer = ask(&site, program(path).insert_header(alice())).await;
         assert_eq!(answer.header("Cache-Control"), cache_control, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobody_is_asked() {
+    let store = MemoryStore::default();
+    let login = realm().build().expect("a realm");
+    let admin = web::scope("/admin").wrap(login).default_service(web::to(async || "plain"));
+    let app = App::new()
+        .service(admin)
+        .wrap(SessionMiddleware::new(store.clone(), Key::from(&[7; 64])))
+        .wrap(from_fn(session_store_errors));
+    let app = test::init_service(app).await;
+    let asked = Answer::of(app.call(page("/admin/").to_request()).await).await;
+    assert_eq!(asked.challenge(), Some(CHALLENGE), "it is up");
+
+    store.set_broken(true);
+    for (req, format) in [
+        (page("/admin/"), "text/html; charset=utf-8"),
+        (fetch("/admin/"), "text/plain; charset=utf-8"),
+        (program("/admin/"), "text/plain; charset=utf-8"),
+    ] {
+        let req = req.cookie(asked.session()).insert_header(alice()).to_request();
+        let error = app.call(req).await.map(|it| it.status()).expect_err("no session");
+        let request = TestRequest::default().to_http_request();
+        let answer = ServiceResponse::new(request, error.error_response());
+        let answer = Answer::of(Ok(answer)).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{format}");
+        assert_eq!(answer.challenge(), None, "{format}");
+        assert_eq!(answer.header("Retry-After"), Some("5"), "{format}");
+        assert_eq!(answer.header("Cache-Control"), Some("no-store"), "{format}");
+        assert_eq!(answer.header("Content-Type"), Some(format));
+        assert!(answer.body.contains("Not available"), "{}", answer.body);
+    }
+}
+
+#[actix_web::test]
+async fn the_log_out_pages_script_asks_as_the_log_out_was_asked_for() {
+    let login = realm().logout_answer(LogoutAnswer::Page).build().expect("a realm");
+    let site = site(&login).await;
+    for (method, shown) in [(Method::GET, "GET"), (Method::POST, "POST"), (Method::PUT, "GET")] {
+        let logged_in = log_in(&site).await;
+        let out = page("/logout").method(method).cookie(logged_in).insert_header(alice());
+        let body = ask(&site, out).await.body;
+        assert!(body.contains(&format!("<script data-method=\"{shown}\"")), "{body}");
     }
 }
 
