@@ -273,8 +273,9 @@ pub(crate) fn written<T>(
 pub(crate) fn find(session: &Session, key: &str) -> Found {
     match session.get(key) {
         Ok(None) => Found::Nothing,
+        // A login without an id could not be ended.
+        Ok(Some(Entry { id: None, state: State::LoggedIn(_), .. })) | Err(_) => Found::Unreadable,
         Ok(Some(entry)) => Found::Entry(entry),
-        Err(_) => Found::Unreadable,
     }
 }
 

@@ -6,7 +6,7 @@ use actix_basic_logout::{BasicLoginBuilder, Client, LogoutAnswer, LogoutClears};
 
 use crate::support::{
     browser::{Browser, Engine, Kind},
-    site::{A, B, Credentials, LOGIN_DEADLINE, Setup, Site, Store, Wire, at_once},
+    site::{A, B, Credentials, LOGIN_DEADLINE, Setup, Site, Store, Wire, at_once, nested},
 };
 
 const ALICE: Credentials = ("alice", "one");
@@ -742,6 +742,22 @@ async fn a_session_that_cannot_be_read_is_logged_out() {
             browser.cookie = answer.set_cookie;
             assert_eq!(browser.open(&site, "/a/").status, 200, "typed, after that challenge");
         }
+    }
+}
+
+#[actix_web::test]
+async fn a_login_that_nothing_could_end_is_none() {
+    let site = Site::new(&Setup::new(Store::Memory)).await;
+    let mut browser = Browser::new(Engine::Firefox);
+    logged_in(&mut browser, &site);
+    let entry = site.peek(browser.cookie.as_deref(), A).unwrap();
+    let mut without_id = entry.clone();
+    without_id["id"] = serde_json::Value::Null;
+    for (entry, status) in [(entry, 200), (without_id, 401)] {
+        site.memory.set(&format!("actix-basic-logout:{A}"), &nested(entry).to_string());
+        let cookie = browser.cookie.clone();
+        let wire = Wire { credentials: Some(ALICE), ..Wire::page("/a/", cookie) };
+        assert_eq!(site.answer(&wire).status, status);
     }
 }
 
