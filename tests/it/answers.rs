@@ -182,8 +182,15 @@ struct Answer {
 }
 
 impl Answer {
-    async fn of(response: Result<ServiceResponse<impl MessageBody>, Error>) -> Self {
-        let response = response.expect("a response");
+    /// As the server makes an answer of an error, too.
+    async fn of(response: Result<ServiceResponse<impl MessageBody + 'static>, Error>) -> Self {
+        let response = match response {
+            Ok(response) => response.map_into_boxed_body(),
+            Err(error) => {
+                let req = TestRequest::default().to_http_request();
+                ServiceResponse::new(req, error.error_response())
+            }
+        };
         let head = response.response().head();
         let (status, status_text) = (head.status, head.reason().to_owned());
         let headers = response.headers().clone();

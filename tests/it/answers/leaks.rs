@@ -423,20 +423,7 @@ where
         .service(web::scope("/public").app_data(login).default_service(web::to(who)))
         .wrap(session.build())
         .wrap(Logger::default())
-        .wrap(from_fn(session_store_errors))
-        // As the server makes an answer of an error.
-        .wrap_fn(|req, next| {
-            let answer = next.call(req);
-            async {
-                Ok(match answer.await {
-                    Ok(answer) => answer.map_into_boxed_body(),
-                    Err(error) => {
-                        let req = TestRequest::default().to_http_request();
-                        ServiceResponse::new(req, error.error_response())
-                    }
-                })
-            }
-        });
+        .wrap(from_fn(session_store_errors));
     start(app).await
 }
 

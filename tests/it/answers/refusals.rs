@@ -300,8 +300,8 @@ async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobo
         .service(admin)
         .wrap(SessionMiddleware::new(store.clone(), Key::from(&[7; 64])))
         .wrap(from_fn(session_store_errors));
-    let app = test::init_service(app).await;
-    let asked = Answer::of(app.call(page("/admin/").to_request()).await).await;
+    let site = start(app).await;
+    let asked = ask(&site, page("/admin/")).await;
     assert_eq!(asked.challenge(), Some(CHALLENGE), "it is up");
 
     store.set_broken(true);
@@ -310,11 +310,7 @@ async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobo
         (fetch("/admin/"), "text/plain; charset=utf-8"),
         (program("/admin/"), "text/plain; charset=utf-8"),
     ] {
-        let req = req.cookie(asked.session()).insert_header(alice()).to_request();
-        let error = app.call(req).await.map(|it| it.status()).expect_err("no session");
-        let request = TestRequest::default().to_http_request();
-        let answer = ServiceResponse::new(request, error.error_response());
-        let answer = Answer::of(Ok(answer)).await;
+        let answer = ask(&site, req.cookie(asked.session()).insert_header(alice())).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{format}");
         assert_eq!(answer.challenge(), None, "{format}");
         assert_eq!(answer.header("Retry-After"), Some("5"), "{format}");
