@@ -37,6 +37,7 @@ use actix_web::{
     cookie::{Cookie, Key},
     dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse},
     http::{StatusCode, header::HeaderMap},
+    middleware::Next,
     test::{self, TestRequest},
     web,
 };
@@ -182,15 +183,8 @@ struct Answer {
 }
 
 impl Answer {
-    /// As the server makes an answer of an error, too.
-    async fn of(response: Result<ServiceResponse<impl MessageBody + 'static>, Error>) -> Self {
-        let response = match response {
-            Ok(response) => response.map_into_boxed_body(),
-            Err(error) => {
-                let req = TestRequest::default().to_http_request();
-                ServiceResponse::new(req, error.error_response())
-            }
-        };
+    async fn of(response: Result<ServiceResponse<impl MessageBody>, Error>) -> Self {
+        let response = response.expect("a response");
         let head = response.response().head();
         let (status, status_text) = (head.status, head.reason().to_owned());
         let headers = response.headers().clone();
@@ -218,6 +212,20 @@ impl Answer {
     fn session(&self) -> Cookie<'static> {
         self.cookies.iter().find(|it| it.name() == "id").expect("a session's cookie").clone()
     }
+}
+
+/// Makes an answer of an error, as the server does, where an error is what is promised.
+async fn answer_errors(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    Ok(match next.call(req).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => {
+            let req = TestRequest::default().to_http_request();
+            ServiceResponse::new(req, error.error_response())
+        }
+    })
 }
 
 async fn ask(site: &Site, req: TestRequest) -> Answer {

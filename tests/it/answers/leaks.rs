@@ -423,7 +423,8 @@ where
         .service(web::scope("/public").app_data(login).default_service(web::to(who)))
         .wrap(session.build())
         .wrap(Logger::default())
-        .wrap(from_fn(session_store_errors));
+        .wrap(from_fn(session_store_errors))
+        .wrap(from_fn(answer_errors));
     start(app).await
 }
 

@@ -299,7 +299,8 @@ async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobo
     let app = App::new()
         .service(admin)
         .wrap(SessionMiddleware::new(store.clone(), Key::from(&[7; 64])))
-        .wrap(from_fn(session_store_errors));
+        .wrap(from_fn(session_store_errors))
+        .wrap(from_fn(answer_errors));
     let site = start(app).await;
     let asked = ask(&site, page("/admin/")).await;
     assert_eq!(asked.challenge(), Some(CHALLENGE), "it is up");
