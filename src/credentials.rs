@@ -53,15 +53,16 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
         return None;
     }
     let decoded = BASE64.decode(token.trim_matches(' ')).ok()?;
-    let text = String::from_utf8(decoded).ok()?;
+    let mut text = String::from_utf8(decoded).ok()?;
     if text.chars().any(char::is_control) {
         return None;
     }
     // An empty password stays `Some("")`. actix-web-httpauth's own parser makes it `None`, on
     // which many validators panic.
-    let (user_id, password) = text.split_once(':')?;
-    (user_id.len() <= MAX_USER_ID)
-        .then(|| Basic::new(user_id.to_owned(), Some(password.to_owned())).into())
+    let password = text.split_off(text.find(':')? + 1);
+    text.pop();
+    let user_id = text;
+    (user_id.len() <= MAX_USER_ID).then(|| Basic::new(user_id, Some(password)).into())
 }
 
 #[cfg(test)]

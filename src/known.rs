@@ -23,8 +23,8 @@ use crate::{
 /// How many a worker knows at most; then it begins anew. Some 800 bytes each.
 const MOST: usize = 1_000;
 
-/// So much of an entry tells logins apart, for it begins with the id.
-const START: usize = 24;
+/// Where the digits of an entry's id begin that tell logins apart.
+const ID: usize = r#"{"id":""#.len();
 
 /// What a worker knows of the requests that it has let pass, in one realm.
 ///
@@ -84,9 +84,9 @@ impl Known {
     /// The same for two requests with one entry only if they have one header.
     fn mark(&self, header: &[u8], entry: &[u8]) -> u128 {
         let mut hash = SipHasher24::new_with_key(&self.key);
-        hash.write(&entry[..entry.len().min(START)]);
         hash.write(header);
-        hash.finish128().as_u128()
+        let id = entry.get(ID..).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+        hash.finish128().as_u128() ^ u128::from_be_bytes(id)
     }
 
     /// Learns of a request that passes, before anything of it is written.

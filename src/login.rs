@@ -76,8 +76,7 @@ pub(crate) struct Login {
 
 impl Login {
     pub(crate) fn since(&self) -> SystemTime {
-        // A session holds whatever it holds; no clock reaches as far as a `u64` may.
-        UNIX_EPOCH.checked_add(Duration::from_millis(self.since)).unwrap_or(UNIX_EPOCH)
+        time(self.since)
     }
 
     /// Whether a browser that sends nothing to a page in the login's directory holds nothing.
@@ -89,6 +88,12 @@ impl Login {
     pub(crate) fn is_due(&self, now: u64, after: Duration) -> bool {
         now.checked_sub(self.verified).is_none_or(|age| Duration::from_millis(age) >= after)
     }
+}
+
+/// A time in milliseconds since 1970.
+pub(crate) fn time(millis: u64) -> SystemTime {
+    // A session holds whatever it holds; no clock reaches as far as a `u64` may.
+    UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }
 
 pub(crate) fn millis(time: SystemTime) -> u64 {
@@ -265,8 +270,13 @@ pub(crate) fn written<T>(
     read: impl FnOnce(&str, &str) -> T,
 ) -> Option<T> {
     let entries = session.entries();
+    // Most sessions hold nothing else, and there a look is quicker than a hash.
+    if entries.len() == 1 {
+        let (only, entry) = entries.iter().next()?;
+        return (only == key).then(|| read(entry, ""));
+    }
     let entry = entries.get(key)?;
-    let predecessor = if entries.len() == 1 { None } else { entries.get(PREDECESSOR) };
+    let predecessor = entries.get(PREDECESSOR);
     Some(read(entry, predecessor.map_or("", String::as_str)))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use actix_session::SessionExt;
 use actix_web::{
     Handler, HttpMessage, HttpRequest, HttpResponse,
     http::{Method, StatusCode},
@@ -111,7 +112,7 @@ impl Handler<HttpRequest> for Logout {
 impl Logout {
     async fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, RevocationError> {
         let config = &*self.login.config;
-        let mut visit = Visit::read(config, req).await?;
+        let mut visit = Visit::read(config, req, &req.get_session()).await?;
         if is_replacing(config, req) {
             return replace(&self.login, req, &mut visit).await;
         }

@@ -113,7 +113,7 @@ impl BasicLogin {
     ) -> Result<ServiceRequest, ServiceResponse> {
         let config = &*self.config;
         if logout::is_replacing(config, req.request()) {
-            return Err(Box::pin(self.replace(req)).await);
+            return Err(Box::pin(self.replace(req, session)).await);
         }
         let spot = known.find(config, req.request(), session);
         if let Some(spot) = &spot {
@@ -126,13 +126,13 @@ impl BasicLogin {
                 Err(error) => return Err(self.own_error(req, error)),
             }
         }
-        Box::pin(self.read(req, known, spot)).await
+        Box::pin(self.read(req, session, known, spot)).await
     }
 
     /// Answers the page answer's script.
-    async fn replace(&self, req: ServiceRequest) -> ServiceResponse {
+    async fn replace(&self, req: ServiceRequest, session: &Session) -> ServiceResponse {
         let replaced = async {
-            let mut visit = Visit::read(&self.config, req.request()).await?;
+            let mut visit = Visit::read(&self.config, req.request(), session).await?;
             logout::replace(self, req.request(), &mut visit).await
         };
         match replaced.await {
@@ -145,11 +145,12 @@ impl BasicLogin {
     async fn read(
         &self,
         mut req: ServiceRequest,
+        session: &Session,
         known: &Known,
         spot: Option<Spot>,
     ) -> Result<ServiceRequest, ServiceResponse> {
         let config = &*self.config;
-        let mut visit = match Visit::read(config, req.request()).await {
+        let mut visit = match Visit::read(config, req.request(), session).await {
             Ok(visit) => visit,
             Err(error) => return Err(self.own_error(req, error)),
         };
@@ -250,7 +251,7 @@ impl BasicLogin {
         }
         let user = match good {
             Good::LogIn | Good::Confirm => User::of(config, visit),
-            Good::Stateless => visit.user_id().map(|id| User::of_program(config, id)),
+            Good::Stateless => User::of_program(config, visit),
         };
         Self::pass(req, user);
         Ok(())
@@ -259,7 +260,7 @@ impl BasicLogin {
     async fn refuse(
         &self,
         req: ServiceRequest,
-        mut visit: Visit,
+        mut visit: Box<Visit>,
         refuse: Refuse,
     ) -> ServiceResponse {
         let Refuse { how, reason, next } = refuse;

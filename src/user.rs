@@ -7,6 +7,7 @@ use std::{
     time::SystemTime,
 };
 
+use actix_session::SessionExt;
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload, error::InternalError,
 };
@@ -19,7 +20,7 @@ use crate::{
     credentials::Authorization,
     decision::{Decision, Good, How, decide},
     ended::{self, Watched},
-    login::{LoginId, State},
+    login::{LoginId, State, time},
     notice::Reason,
     visit::Visit,
 };
@@ -249,8 +250,8 @@ impl User {
     }
 
     /// A client without a session, whose credentials are good.
-    pub(crate) fn of_program(config: &Arc<Config>, id: &str) -> Self {
-        Self::new(config, id.to_owned(), (config.clock)(), None)
+    pub(crate) fn of_program(config: &Arc<Config>, visit: &Visit) -> Option<Self> {
+        Some(Self::new(config, visit.user_id()?.to_owned(), time(visit.now), None))
     }
 
     fn new(config: &Arc<Config>, id: String, since: SystemTime, login: Option<Watched>) -> Self {
@@ -284,7 +285,7 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
         return Err(login_required(challenge::refuse_without_realm(req)));
     };
     let own_error = |error| challenge::own_error(config, req, error);
-    let visit = Visit::read(config, req).await;
+    let visit = Visit::read(config, req, &req.get_session()).await;
     let mut visit = visit.map_err(|error| own_error(error.into()))?;
     let is_in = is_in(config, req, &mut visit).await.map_err(own_error)?;
     if let Some(user) = User::of(config, &visit).filter(|_| is_in) {

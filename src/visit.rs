@@ -1,6 +1,6 @@
 //! A request read into the facts that the decision needs, and the session written as it says.
 
-use actix_session::{Session, SessionExt};
+use actix_session::Session;
 use actix_web::{HttpRequest, http::header};
 
 use crate::{
@@ -41,67 +41,80 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    pub(crate) async fn read(config: &Config, req: &HttpRequest) -> Result<Self, RevocationError> {
+    /// In a box, so that the futures that hold one are small.
+    pub(crate) async fn read(
+        config: &Config,
+        req: &HttpRequest,
+        session: &Session,
+    ) -> Result<Box<Self>, RevocationError> {
         let client = (config.classify)(req);
-        let session = req.get_session();
         let authorization = Authorization::read(req.headers());
-        let found = login::find(&session, &config.entry_key);
+        let found = login::find(session, &config.entry_key);
         // There is nothing that the credentials of a program without a session are compared with.
         let is_compared = client != Client::Program || !matches!(found, Found::Nothing);
         let fingerprint = is_compared.then(|| fingerprint(config, &authorization)).flatten();
-        let now = millis((config.clock)());
-        let (mut is_lost, mut is_overtaken) = (false, false);
-        let (mut predecessor, mut epoch) = (None, None);
-        let (id, state) = match found {
-            Found::Entry(entry) => {
-                let presented = match &authorization {
-                    Authorization::Basic(auth) => Some(auth.user_id()),
-                    _ => None,
-                };
-                predecessor = login::predecessor(&session);
-                let standing =
-                    config.ended.standing(&config.realm, &entry, predecessor, presented).await?;
-                epoch = standing.epoch;
-                is_overtaken = standing.fate == Fate::LoggedOut;
-                let id = entry.id;
-                // Nobody has typed what the page answer puts into the browser.
-                let typed = fingerprint.filter(|_| !is_reserved(config, &authorization));
-                match entry.into_state(&config.key, &origin(req), typed.as_ref(), is_overtaken) {
-                    State::LoggedIn(login) if standing.is_revoked => {
-                        (id, State::LoggedIn(login).logged_out(Why::Revoked))
-                    }
-                    State::LoggedIn(login) if config.deadlines.have_passed(&login, now) => {
-                        (id, State::LoggedIn(login).logged_out(Why::Expired))
-                    }
-                    state => (id, state),
-                }
-            }
-            Found::Unreadable => (None, State::Fresh.ended()),
-            Found::Nothing => {
-                is_overtaken = leads_nowhere(config, req, &session, client);
-                is_lost = is_overtaken || login::is_lost(&session);
-                (None, if is_lost { State::Fresh.ended() } else { State::Fresh })
-            }
-        };
-        let is_forged = state == State::Fresh && !req.method().is_safe() && is_cross_site(req);
         let session_suffices =
             config.session_suffices_for.as_ref().is_some_and(|it| it(req)) && !is_cross_site(req);
-        Ok(Self {
-            session,
+        let mut visit = Box::new(Self {
+            session: session.clone(),
             client,
             authorization,
-            state,
-            now,
-            id,
-            predecessor,
-            epoch,
+            state: State::Fresh,
+            now: millis((config.clock)()),
+            id: None,
+            predecessor: None,
+            epoch: None,
             fingerprint,
-            is_lost,
-            is_overtaken,
-            is_forged,
+            is_lost: false,
+            is_overtaken: false,
+            is_forged: false,
             is_cookieless: false,
             session_suffices,
-        })
+        });
+        match found {
+            Found::Entry(entry) => Box::pin(visit.read_entry(config, req, entry)).await?,
+            Found::Unreadable => visit.state = State::Fresh.ended(),
+            Found::Nothing => {
+                visit.is_overtaken = leads_nowhere(config, req, session, client);
+                visit.is_lost = visit.is_overtaken || login::is_lost(session);
+                if visit.is_lost {
+                    visit.state = State::Fresh.ended();
+                }
+            }
+        }
+        let is_fresh = visit.state == State::Fresh;
+        visit.is_forged = is_fresh && !req.method().is_safe() && is_cross_site(req);
+        Ok(visit)
+    }
+
+    /// What counts of an entry for this request, now.
+    async fn read_entry(
+        &mut self,
+        config: &Config,
+        req: &HttpRequest,
+        entry: Entry,
+    ) -> Result<(), RevocationError> {
+        self.id = entry.id;
+        self.predecessor = login::predecessor(&self.session);
+        let ended = &config.ended;
+        let standing =
+            ended.standing(&config.realm, &entry, self.predecessor, self.user_id()).await?;
+        self.epoch = standing.epoch;
+        self.is_overtaken = standing.fate == Fate::LoggedOut;
+        // Nobody has typed what the page answer puts into the browser.
+        let typed = self.fingerprint.filter(|_| !is_reserved(config, &self.authorization));
+        let origin = origin(req);
+        self.state = match entry.into_state(&config.key, &origin, typed.as_ref(), self.is_overtaken)
+        {
+            State::LoggedIn(login) if standing.is_revoked => {
+                State::LoggedIn(login).logged_out(Why::Revoked)
+            }
+            State::LoggedIn(login) if config.deadlines.have_passed(&login, self.now) => {
+                State::LoggedIn(login).logged_out(Why::Expired)
+            }
+            state => state,
+        };
+        Ok(())
     }
 
     /// Notices a browser that answers a challenge, and has answered one before, without a cookie.
@@ -195,7 +208,7 @@ impl Visit {
             epoch: self.epoch,
             elsewhere: None,
         };
-        self.write(config, req, State::LoggedIn(login)).await
+        Box::pin(self.write(config, req, State::LoggedIn(login))).await
     }
 
     /// Writes down that the login was used, if that matters by now, and that its credentials were
@@ -215,7 +228,7 @@ impl Visit {
         if is_confirmed {
             login.verified = self.now;
         }
-        self.write(config, req, State::LoggedIn(login)).await
+        Box::pin(self.write(config, req, State::LoggedIn(login))).await
     }
 
     /// Writes the next state. The key is renewed with every change but the one to a login: a
