@@ -267,17 +267,17 @@ pub(crate) fn key_of(realm: &str) -> String {
 pub(crate) fn written<T>(
     session: &Session,
     key: &str,
-    read: impl FnOnce(&str, &str) -> T,
+    read: impl FnOnce(&str, Option<&str>) -> T,
 ) -> Option<T> {
     let entries = session.entries();
     // Most sessions hold nothing else, and there a look is quicker than a hash.
     if entries.len() == 1 {
         let (only, entry) = entries.iter().next()?;
-        return (only == key).then(|| read(entry, ""));
+        return (only == key).then(|| read(entry, None));
     }
     let entry = entries.get(key)?;
     let predecessor = entries.get(PREDECESSOR);
-    Some(read(entry, predecessor.map_or("", String::as_str)))
+    Some(read(entry, predecessor.map(String::as_str)))
 }
 
 pub(crate) fn find(session: &Session, key: &str) -> Found {
