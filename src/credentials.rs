@@ -8,6 +8,8 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
+const SCHEME: &str = "Basic";
+
 /// Longest header value that is looked at; whatever is longer is refused as if it were wrong.
 const MAX_HEADER: usize = 8 * 1024;
 
@@ -48,18 +50,24 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
     if value.len() > MAX_HEADER {
         return None;
     }
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("Basic") {
+    let (scheme, token) = value.to_str().ok()?.split_at_checked(SCHEME.len())?;
+    if !scheme.eq_ignore_ascii_case(SCHEME) {
         return None;
     }
-    let decoded = BASE64.decode(token.trim_matches(' ')).ok()?;
+    let decoded = BASE64.decode(token.strip_prefix(' ')?.trim_matches(' ')).ok()?;
     let mut text = String::from_utf8(decoded).ok()?;
-    if text.chars().any(char::is_control) {
+    // Most are ASCII, where each byte is a character.
+    let has_control = if text.is_ascii() {
+        text.as_bytes().iter().any(u8::is_ascii_control)
+    } else {
+        text.chars().any(char::is_control)
+    };
+    if has_control {
         return None;
     }
     // An empty password stays `Some("")`. actix-web-httpauth's own parser makes it `None`, on
     // which many validators panic.
-    let password = text.split_off(text.find(':')? + 1);
+    let password = text.split_off(text.bytes().position(|it| it == b':')? + 1);
     text.pop();
     let user_id = text;
     (user_id.len() <= MAX_USER_ID).then(|| Basic::new(user_id, Some(password)).into())

@@ -72,14 +72,15 @@ impl Known {
         if config.checker.sees_every_request() {
             return None;
         }
-        let mut headers = req.headers().get_all(AUTHORIZATION);
-        let (Some(header), None) = (headers.next(), headers.next()) else { return None };
         login::written(session, &config.entry_key, |entry, predecessor| {
+            let mut headers = req.headers().get_all(AUTHORIZATION);
+            let (Some(header), None) = (headers.next(), headers.next()) else { return None };
             let mark = self.mark(header.as_bytes(), entry.as_bytes());
             let passed = self.passed.borrow().get(&mark).map(Rc::clone);
-            let is_it = |it: &Rc<Passed>| it.entry == entry && it.predecessor.as_deref() == predecessor;
-            Spot { mark, passed: passed.filter(is_it) }
-        })
+            let is_it =
+                |it: &Rc<Passed>| it.entry == entry && it.predecessor.as_deref() == predecessor;
+            Some(Spot { mark, passed: passed.filter(is_it) })
+        })?
     }
 
     /// The same for two requests with one entry only if they have one header.

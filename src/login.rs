@@ -350,7 +350,6 @@ impl Entry {
     ) -> State {
         let state = if ended { self.state.ended() } else { self.state };
         match state {
-            State::Fresh => state,
             _ if self.origin == origin => state.known_to(key),
             // A login counts everywhere, with its own credentials.
             State::LoggedIn(login) if credentials.is_none_or(|it| *it == login.fingerprint) => {

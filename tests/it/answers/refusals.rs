@@ -333,6 +333,32 @@ async fn the_log_out_pages_script_asks_as_the_log_out_was_asked_for() {
     }
 }
 
+/// The password that the script on a realm's log-out page asks with.
+async fn on_log_out_page_of(login: &BasicLogin) -> String {
+    let out = ask(&site(login).await, page("/logout").insert_header(alice())).await.body;
+    let (_, password) = out.split_once("data-password=\"").expect("a script");
+    password.split('"').next().expect("its end").to_owned()
+}
+
+#[actix_web::test]
+async fn another_realms_log_out_page_replaces_nothing_of_this_one() {
+    let of_page = |builder: BasicLoginBuilder| {
+        builder.logout_answer(LogoutAnswer::Page).build().expect("a realm")
+    };
+    let login = of_page(realm());
+    let other = of_page(BasicLogin::builder("Back office", is_alice));
+    let site = site(&login).await;
+    let leaves = page("/logout").cookie(log_in(&site).await).insert_header(alice());
+    let session = ask(&site, leaves).await.session();
+    let asks = |password: String| {
+        let script = fetch("/admin/").insert_header(("X-Basic-Logout", "1"));
+        ask(&site, script.insert_header(basic("logged-out", &password)).cookie(session.clone()))
+    };
+    let refused = asks(on_log_out_page_of(&other).await).await;
+    assert_eq!((refused.status, refused.challenge()), (StatusCode::UNAUTHORIZED, Some(CHALLENGE)));
+    assert_eq!(asks(on_log_out_page_of(&login).await).await.status, StatusCode::NO_CONTENT);
+}
+
 /// The head and the body of an answer, without what is never the same twice.
 fn over_a_socket(address: SocketAddr, method: &str, headers: &str) -> (Vec<String>, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
