@@ -87,7 +87,9 @@ impl Client {
 
     fn of_headers(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let mozilla = text(&header::USER_AGENT).is_some_and(|agent| agent.starts_with("Mozilla/"));
+        // Whatever comes behind: some applications tell their names in other letters.
+        let agent = headers.get(&header::USER_AGENT);
+        let mozilla = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
         if !mozilla && !headers.contains_key(&SEC_FETCH_SITE) {
             return Self::Program;
         }
@@ -124,7 +126,7 @@ fn fetches_ahead(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::test::TestRequest;
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
 
     use super::*;
 
@@ -132,6 +134,13 @@ mod tests {
         ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0");
     const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
     const ANY: (&str, &str) = ("accept", "*/*");
+
+    #[test]
+    fn a_browser_may_tell_its_name_in_any_letters() {
+        let agent = HeaderValue::from_bytes("Mozilla/5.0 (Linux) 浏览器/1.0".as_bytes());
+        let req = TestRequest::get().insert_header(("user-agent", agent.expect("a value")));
+        assert_eq!(Client::of(&req.insert_header(HTML).to_http_request()), Client::Navigation);
+    }
 
     type Row = (&'static str, &'static [(&'static str, &'static str)], Client);
 
