@@ -270,9 +270,9 @@ pub(crate) fn written<T>(
     read: impl FnOnce(&str, Option<&str>) -> T,
 ) -> Option<T> {
     let entries = session.entries();
+    let mut each = entries.iter();
     // Most sessions hold nothing else, and there a look is quicker than a hash.
-    if entries.len() == 1 {
-        let (only, entry) = entries.iter().next()?;
+    if let (Some((only, entry)), None) = (each.next(), each.next()) {
         return (only == key).then(|| read(entry, None));
     }
     let entry = entries.get(key)?;

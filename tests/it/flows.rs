@@ -1011,6 +1011,27 @@ async fn a_public_page_that_writes_late_may_begin_a_session_that_knows_of_no_log
 }
 
 #[actix_web::test]
+async fn a_session_in_the_place_of_a_lost_one_is_new_to_no_realm() {
+    for store in STORES {
+        let site = Site::new(&Setup::new(store)).await;
+        let mut browser = Browser::new(Engine::Chromium);
+        for (path, user) in [("/a/c/", ALICE), ("/a/b/c/", CAROL)] {
+            browser.open(&site, path);
+            assert_eq!(browser.types(&site, user).body, format!("Signed in as {}", user.0));
+        }
+        let old = browser.cookie.clone();
+        assert_eq!(browser.fetch(&site, "/logout"), 204);
+        // One realm answers a request overtaken by the log-out with a session of its own.
+        let overtaken = Wire { credentials: Some(ALICE), ..Wire::page("/a/c/", old) };
+        browser.cookie = site.answer(&overtaken).set_cookie;
+        browser.asked = 0;
+        // To a page above the one where the other asked the browser sends nothing unasked.
+        assert_eq!(browser.open(&site, "/a/b/").status, 401, "{store:?}");
+        assert_eq!(browser.asked, 1);
+    }
+}
+
+#[actix_web::test]
 async fn a_page_fetched_ahead_logs_nobody_out() {
     everywhere(
         |_| {},

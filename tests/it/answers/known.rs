@@ -2,6 +2,8 @@
 
 use std::sync::atomic::AtomicBool;
 
+use actix_basic_logout::Client;
+
 use super::*;
 
 const MINUTE: u64 = 60;
@@ -27,6 +29,21 @@ async fn known(site: &Site) -> Cookie<'static> {
 async fn status(site: &Site, session: &Cookie<'static>) -> u16 {
     let again = page("/admin/").cookie(session.clone()).insert_header(alice());
     ask(site, again).await.status.as_u16()
+}
+
+#[actix_web::test]
+async fn a_request_that_is_known_is_not_read_again() {
+    let read = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&read);
+    let login = realm_called("not read", &Watch::new()).classify_with(move |req| {
+        counted.fetch_add(1, Relaxed);
+        Client::of(req)
+    });
+    let site = site(&login.build().expect("a realm")).await;
+    let session = known(&site).await;
+    assert_eq!(read.load(Relaxed), 3, "asked, typed, and once more");
+    assert_eq!(status(&site, &session).await, 200);
+    assert_eq!(read.load(Relaxed), 3);
 }
 
 #[actix_web::test]
