@@ -26,6 +26,8 @@ pub(crate) struct Visit {
     pub(crate) now: u64,
 
     id: Option<LoginId>,
+    /// Where the request has come to, once that was asked.
+    origin: Option<String>,
     /// The session that this one has taken the place of.
     predecessor: Option<RevocationKey>,
     /// The present epoch of the user who is presented, or else of the one who is logged in.
@@ -62,6 +64,7 @@ impl Visit {
             state: State::Fresh,
             now: millis((config.clock)()),
             id: None,
+            origin: None,
             predecessor: None,
             epoch: None,
             fingerprint,
@@ -103,8 +106,8 @@ impl Visit {
         self.is_overtaken = standing.fate == Fate::LoggedOut;
         // Nobody has typed what the page answer puts into the browser.
         let typed = self.fingerprint.filter(|_| !is_reserved(config, &self.authorization));
-        let origin = origin(req);
-        self.state = match entry.into_state(&config.key, &origin, typed.as_ref(), self.is_overtaken)
+        let origin = self.origin.insert(origin(req));
+        self.state = match entry.into_state(&config.key, origin, typed.as_ref(), self.is_overtaken)
         {
             State::LoggedIn(login) if standing.is_revoked => {
                 State::LoggedIn(login).logged_out(Why::Revoked)
@@ -262,7 +265,7 @@ impl Visit {
         }
         let origin = match &state {
             State::LoggedIn(Login { elsewhere: Some(origin), .. }) => origin.clone(),
-            _ => origin(req),
+            _ => self.origin.take().unwrap_or_else(|| origin(req)),
         };
         let entry = Entry { id: self.id, origin, state };
         login::put(&self.session, &config.entry_key, &entry);
