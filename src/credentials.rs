@@ -50,7 +50,8 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
     if value.len() > MAX_HEADER {
         return None;
     }
-    let (scheme, token) = value.to_str().ok()?.split_at_checked(SCHEME.len())?;
+    let value = str::from_utf8(value.as_bytes()).ok()?;
+    let (scheme, token) = value.split_at_checked(SCHEME.len())?;
     if !scheme.eq_ignore_ascii_case(SCHEME) {
         return None;
     }
