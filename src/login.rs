@@ -75,10 +75,6 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    pub(crate) fn since(&self) -> SystemTime {
-        time(self.since)
-    }
-
     /// Whether a browser that sends nothing to a page in the login's directory holds nothing.
     pub(crate) fn proves_by_directory(&self) -> bool {
         !self.asked_again && self.elsewhere.is_none()

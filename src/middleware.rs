@@ -273,7 +273,7 @@ impl BasicLogin {
         }
         let mut response = challenge::refuse(config, req.request(), visit.client, how, reason);
         if let Some(next) = next {
-            if let Err(error) = Box::pin(visit.write(config, req.request(), next)).await {
+            if let Err(error) = visit.write(config, req.request(), next).await {
                 return self.own_error(req, error);
             }
             response = Misuse::watch(self, req.request(), &visit.session, response);

@@ -245,7 +245,7 @@ impl User {
 
     pub(crate) fn of(config: &Arc<Config>, visit: &Visit) -> Option<Self> {
         let State::LoggedIn(login) = &visit.state else { return None };
-        let (id, since) = (login.user.clone(), login.since());
+        let (id, since) = (login.user.clone(), time(login.since));
         Some(Self::new(config, id, since, visit.watched()))
     }
 

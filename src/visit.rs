@@ -2,6 +2,7 @@
 
 use actix_session::Session;
 use actix_web::{HttpRequest, http::header};
+use futures_core::future::LocalBoxFuture;
 
 use crate::{
     client::{Client, SEC_FETCH_SITE},
@@ -211,7 +212,7 @@ impl Visit {
             epoch: self.epoch,
             elsewhere: None,
         };
-        Box::pin(self.write(config, req, State::LoggedIn(login))).await
+        self.write(config, req, State::LoggedIn(login)).await
     }
 
     /// Writes down that the login was used, if that matters by now, and that its credentials were
@@ -231,46 +232,49 @@ impl Visit {
         if is_confirmed {
             login.verified = self.now;
         }
-        Box::pin(self.write(config, req, State::LoggedIn(login))).await
+        self.write(config, req, State::LoggedIn(login)).await
     }
 
     /// Writes the next state. The key is renewed with every change but the one to a login: a
     /// request on its way carries the old one and can never pass for an answer to the new
-    /// challenge.
-    pub(crate) async fn write(
-        &mut self,
-        config: &Config,
-        req: &HttpRequest,
+    /// challenge. In a box, since few requests write.
+    pub(crate) fn write<'a>(
+        &'a mut self,
+        config: &'a Config,
+        req: &'a HttpRequest,
         state: State,
-    ) -> Result<(), RevocationError> {
-        // A login that has expired, was revoked or lost its session: it ends with the first answer that
-        // says so.
-        if matches!(self.state, State::LoggedOut { .. }) {
-            self.end(config).await?;
-        }
-        let is_login = matches!(state, State::LoggedIn(_));
-        if !is_login || (config.renew_key_at_login && !matches!(self.state, State::LoggedIn(_))) {
-            self.session.renew();
-            // Of a session that is gone, or whose login has ended, nothing goes on in this one.
-            let goes_on = !self.is_overtaken && !self.session.entries().is_empty();
-            login::note_predecessor(&self.session, session_of(config, req).filter(|_| goes_on));
-        }
-        if matches!(state, State::LoggedOut { .. }) {
-            self.id = None;
-        } else {
-            self.id = self.id.or_else(|| Some(LoginId::draw()));
-        }
-        if self.is_lost {
-            login::mark_lost(&self.session);
-        }
-        let origin = match &state {
-            State::LoggedIn(Login { elsewhere: Some(origin), .. }) => origin.clone(),
-            _ => self.origin.take().unwrap_or_else(|| origin(req)),
-        };
-        let entry = Entry { id: self.id, origin, state };
-        login::put(&self.session, &config.entry_key, &entry);
-        self.state = entry.state;
-        Ok(())
+    ) -> LocalBoxFuture<'a, Result<(), RevocationError>> {
+        Box::pin(async move {
+            // A login that has expired, was revoked or lost its session: it ends with the first answer that
+            // says so.
+            if matches!(self.state, State::LoggedOut { .. }) {
+                self.end(config).await?;
+            }
+            let is_login = matches!(state, State::LoggedIn(_));
+            if !is_login || (config.renew_key_at_login && !matches!(self.state, State::LoggedIn(_)))
+            {
+                self.session.renew();
+                // Of a session that is gone, or whose login has ended, nothing goes on in this one.
+                let goes_on = !self.is_overtaken && !self.session.entries().is_empty();
+                login::note_predecessor(&self.session, session_of(config, req).filter(|_| goes_on));
+            }
+            if matches!(state, State::LoggedOut { .. }) {
+                self.id = None;
+            } else {
+                self.id = self.id.or_else(|| Some(LoginId::draw()));
+            }
+            if self.is_lost {
+                login::mark_lost(&self.session);
+            }
+            let origin = match &state {
+                State::LoggedIn(Login { elsewhere: Some(origin), .. }) => origin.clone(),
+                _ => self.origin.take().unwrap_or_else(|| origin(req)),
+            };
+            let entry = Entry { id: self.id, origin, state };
+            login::put(&self.session, &config.entry_key, &entry);
+            self.state = entry.state;
+            Ok(())
+        })
     }
 
     /// Ends the login, and with it every answer that is still on its way.
