@@ -208,6 +208,11 @@ impl Answer {
         self.header("WWW-Authenticate")
     }
 
+    /// The password that the script on a log-out page asks with.
+    fn reserved_password(&self) -> Option<&str> {
+        self.body.split("data-password=\"").nth(1)?.split('"').next()
+    }
+
     #[track_caller]
     fn session(&self) -> Cookie<'static> {
         self.cookies.iter().find(|it| it.name() == "id").expect("a session's cookie").clone()

@@ -338,8 +338,7 @@ impl World {
             let out = self.ask(name, req.cookie(login.clone()).insert_header(alice())).await;
             let cookie = out.cookies.iter().find(|it| it.name() == "id").cloned();
             let after = cookie.unwrap_or_else(|| login.clone());
-            if let Some(reserved) = out.body.split("data-password=\"").nth(1) {
-                let reserved = reserved.split('"').next().expect("its end");
+            if let Some(reserved) = out.reserved_password() {
                 let script = fetch("/logout").insert_header(("X-Basic-Logout", "1"));
                 let script = script.insert_header(basic("logged-out", reserved));
                 self.ask("the page's script", script.cookie(after.clone())).await;

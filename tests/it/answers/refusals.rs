@@ -333,13 +333,6 @@ async fn the_log_out_pages_script_asks_as_the_log_out_was_asked_for() {
     }
 }
 
-/// The password that the script on a realm's log-out page asks with.
-async fn on_log_out_page_of(login: &BasicLogin) -> String {
-    let out = ask(&site(login).await, page("/logout").insert_header(alice())).await.body;
-    let (_, password) = out.split_once("data-password=\"").expect("a script");
-    password.split('"').next().expect("its end").to_owned()
-}
-
 #[actix_web::test]
 async fn another_realms_log_out_page_replaces_nothing_of_this_one() {
     let of_page = |builder: BasicLoginBuilder| {
@@ -347,16 +340,19 @@ async fn another_realms_log_out_page_replaces_nothing_of_this_one() {
     };
     let login = of_page(realm());
     let other = of_page(BasicLogin::builder("Back office", is_alice));
+    let theirs = ask(&site(&other).await, page("/logout").insert_header(alice())).await;
     let site = site(&login).await;
     let leaves = page("/logout").cookie(log_in(&site).await).insert_header(alice());
-    let session = ask(&site, leaves).await.session();
-    let asks = |password: String| {
+    let out = ask(&site, leaves).await;
+    let session = out.session();
+    let asks = |page: &Answer| {
+        let password = page.reserved_password().expect("a script");
         let script = fetch("/admin/").insert_header(("X-Basic-Logout", "1"));
-        ask(&site, script.insert_header(basic("logged-out", &password)).cookie(session.clone()))
+        ask(&site, script.insert_header(basic("logged-out", password)).cookie(session.clone()))
     };
-    let refused = asks(on_log_out_page_of(&other).await).await;
+    let refused = asks(&theirs).await;
     assert_eq!((refused.status, refused.challenge()), (StatusCode::UNAUTHORIZED, Some(CHALLENGE)));
-    assert_eq!(asks(on_log_out_page_of(&login).await).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(asks(&out).await.status, StatusCode::NO_CONTENT);
 }
 
 /// The head and the body of an answer, without what is never the same twice.
