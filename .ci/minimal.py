@@ -27,6 +27,8 @@ def cargo(*arguments, **options):
 with tempfile.TemporaryDirectory() as copy:
     tables = re.split(r"^(?=\[)", (root / "Cargo.toml").read_text(), flags=re.MULTILINE)
     manifest = "".join(table for table in tables if not left_out.match(table))
+    # The lints are inherited from the workspace, which is left out.
+    manifest = manifest.replace("[lints]\nworkspace = true\n", "")
     (pathlib.Path(copy) / "Cargo.toml").write_text(manifest)
     shutil.copytree(root / "src", pathlib.Path(copy) / "src")
     cargo("generate-lockfile", "-Z", "direct-minimal-versions", cwd=copy)

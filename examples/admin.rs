@@ -35,14 +35,14 @@ use actix_web::{
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use deadpool_redis::{PoolConfig, Runtime, Timeouts};
 use serde_json::json;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::from_default_env())
-        .with_writer(io::stderr)
-        .init();
     match serve().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -53,6 +53,11 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), String> {
+    let levels = variable("RUST_LOG", Targets::new().with_default(LevelFilter::ERROR), |value| {
+        value.parse().map_err(|_| "levels, such as info or actix_basic_logout=debug")
+    })?;
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry().with(log).with(levels).init();
     let address: SocketAddr =
         variable("ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)), |value| {
             value.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080")

@@ -16,7 +16,7 @@ use std::{
 use actix_basic_logout::{BasicLogin, Remember, Throttle, User, Users};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpServer, cookie::Key, web};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn realm(file: impl AsRef<Path>) -> Result<BasicLogin, Box<dyn Error>> {
     // The order matters: a program that is remembered is not limited.
@@ -41,10 +41,9 @@ fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into()))
-        .with_writer(io::stderr)
-        .init();
+    let levels: Targets = env::var("RUST_LOG").unwrap_or_else(|_| "warn".to_owned()).parse()?;
+    let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
+    tracing_subscriber::registry().with(log).with(levels).init();
     let file = env::var("USERS").unwrap_or_else(|_| "examples/htpasswd/users.htpasswd".to_owned());
     let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let (login, key) = (realm(file)?, Key::generate());

@@ -1,6 +1,6 @@
 //! Users in a database: `SQLite` through sqlx, with Argon2id hashes.
 //!
-//! `cargo run --example database -- add alice` reads a password from standard input and adds the
+//! `cargo run -p database -- add alice` reads a password from standard input and adds the
 //! user, or changes the password; `… -- remove alice` removes the user. Without arguments it
 //! serves: open the address that it prints. `DATABASE` names the file (default `users.db`), `ADDR`
 //! says where to listen (default `127.0.0.1:8080`).
