@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{BasicLogin, Remember, Throttle};
+use actix_basic_logout::{BasicLogin, CredentialCache, Throttle};
 use actix_session::storage::RedisSessionStore;
 use actix_web::{App, HttpRequest, rt, test};
 use actix_web_httpauth::extractors::basic::BasicAuth;
@@ -149,12 +149,12 @@ fn main() -> ExitCode {
         assert_eq!(throttled.visit(&mut curl, PAGE), 401);
     });
 
-    let users = Remember::new(
+    let users = CredentialCache::new(
         async |_: &HttpRequest, _: &BasicAuth| Ok(true),
         Duration::from_secs(60 * 60),
     );
     let (_, remembering) = site(BasicLogin::builder("Remembering", users), private_cookie());
-    holds &= keeps("programs with `Remember`", REMEMBERED, |number| {
+    holds &= keeps("programs with `CredentialCache`", REMEMBERED, |number| {
         let mut curl = Visitor::program().with(&format!("user{number}"), "wonderland");
         assert_eq!(remembering.visit(&mut curl, PAGE), 200);
     });

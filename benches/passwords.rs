@@ -24,7 +24,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_basic_logout::{BasicLogin, HashPool, User, Users};
+use actix_basic_logout::{BasicLogin, HashLimiter, User, Users};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpServer, cookie::Key, rt, web};
 use actix_web_httpauth::middleware::HttpAuthentication;
@@ -214,11 +214,11 @@ async fn alike(what: &str, users: Users, user_ids: &[&str], samples: usize) -> b
 async fn main() -> ExitCode {
     let stored = argon2id::stored();
     // A machine that is busy with other things must not run into the limit of ten seconds.
-    let pool = HashPool::new().wait(Duration::from_secs(60));
+    let pool = HashLimiter::new().wait(Duration::from_secs(60));
     println!("{} cores; {pool:?}", thread::available_parallelism().unwrap());
     let users = || {
         let users = Users::hashed((0..LOGINS).map(|it| (user(it), stored.clone())));
-        users.unwrap().hash_pool(pool.clone())
+        users.unwrap().hash_limiter(pool.clone())
     };
     let (naive, own) = (naive(), ours(users()));
 
@@ -241,7 +241,7 @@ async fn main() -> ExitCode {
 
     let bcrypt = "$2y$10$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
     let mixed = Users::hashed([("of-argon2id", &*stored), ("of-bcrypt", bcrypt)]).unwrap();
-    let clear = Users::in_the_clear((0..LOGINS).map(|it| (user(it), PASSWORD))).unwrap();
+    let clear = Users::plaintext((0..LOGINS).map(|it| (user(it), PASSWORD))).unwrap();
     let two = ["user0", "nobody"];
     let mut are_alike = alike("all hashed by Argon2id", users(), &two, 200).await;
     let three = ["of-argon2id", "of-bcrypt", "nobody"];

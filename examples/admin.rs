@@ -23,7 +23,7 @@ use std::{
 };
 
 use actix_basic_logout::{
-    BasicLogin, LogoutAnswer, RedisRevocationStore, RevocationError, User, session_store_errors,
+    BasicLogin, LogoutResponse, RedisRevocationStore, RevocationError, User, session_store_errors,
 };
 use actix_session::{
     SessionMiddleware,
@@ -62,10 +62,10 @@ async fn serve() -> Result<(), String> {
         variable("ADDR", SocketAddr::from(([127, 0, 0, 1], 8080)), |value| {
             value.parse().map_err(|_| "an address and a port, such as 127.0.0.1:8080")
         })?;
-    let answer = variable("LOGOUT", LogoutAnswer::Challenge, |value| match value {
-        "challenge" => Ok(LogoutAnswer::Challenge),
-        "page" => Ok(LogoutAnswer::Page),
-        "redirect" => Ok(LogoutAnswer::Redirect("/".to_owned())),
+    let answer = variable("LOGOUT", LogoutResponse::Challenge, |value| match value {
+        "challenge" => Ok(LogoutResponse::Challenge),
+        "page" => Ok(LogoutResponse::Page),
+        "redirect" => Ok(LogoutResponse::Redirect("/".to_owned())),
         _ => Err("challenge, page or redirect"),
     })?;
     let (login_seconds, idle_seconds) = (seconds("LOGIN_SECONDS")?, seconds("IDLE_SECONDS")?);
@@ -73,7 +73,7 @@ async fn serve() -> Result<(), String> {
         bytes(value).filter(|it| it.len() >= 64).map(Some).ok_or("64 bytes or more, in hex")
     })?;
     let mut login =
-        BasicLogin::builder("Admin area", is_user).landing("/admin/").logout_answer(answer);
+        BasicLogin::builder("Admin area", is_user).landing_path("/admin/").logout_response(answer);
     if let Some(after) = login_seconds {
         login = login.login_deadline(after);
     }
@@ -87,7 +87,7 @@ async fn serve() -> Result<(), String> {
         None => None,
         Some(url) => {
             let (sessions, ended) = connect(&url).await.map_err(|it| format!("SESSIONS: {it}"))?;
-            login = login.revocations(ended);
+            login = login.revocation_store(ended);
             Some(sessions)
         }
     };
@@ -202,7 +202,7 @@ async fn home() -> impl Responder {
 }
 
 async fn dashboard(req: HttpRequest, user: User) -> impl Responder {
-    let minutes = user.since().elapsed().unwrap_or_default().as_secs() / 60;
+    let minutes = user.logged_in_at().elapsed().unwrap_or_default().as_secs() / 60;
     let body = include_str!("admin/dashboard.html")
         .replace("{user}", &escape(user.id()))
         .replace("{since}", &format!("{minutes} min"))

@@ -13,8 +13,8 @@ use std::{
 };
 
 use actix_basic_logout::{
-    Authenticator, BasicLogin, BasicLoginBuilder, Client, LOGOUT_SCRIPT_HASH, LogoutAnswer, Notice,
-    Reason, Throttle, User,
+    Authenticator, BasicLogin, BasicLoginBuilder, LOGOUT_SCRIPT_HASH, LogoutResponse, Notice,
+    Reason, RequestKind, Throttle, User,
 };
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{
@@ -28,9 +28,9 @@ use actix_web_httpauth::{
 
 fn realm(name: &str, users: impl Authenticator) -> BasicLoginBuilder {
     BasicLogin::builder(name, users)
-        .landing("/members/")
+        .landing_path("/members/")
         .login_deadline(Duration::from_secs(8 * 60 * 60))
-        .logout_answer(LogoutAnswer::Page)
+        .logout_response(LogoutResponse::Page)
         .respond_with(respond)
 }
 
@@ -47,7 +47,7 @@ fn policy() -> DefaultHeaders {
 /// Status, challenge and caching are the crate's to set; the words and the look are ours.
 fn respond(req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
     let mut response = HttpResponse::build(notice.status());
-    if Client::of(req) != Client::Navigation {
+    if RequestKind::of(req) != RequestKind::Navigation {
         // In place of an empty body scripts get the crate's JSON, and programs its text.
         return response.finish();
     }
@@ -56,7 +56,7 @@ fn respond(req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
         include_str!("custom_pages/notice.html"),
         title = title,
         text = escape(&text),
-        landing = escape(notice.landing()),
+        landing = escape(notice.landing_path()),
         // An element, and as it is: the policy allows this text alone.
         script = notice.script().unwrap_or_default(),
     ))
@@ -71,14 +71,14 @@ fn words(req: &HttpRequest, notice: &Notice<'_>) -> (&'static str, String) {
         Reason::LoginRevoked => {
             ("Logged out from elsewhere", "You have ended this login yourself.")
         }
-        Reason::NoLongerAccepted => ("Your password has changed", "Log in with the new one."),
+        Reason::CredentialsChanged => ("Your password has changed", "Log in with the new one."),
         Reason::WrongCredentials => {
             return match typed(req) {
                 Some(name) => ("No match", format!("Not the password of a member “{name}”.")),
                 None => ("No match", "That was neither a name nor a password.".to_owned()),
             };
         }
-        Reason::Unsolicited => ("Still logged in", "Our own button logs you out."),
+        Reason::LogoutForbidden => ("Still logged in", "Our own button logs you out."),
         Reason::CookiesRequired => ("Cookies, please", "Allow them for this site, then reload."),
         Reason::CrossSite => ("From another site", "Nothing was done. Use our own pages."),
         Reason::TooManyAttempts => {
@@ -261,7 +261,7 @@ mod tests {
         browser.cookie = None;
         shows(&browser.send(visit(), Some(ALICE)).await, 401, "Cookies, please");
 
-        let mut browser = at(members().revocations(Unreachable)).await;
+        let mut browser = at(members().revocation_store(Unreachable)).await;
         browser.send(visit(), None).await;
         shows(&browser.send(visit(), Some(ALICE)).await, 503, "Out of order");
 

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{BasicLogin, Remember, Throttle, User, Users};
+use actix_basic_logout::{BasicLogin, CredentialCache, Throttle, User, Users};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpServer, cookie::Key, web};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
@@ -21,7 +21,7 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 fn realm(file: impl AsRef<Path>) -> Result<BasicLogin, Box<dyn Error>> {
     // The order matters: a program that is remembered is not limited.
     let users = Throttle::new(Users::htpasswd(file)?);
-    let users = Remember::new(users, Duration::from_secs(5 * 60));
+    let users = CredentialCache::new(users, Duration::from_secs(5 * 60));
     Ok(BasicLogin::builder("Admin area", users).build()?)
 }
 

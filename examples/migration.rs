@@ -28,7 +28,7 @@ fn before(config: &mut web::ServiceConfig) {
 }
 
 fn realm() -> Result<BasicLogin, ConfigError> {
-    BasicLogin::with_validator("After", validator).landing("/after/").build()
+    BasicLogin::with_validator("After", validator).landing_path("/after/").build()
 }
 
 fn after(login: BasicLogin, key: Key) -> impl FnOnce(&mut web::ServiceConfig) {

@@ -49,8 +49,8 @@ impl Instance {
             Ok(it.user_id() == "alice" && it.password() == Some("wonderland"))
         };
         let login = BasicLogin::builder("Admin area", is_user)
-            .landing("/admin/")
-            .revocations(ended)
+            .landing_path("/admin/")
+            .revocation_store(ended)
             // Or each instance would check each login's password once more.
             .fingerprint_key(key.master())
             .build()?;

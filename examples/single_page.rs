@@ -51,7 +51,7 @@ fn realm() -> BasicLoginBuilder {
         Ok(users.contains(&(it.user_id(), it.password().unwrap_or_default())))
     };
     BasicLogin::builder("Notes", is_user)
-        .landing("/app/")
+        .landing_path("/app/")
         // The poll is a visit, so `visit_deadline` would never end the login of an open page.
         .login_deadline(Duration::from_secs(8 * 60 * 60))
 }

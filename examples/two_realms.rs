@@ -15,7 +15,7 @@ use std::{
     io::{self, Write},
 };
 
-use actix_basic_logout::{BasicLogin, ConfigError, LogoutAnswer, LogoutClears, User};
+use actix_basic_logout::{BasicLogin, ConfigError, LogoutResponse, LogoutScope, User};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, web};
 use actix_web_httpauth::extractors::basic::BasicAuth;
@@ -32,10 +32,10 @@ fn realm(name: &str, landing: &str, users: UserList) -> Result<BasicLogin, Confi
         Ok(users.contains(&(it.user_id(), it.password().unwrap_or_default())))
     };
     BasicLogin::builder(name, is_user)
-        .landing(landing)
+        .landing_path(landing)
         // By default a log-out empties the session, which would end the other realm's login, too.
-        .logout_clears(LogoutClears::Realm)
-        .logout_answer(LogoutAnswer::Redirect("/".to_owned()))
+        .logout_scope(LogoutScope::Realm)
+        .logout_response(LogoutResponse::Redirect("/".to_owned()))
         .build()
 }
 

@@ -28,9 +28,9 @@ fn realm(name: &str) -> Result<BasicLogin, actix_basic_logout::ConfigError> {
         Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
     };
     BasicLogin::builder(name, users)
-        .landing("/live/")
+        .landing_path("/live/")
         // Safari sends no credentials with a `WebSocket`, so there the session has to do.
-        .session_suffices_for(|req| req.path() == "/live/socket")
+        .allow_session_only(|req| req.path() == "/live/socket")
         .build()
 }
 

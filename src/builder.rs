@@ -11,18 +11,18 @@ use actix_web::{HttpRequest, HttpResponse, http::header::HeaderValue};
 
 use crate::{
     authenticator::Checker,
-    challenge::Challenges,
-    client::Client,
-    config::{BasicLogin, Config, IsOne, LogoutAnswer, LogoutClears, Respond},
-    cookieless::Cookieless,
-    deadline::Deadlines,
-    ended::Ended,
-    fingerprint::FingerprintKey,
-    login::key_of,
+    config::{BasicLogin, Config, IsOne, LogoutResponse, LogoutScope, Respond},
+    diagnostics::missing_cookies::Cookieless,
+    diagnostics::setup::Misuse,
     logout::reserved_password,
-    misuse::Misuse,
-    notice::Notice,
+    request::fingerprint::FingerprintKey,
+    request::kind::RequestKind,
+    response::Challenges,
+    response::notice::Notice,
     revocation::RevocationStore,
+    revocation::registry::Revocations,
+    session::deadlines::Deadlines,
+    session::key_of,
 };
 
 const MAX_REALM: usize = 256;
@@ -40,11 +40,11 @@ const MAX_REALM: usize = 256;
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use actix_basic_logout::{BasicLogin, LogoutAnswer};
+/// use actix_basic_logout::{BasicLogin, LogoutResponse};
 ///
 /// let login = BasicLogin::builder("Admin area", users)
-///     .landing("/admin/")
-///     .logout_answer(LogoutAnswer::Page)
+///     .landing_path("/admin/")
+///     .logout_response(LogoutResponse::Page)
 ///     .visit_deadline(Duration::from_secs(30 * 60))
 ///     .build()?;
 /// let mut browser = browser(&login).await;
@@ -61,19 +61,19 @@ pub struct BasicLoginBuilder {
     realm: String,
     checker: Checker,
     landing: String,
-    answer: LogoutAnswer,
-    clears: LogoutClears,
+    answer: LogoutResponse,
+    clears: LogoutScope,
     session_cookie: String,
     reverify_after: Duration,
     deadlines: Deadlines,
     key: Option<Vec<u8>>,
     challenge_subresources: bool,
-    renew_key_at_login: bool,
-    classify: Arc<dyn Fn(&HttpRequest) -> Client + Send + Sync>,
+    renew_session_at_login: bool,
+    classify: Arc<dyn Fn(&HttpRequest) -> RequestKind + Send + Sync>,
     clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     respond_with: Option<Arc<Respond>>,
     revocations: Option<Arc<dyn RevocationStore>>,
-    session_suffices_for: Option<Arc<IsOne>>,
+    allow_session_only: Option<Arc<IsOne>>,
 }
 
 impl fmt::Debug for BasicLoginBuilder {
@@ -88,19 +88,19 @@ impl BasicLoginBuilder {
             realm,
             checker,
             landing: "/".to_owned(),
-            answer: LogoutAnswer::default(),
-            clears: LogoutClears::default(),
+            answer: LogoutResponse::default(),
+            clears: LogoutScope::default(),
             session_cookie: "id".to_owned(),
             reverify_after: Duration::from_secs(5 * 60),
             deadlines: Deadlines::default(),
             key: None,
             challenge_subresources: false,
-            renew_key_at_login: false,
-            classify: Arc::new(Client::of),
+            renew_session_at_login: false,
+            classify: Arc::new(RequestKind::of),
             clock: Arc::new(SystemTime::now),
             respond_with: None,
             revocations: None,
-            session_suffices_for: None,
+            allow_session_only: None,
         }
     }
 
@@ -115,32 +115,32 @@ impl BasicLoginBuilder {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::BasicLogin;
     ///
-    /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
+    /// let login = BasicLogin::builder("Admin area", users).landing_path("/admin/").build()?;
     /// let mut browser = browser(&login).await;
     /// let page = text(browser.open("/admin/").await).await;
     /// assert!(page.contains(r#"<a href="/admin/">Log in</a>"#));
     ///
-    /// let elsewhere = BasicLogin::builder("Admin area", users).landing("//other.example/");
+    /// let elsewhere = BasicLogin::builder("Admin area", users).landing_path("//other.example/");
     /// assert!(elsewhere.build().is_err());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn landing(mut self, path: impl Into<String>) -> Self {
+    pub fn landing_path(mut self, path: impl Into<String>) -> Self {
         self.landing = path.into();
         self
     }
 
-    /// How log-out answers a navigation. Default: [`LogoutAnswer::Challenge`], 401 with a
+    /// How log-out answers a navigation. Default: [`LogoutResponse::Challenge`], 401 with a
     /// challenge.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use actix_basic_logout::{BasicLogin, LogoutAnswer};
+    /// use actix_basic_logout::{BasicLogin, LogoutResponse};
     ///
     /// let login = BasicLogin::builder("Admin area", users)
-    ///     .logout_answer(LogoutAnswer::Redirect("/goodbye".to_owned()))
+    ///     .logout_response(LogoutResponse::Redirect("/goodbye".to_owned()))
     ///     .build()?;
     /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
@@ -151,18 +151,18 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn logout_answer(mut self, answer: LogoutAnswer) -> Self {
+    pub fn logout_response(mut self, answer: LogoutResponse) -> Self {
         self.answer = answer;
         self
     }
 
-    /// What log-out removes from the session. Default: [`LogoutClears::Session`], everything.
+    /// What log-out removes from the session. Default: [`LogoutScope::Session`], everything.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use actix_basic_logout::{BasicLogin, LogoutClears};
+    /// use actix_basic_logout::{BasicLogin, LogoutScope};
     /// use actix_session::Session;
     ///
     /// # let choose = async |session: Session| session.insert("language", "de").map(|()| "");
@@ -171,7 +171,7 @@ impl BasicLoginBuilder {
     ///     session.get::<String>("language").map(Option::unwrap_or_default)
     /// };
     /// let login = BasicLogin::builder("Admin area", users)
-    ///     .logout_clears(LogoutClears::Realm)
+    ///     .logout_scope(LogoutScope::Realm)
     ///     .build()?;
     /// # let app = App::new()
     /// #     .service(web::scope("/admin").wrap(login.clone()).default_service(web::to(choose)))
@@ -185,7 +185,7 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn logout_clears(mut self, clears: LogoutClears) -> Self {
+    pub fn logout_scope(mut self, clears: LogoutScope) -> Self {
         self.clears = clears;
         self
     }
@@ -372,7 +372,7 @@ impl BasicLoginBuilder {
     ///
     /// // A table of yours, or a `RedisRevocationStore`; this machine and another.
     /// let ended = Arc::new(Table::default());
-    /// let machine = || BasicLogin::builder("Admin area", users).revocations(Arc::clone(&ended));
+    /// let machine = || BasicLogin::builder("Admin area", users).revocation_store(Arc::clone(&ended));
     /// let (login, other) = (machine().build()?, machine().build()?);
     /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
@@ -382,7 +382,7 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn revocations(mut self, store: impl RevocationStore) -> Self {
+    pub fn revocation_store(mut self, store: impl RevocationStore) -> Self {
         self.revocations = Some(Arc::new(store));
         self
     }
@@ -404,7 +404,7 @@ impl BasicLoginBuilder {
     /// use actix_basic_logout::BasicLogin;
     ///
     /// let login = BasicLogin::builder("Admin area", users)
-    ///     .session_suffices_for(|req| req.path() == "/admin/events")
+    ///     .allow_session_only(|req| req.path() == "/admin/events")
     ///     .build()?;
     /// let mut browser = browser(&login).await;
     /// browser.log_in().await;
@@ -414,11 +414,11 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn session_suffices_for(
+    pub fn allow_session_only(
         mut self,
         is_one: impl Fn(&HttpRequest) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.session_suffices_for = Some(Arc::new(is_one));
+        self.allow_session_only = Some(Arc::new(is_one));
         self
     }
 
@@ -542,7 +542,7 @@ impl BasicLoginBuilder {
     /// # }
     ///
     /// let as_it_is = BasicLogin::builder("Admin area", users);
-    /// let renewing = as_it_is.clone().renew_key_at_login();
+    /// let renewing = as_it_is.clone().renew_session_at_login();
     /// for (login, is_shared) in [(as_it_is, true), (renewing, false)] {
     /// #   // A session in the cookie has no key, and a key that is encrypted looks new each time.
     /// #   let sessions = SessionMiddleware::builder(Sessions::default(), Key::from(&[7; 64]))
@@ -559,27 +559,27 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn renew_key_at_login(mut self) -> Self {
-        self.renew_key_at_login = true;
+    pub fn renew_session_at_login(mut self) -> Self {
+        self.renew_session_at_login = true;
         self
     }
 
-    /// Tells the kind of client instead of [`Client::of`], which is the default.
+    /// Tells the kind of client instead of [`RequestKind::of`], which is the default.
     ///
-    /// What you call a [`Program`](Client::Program) is served without a session; a browser must
+    /// What you call a [`Program`](RequestKind::NonBrowser) is served without a session; a browser must
     /// never be, or its log-out does nothing.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use actix_basic_logout::{BasicLogin, Client};
+    /// use actix_basic_logout::{BasicLogin, RequestKind};
     ///
     /// // A monitor that calls itself a browser.
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .classify_with(|req| match req.headers().contains_key("X-Monitor") {
-    ///         true => Client::Program,
-    ///         false => Client::of(req),
+    ///         true => RequestKind::NonBrowser,
+    ///         false => RequestKind::of(req),
     ///     })
     ///     .build()?;
     /// let mut browser = browser(&login).await;
@@ -592,7 +592,7 @@ impl BasicLoginBuilder {
     /// ```
     pub fn classify_with(
         mut self,
-        classify: impl Fn(&HttpRequest) -> Client + Send + Sync + 'static,
+        classify: impl Fn(&HttpRequest) -> RequestKind + Send + Sync + 'static,
     ) -> Self {
         self.classify = Arc::new(classify);
         self
@@ -651,7 +651,7 @@ impl BasicLoginBuilder {
     ///
     /// let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(12 * 60 * 60);
     /// let login = BasicLogin::builder("Admin area", users).clock(move || noon).build()?;
-    /// let since = web::to(async |user: User| HttpDate::from(user.since()).to_string());
+    /// let since = web::to(async |user: User| HttpDate::from(user.logged_in_at()).to_string());
     /// let app = test::init_service(App::new().route("/", since).wrap(login)).await;
     /// let request = TestRequest::get().insert_header(ALICE).to_request();
     /// let since = test::call_and_read_body(&app, request).await;
@@ -702,16 +702,16 @@ impl BasicLoginBuilder {
             return Err(ConfigError::ControlCharacterInRealm { realm: self.realm });
         };
         if self.deadlines.login == Some(Duration::ZERO) || self.deadlines.visit.is_zero() {
-            return Err(ConfigError::DeadlineOfZero);
+            return Err(ConfigError::ZeroDeadline);
         }
         let key = match self.key {
             None => FingerprintKey::random(),
             Some(key) if key.len() >= FingerprintKey::MIN => FingerprintKey::new(&key),
-            Some(key) => return Err(ConfigError::KeyTooShort { length: key.len() }),
+            Some(key) => return Err(ConfigError::FingerprintKeyTooShort { length: key.len() }),
         };
         let redirect = match &self.answer {
-            LogoutAnswer::Redirect(path) => Some(local_path(path)?),
-            LogoutAnswer::Challenge | LogoutAnswer::Page => None,
+            LogoutResponse::Redirect(path) => Some(local_path(path)?),
+            LogoutResponse::Challenge | LogoutResponse::Page => None,
         };
         let config = Config {
             landing_header: local_path(&self.landing)?,
@@ -727,11 +727,11 @@ impl BasicLoginBuilder {
             session_cookie: self.session_cookie,
             reverify_after: self.reverify_after,
             deadlines: self.deadlines,
-            ended: Ended::new(self.revocations, self.deadlines),
-            session_suffices_for: self.session_suffices_for,
+            ended: Revocations::new(self.revocations, self.deadlines),
+            allow_session_only: self.allow_session_only,
             key,
             challenge_subresources: self.challenge_subresources,
-            renew_key_at_login: self.renew_key_at_login,
+            renew_session_at_login: self.renew_session_at_login,
             classify: self.classify,
             clock: self.clock,
             respond_with: self.respond_with,
@@ -744,7 +744,7 @@ impl BasicLoginBuilder {
 
 /// A path of this origin, for a `Location`. `//host` and `/\host` would lead to another one.
 fn local_path(path: &str) -> Result<HeaderValue, ConfigError> {
-    let error = || ConfigError::NotALocalPath { path: path.to_owned() };
+    let error = || ConfigError::InvalidPath { path: path.to_owned() };
     let local = path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\");
     if !local || !path.chars().all(|it| it.is_ascii_graphic()) {
         return Err(error());
@@ -768,7 +768,7 @@ fn local_path(path: &str) -> Result<HeaderValue, ConfigError> {
 /// let error = |it: BasicLoginBuilder| it.build().unwrap_err();
 /// assert_eq!(error(realm("")), ConfigError::EmptyRealm);
 /// assert_eq!(error(admin().session_cookie("")), ConfigError::EmptySessionCookie);
-/// assert_eq!(error(admin().login_deadline(Duration::ZERO)), ConfigError::DeadlineOfZero);
+/// assert_eq!(error(admin().login_deadline(Duration::ZERO)), ConfigError::ZeroDeadline);
 /// for (error, text) in [
 ///     (error(realm("A\n")), r#"the realm "A\n" holds a control character"#),
 ///     (error(realm(&"A".repeat(300))), "the realm is 300 bytes long, 256 are allowed"),
@@ -777,7 +777,7 @@ fn local_path(path: &str) -> Result<HeaderValue, ConfigError> {
 ///         "the fingerprint key is 9 bytes long, it takes 32 or more",
 ///     ),
 ///     (
-///         error(admin().landing("admin")),
+///         error(admin().landing_path("admin")),
 ///         r#""admin" is not a path of this site, such as "/admin/""#,
 ///     ),
 /// ] {
@@ -804,16 +804,16 @@ pub enum ConfigError {
     /// The name of the session's cookie is empty.
     EmptySessionCookie,
     /// A deadline is zero, with which nobody could log in.
-    DeadlineOfZero,
+    ZeroDeadline,
     /// The fingerprint key is shorter than 32 bytes.
     #[non_exhaustive]
-    KeyTooShort {
+    FingerprintKeyTooShort {
         /// The length in bytes.
         length: usize,
     },
     /// The landing path, or the one that log-out redirects to, is not a path of this site.
     #[non_exhaustive]
-    NotALocalPath {
+    InvalidPath {
         /// What was given.
         path: String,
     },
@@ -830,15 +830,15 @@ impl fmt::Display for ConfigError {
                 write!(f, "the realm is {length} bytes long, {MAX_REALM} are allowed")
             }
             Self::EmptySessionCookie => f.write_str("the name of the session cookie is empty"),
-            Self::DeadlineOfZero => {
+            Self::ZeroDeadline => {
                 f.write_str("with a login or visit deadline of zero nobody could log in")
             }
-            Self::KeyTooShort { length } => write!(
+            Self::FingerprintKeyTooShort { length } => write!(
                 f,
                 "the fingerprint key is {length} bytes long, it takes {} or more",
                 FingerprintKey::MIN
             ),
-            Self::NotALocalPath { path } => {
+            Self::InvalidPath { path } => {
                 write!(f, "{path:?} is not a path of this site, such as \"/admin/\"")
             }
         }

@@ -13,17 +13,17 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use crate::{
     authenticator::{Authenticator, Checker},
     builder::BasicLoginBuilder,
-    challenge::Challenges,
-    client::Client,
-    cookieless::Cookieless,
-    deadline::Deadlines,
-    ended::Ended,
-    fingerprint::FingerprintKey,
-    login::LoginId,
+    diagnostics::missing_cookies::Cookieless,
+    diagnostics::setup::Misuse,
     logout::Logout,
-    misuse::Misuse,
-    notice::Notice,
+    request::fingerprint::FingerprintKey,
+    request::kind::RequestKind,
+    response::Challenges,
+    response::notice::Notice,
     revocation::RevocationError,
+    revocation::registry::Revocations,
+    session::LoginId,
+    session::deadlines::Deadlines,
 };
 
 /// HTTP Basic authentication that can log out: a realm, and the middleware that guards it.
@@ -80,7 +80,7 @@ impl BasicLogin {
     /// let users = async |_: &HttpRequest, credentials: &BasicAuth| {
     ///     Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
     /// };
-    /// let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
+    /// let login = BasicLogin::builder("Admin area", users).landing_path("/admin/").build()?;
     /// let app = test::init_service(App::new().wrap(login)).await;
     /// let answer = test::call_service(&app, test::TestRequest::get().to_request()).await;
     /// assert_eq!(
@@ -173,7 +173,7 @@ impl BasicLogin {
     }
 
     /// Ends every login of a user in this realm: in every session and, where the
-    /// [revocations](BasicLoginBuilder::revocations) are shared, on every machine, from the next
+    /// [revocations](BasicLoginBuilder::revocation_store) are shared, on every machine, from the next
     /// request on. The browsers are asked again, and the page says that the login was ended.
     ///
     /// For "log out everywhere", and for whoever has lost a password or a device. Who knows the
@@ -250,12 +250,12 @@ impl BasicLogin {
     /// browser.log_in().await;
     /// let id = text(browser.open("/admin/").await).await;
     /// // From a form with a button for each.
-    /// login.end_login(id.parse()?).await?;
+    /// login.revoke_login(id.parse()?).await?;
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn end_login(&self, id: LoginId) -> Result<(), RevocationError> {
+    pub async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
         self.config.ended.end_from_outside(id).await?;
         tracing::info!(realm = %self.config.realm, "a login ended");
         Ok(())
@@ -285,15 +285,15 @@ impl BasicLogin {
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use actix_basic_logout::{BasicLogin, LogoutAnswer};
+/// use actix_basic_logout::{BasicLogin, LogoutResponse};
 ///
-/// assert_eq!(LogoutAnswer::default(), LogoutAnswer::Challenge);
+/// assert_eq!(LogoutResponse::default(), LogoutResponse::Challenge);
 /// for (answer, status) in [
-///     (LogoutAnswer::Challenge, 401),
-///     (LogoutAnswer::Page, 200),
-///     (LogoutAnswer::Redirect("/goodbye".to_owned()), 303),
+///     (LogoutResponse::Challenge, 401),
+///     (LogoutResponse::Page, 200),
+///     (LogoutResponse::Redirect("/goodbye".to_owned()), 303),
 /// ] {
-///     let login = BasicLogin::builder("Admin area", users).logout_answer(answer).build()?;
+///     let login = BasicLogin::builder("Admin area", users).logout_response(answer).build()?;
 ///     let mut browser = browser(&login).await;
 ///     browser.log_in().await;
 ///     assert_eq!(browser.open("/logout").await.status(), status);
@@ -301,14 +301,14 @@ impl BasicLogin {
 ///     assert_eq!(browser.fetch("/logout").await.status(), 204);
 /// }
 /// // Only to a path of this site.
-/// let elsewhere = LogoutAnswer::Redirect("//other.example/".to_owned());
-/// assert!(BasicLogin::builder("Admin area", users).logout_answer(elsewhere).build().is_err());
+/// let elsewhere = LogoutResponse::Redirect("//other.example/".to_owned());
+/// assert!(BasicLogin::builder("Admin area", users).logout_response(elsewhere).build().is_err());
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum LogoutAnswer {
+pub enum LogoutResponse {
     /// 401 with a challenge (RFC 9110, section 15.5.2): the browser forgets the credentials at
     /// once and opens its dialog over the log-out, ready for the next user. The default; it needs
     /// no script.
@@ -331,12 +331,12 @@ pub enum LogoutAnswer {
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
 /// # #[actix_web::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use actix_basic_logout::{BasicLogin, LogoutClears};
+/// use actix_basic_logout::{BasicLogin, LogoutScope};
 /// use actix_session::Session;
 ///
-/// assert_eq!(LogoutClears::default(), LogoutClears::Session);
-/// for (clears, kept) in [(LogoutClears::Session, ""), (LogoutClears::Realm, "de")] {
-///     let login = BasicLogin::builder("Admin area", users).logout_clears(clears).build()?;
+/// assert_eq!(LogoutScope::default(), LogoutScope::Session);
+/// for (clears, kept) in [(LogoutScope::Session, ""), (LogoutScope::Realm, "de")] {
+///     let login = BasicLogin::builder("Admin area", users).logout_scope(clears).build()?;
 /// #   let choose = async |session: Session| session.insert("language", "de").map(|()| "");
 /// #   let chosen =
 /// #       async |it: Session| it.get::<String>("language").map(Option::unwrap_or_default);
@@ -357,7 +357,7 @@ pub enum LogoutAnswer {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum LogoutClears {
+pub enum LogoutScope {
     /// Everything, whoever put it there, and the logins of other realms with it. The default.
     #[default]
     Session,
@@ -381,18 +381,18 @@ pub(crate) struct Config {
     pub(crate) landing: String,
     pub(crate) landing_header: HeaderValue,
     pub(crate) redirect: Option<HeaderValue>,
-    pub(crate) answer: LogoutAnswer,
+    pub(crate) answer: LogoutResponse,
     pub(crate) reserved_password: String,
-    pub(crate) clears: LogoutClears,
+    pub(crate) clears: LogoutScope,
     pub(crate) session_cookie: String,
     pub(crate) reverify_after: Duration,
     pub(crate) deadlines: Deadlines,
-    pub(crate) ended: Ended,
-    pub(crate) session_suffices_for: Option<Arc<IsOne>>,
+    pub(crate) ended: Revocations,
+    pub(crate) allow_session_only: Option<Arc<IsOne>>,
     pub(crate) key: FingerprintKey,
     pub(crate) challenge_subresources: bool,
-    pub(crate) renew_key_at_login: bool,
-    pub(crate) classify: Arc<dyn Fn(&HttpRequest) -> Client + Send + Sync>,
+    pub(crate) renew_session_at_login: bool,
+    pub(crate) classify: Arc<dyn Fn(&HttpRequest) -> RequestKind + Send + Sync>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(crate) respond_with: Option<Arc<Respond>>,
     pub(crate) misuse: Misuse,

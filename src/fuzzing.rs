@@ -7,10 +7,10 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 
 use crate::{
-    challenge::Challenges,
-    credentials::Authorization,
-    login::{self, Found},
-    users::{InTheClear, Place, Table, UsersError, lines},
+    authenticator::users::{Place, Plaintext, Table, UsersError, lines},
+    request::authorization::Authorization,
+    response::Challenges,
+    session::{self, Found},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +20,7 @@ pub struct Unusable;
 pub fn credentials(headers: &HeaderMap) -> Result<Option<BasicAuth>, Unusable> {
     match Authorization::read(headers) {
         Authorization::Missing => Ok(None),
-        Authorization::Unusable => Err(Unusable),
+        Authorization::Malformed => Err(Unusable),
         Authorization::Basic(auth) => Ok(Some(auth)),
     }
 }
@@ -36,14 +36,14 @@ pub struct Entry(login::Entry);
 
 impl Entry {
     pub fn find(session: &Session, realm: &str) -> Option<Self> {
-        match login::find(session, &login::key_of(realm)) {
+        match session::find(session, &session::key_of(realm)) {
             Found::Entry(entry) => Some(Self(entry)),
             Found::Nothing | Found::Unreadable => None,
         }
     }
 
     pub fn put(&self, session: &Session, realm: &str) {
-        login::put(session, &login::key_of(realm), &self.0);
+        session::put(session, &session::key_of(realm), &self.0);
     }
 }
 
@@ -61,7 +61,7 @@ pub fn htpasswd(path: &Path, content: &[u8]) -> Result<(usize, usize), UsersErro
 }
 
 /// How many users a variable of this content holds.
-pub fn in_the_clear(name: &str, content: &[u8]) -> Result<usize, UsersError> {
+pub fn plaintext(name: &str, content: &[u8]) -> Result<usize, UsersError> {
     let place = Place::Variable(name.to_owned());
-    InTheClear::new(&place, &lines(&place, content)?).map(|it| it.users.len())
+    Plaintext::new(&place, &lines(&place, content)?).map(|it| it.users.len())
 }

@@ -48,7 +48,7 @@
 //! }
 //!
 //! # actix_web::rt::System::new().block_on(async {
-//! let login = BasicLogin::builder("Admin area", users).landing("/admin/").build()?;
+//! let login = BasicLogin::builder("Admin area", users).landing_path("/admin/").build()?;
 //! let app = App::new()
 //!     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(dashboard)))
 //!     .route("/logout", web::post().to(login.logout()))
@@ -78,21 +78,21 @@
 //! and none is on by default:
 //!
 //! - `users`: [`Users`] with hashed passwords, or passwords in the clear, from an htpasswd file, an
-//!   environment variable or the code. Hashes are computed on a [`HashPool`], never on a worker.
+//!   environment variable or the code. Hashes are computed on a [`HashLimiter`], never on a worker.
 //!   Nobody can tell an unknown user from a wrong password, by the answer or by its time.
 //! - `throttle`: [`Throttle`] limits failed logins for each user-id and each address. Who is logged
 //!   in is never limited.
-//! - `remember`: [`Remember`] keeps good credentials in mind for a while, so that programs, which
+//! - `cache`: [`CredentialCache`] keeps good credentials in mind for a while, so that programs, which
 //!   come without a session, do not cost a hash with each request.
 //!
 //! ```no_run
-//! # #[cfg(all(feature = "users", feature = "throttle", feature = "remember"))]
+//! # #[cfg(all(feature = "users", feature = "throttle", feature = "cache"))]
 //! # {
 //! use std::time::Duration;
-//! use actix_basic_logout::{BasicLogin, Remember, Throttle, Users};
+//! use actix_basic_logout::{BasicLogin, CredentialCache, Throttle, Users};
 //!
 //! let users = Throttle::new(Users::htpasswd("users.htpasswd")?);
-//! let users = Remember::new(users, Duration::from_secs(5 * 60));
+//! let users = CredentialCache::new(users, Duration::from_secs(5 * 60));
 //! let login = BasicLogin::builder("Admin area", users).build()?;
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -142,7 +142,7 @@
 //!
 //! Machines that share sessions share four things: the session's store and key, the
 //! [`fingerprint_key`](BasicLoginBuilder::fingerprint_key), and the
-//! [`revocations`](BasicLoginBuilder::revocations). `RedisRevocationStore` (feature `redis`) keeps those
+//! [`revocations`](BasicLoginBuilder::revocation_store). `RedisRevocationStore` (feature `redis`) keeps those
 //! beside actix-session's `RedisSessionStore`. Wrap [`session_store_errors`] around it all for a 503
 //! where Redis is down.
 //!
@@ -150,24 +150,24 @@
 //!
 //! [`login_deadline`](BasicLoginBuilder::login_deadline) and
 //! [`visit_deadline`](BasicLoginBuilder::visit_deadline) end a login by themselves,
-//! [`revoke_user`](BasicLogin::revoke_user) all of a user's, [`end_login`](BasicLogin::end_login) one.
+//! [`revoke_user`](BasicLogin::revoke_user) all of a user's, [`revoke_login`](BasicLogin::revoke_login) one.
 //! What stays open after its request, such as a `WebSocket`, waits for [`User::ended`].
 //!
 //! # Errors and panics
 //!
 //! What cannot work is an error at start-up: [`ConfigError`], [`UsersError`], [`ThrottleError`]. What
 //! fails later is an answer: an authenticator's own error, or 503 where ended logins or passwords
-//! cannot be looked at. Nothing panics, but for the futures of a [`HashPool`], of
+//! cannot be looked at. Nothing panics, but for the futures of a [`HashLimiter`], of
 //! `RedisRevocationStore::new` and of [`User::ended`] where they are polled outside a Tokio runtime;
 //! actix-web's is one.
 //!
 //! # Testing an application that uses it
 //!
-//! `actix_web::test` sends requests of a [program](Client::Program): give them an `Authorization`
+//! `actix_web::test` sends requests of a [program](RequestKind::NonBrowser): give them an `Authorization`
 //! header, as above, and no session is needed. To log in as a browser does, send
 //! `User-Agent: Mozilla/5.0` and `Accept: text/html`, without credentials first, and return the
 //! cookie of the answer together with the credentials. Tests of one process share who was revoked in
-//! realms of the same name, unless each has [`revocations`](BasicLoginBuilder::revocations) of its own.
+//! realms of the same name, unless each has [`revocations`](BasicLoginBuilder::revocation_store) of its own.
 //!
 //! # The examples
 //!
@@ -180,8 +180,8 @@
 //! # What it does not do
 //!
 //! It does not protect a password on the network: use TLS. And it cannot reach into a browser: the
-//! password stays in the memory of one that has logged out by [`LogoutAnswer::Redirect`], or with
-//! scripts off by [`LogoutAnswer::Page`], until the next visit. It lets nobody in, though.
+//! password stays in the memory of one that has logged out by [`LogoutResponse::Redirect`], or with
+//! scripts off by [`LogoutResponse::Page`], until the next visit. It lets nobody in, though.
 //! `DESIGN.md` lists what else is known to remain.
 //!
 //! # Guides
@@ -199,78 +199,52 @@
 // On docs.rs each item names the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "throttle")]
-mod address;
 mod authenticator;
 mod builder;
-mod challenge;
-mod client;
 mod config;
-mod cookieless;
-mod credentials;
-mod deadline;
+mod context;
 mod decision;
-mod ended;
-#[cfg(feature = "throttle")]
-mod failures;
-mod fingerprint;
+mod diagnostics;
 #[cfg(all(fuzzing, feature = "users"))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(any(doc, doctest))]
 pub mod guide;
-#[cfg(feature = "users")]
-mod htpasswd;
-mod known;
-mod login;
 mod logout;
 mod middleware;
-mod misuse;
-mod notice;
-#[cfg(feature = "users")]
-mod password_hash;
-mod place;
-#[cfg(feature = "users")]
-mod pool;
-#[cfg(feature = "redis")]
-mod redis;
-#[cfg(feature = "remember")]
-mod remember;
+mod request;
+mod response;
+mod retry_later;
 mod revocation;
-mod session_store;
-#[cfg(feature = "throttle")]
-mod throttle;
-mod try_later;
+mod session;
+mod session_errors;
 mod user;
-#[cfg(feature = "users")]
-mod users;
-mod visit;
 
+#[cfg(feature = "cache")]
+pub use crate::authenticator::cache::CredentialCache;
+#[cfg(feature = "throttle")]
+pub use crate::authenticator::throttle::{Throttle, ThrottleError};
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;
 #[cfg(feature = "redis")]
-pub use crate::redis::RedisRevocationStore;
-#[cfg(feature = "remember")]
-pub use crate::remember::Remember;
-#[cfg(feature = "throttle")]
-pub use crate::throttle::{Throttle, ThrottleError};
+pub use crate::revocation::redis::RedisRevocationStore;
 pub use crate::{
     authenticator::Authenticator,
     builder::{BasicLoginBuilder, ConfigError},
-    client::Client,
-    config::{BasicLogin, LogoutAnswer, LogoutClears},
-    login::{LoginId, LoginIdError},
+    config::{BasicLogin, LogoutResponse, LogoutScope},
     logout::{LOGOUT_SCRIPT_HASH, Logout},
-    notice::{Notice, Reason},
+    request::kind::RequestKind,
+    response::notice::{Notice, Reason},
+    retry_later::TryLater,
     revocation::{RevocationError, RevocationKey, RevocationStore},
-    session_store::session_store_errors,
-    try_later::TryLater,
+    session::{LoginId, LoginIdError},
+    session_errors::session_store_errors,
     user::User,
 };
 #[cfg(feature = "users")]
 pub use crate::{
-    pool::HashPool,
-    users::{Users, UsersError},
+    authenticator::password::HashLimiter,
+    authenticator::users::{Users, UsersError},
 };
 
 #[cfg(doctest)]

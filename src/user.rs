@@ -14,15 +14,15 @@ use actix_web::{
 use futures_core::future::LocalBoxFuture;
 
 use crate::{
-    challenge,
-    client::Client,
     config::{BasicLogin, Config},
-    credentials::Authorization,
-    decision::{Decision, Good, How, decide},
-    ended::{self, Watched},
-    login::{LoginId, State, time},
-    notice::Reason,
-    visit::Visit,
+    context::RequestContext,
+    decision::{Decision, OnSuccess, RefusalKind, authenticate},
+    request::authorization::Authorization,
+    request::kind::RequestKind,
+    response,
+    response::notice::Reason,
+    revocation::registry::{self, Watched},
+    session::{LoginId, State, time},
 };
 
 /// Who is logged in, and since when.
@@ -138,7 +138,7 @@ impl User {
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .clock(watch.system_time())
     ///     .build()?;
-    /// let since = web::get().to(async |user: User| HttpDate::from(user.since()).to_string());
+    /// let since = web::get().to(async |user: User| HttpDate::from(user.logged_in_at()).to_string());
     /// # let app = App::new()
     /// #     .service(web::scope("/admin").wrap(login).route("/", since))
     /// #     .wrap(sessions());
@@ -151,11 +151,11 @@ impl User {
     /// # }
     /// ```
     #[must_use]
-    pub fn since(&self) -> SystemTime {
+    pub fn logged_in_at(&self) -> SystemTime {
         self.inner.since
     }
 
-    /// The id of the login, by which it can be [ended](BasicLogin::end_login). None for a program
+    /// The id of the login, by which it can be [ended](BasicLogin::revoke_login). None for a program
     /// without a session, which has no login.
     ///
     /// ```
@@ -237,20 +237,20 @@ impl User {
         let user = Arc::clone(&self.inner);
         async move {
             match user.login {
-                Some(login) => ended::wait(&user.config, &user.id, login).await,
+                Some(login) => registry::wait(&user.config, &user.id, login).await,
                 None => pending().await,
             }
         }
     }
 
-    pub(crate) fn of(config: &Arc<Config>, visit: &Visit) -> Option<Self> {
+    pub(crate) fn of(config: &Arc<Config>, visit: &RequestContext) -> Option<Self> {
         let State::LoggedIn(login) = &visit.state else { return None };
         let (id, since) = (login.user.clone(), time(login.since));
         Some(Self::new(config, id, since, visit.watched()))
     }
 
     /// A client without a session, whose credentials are good.
-    pub(crate) fn of_program(config: &Arc<Config>, visit: &Visit) -> Option<Self> {
+    pub(crate) fn of_program(config: &Arc<Config>, visit: &RequestContext) -> Option<Self> {
         Some(Self::new(config, visit.user_id()?.to_owned(), time(visit.now), None))
     }
 
@@ -282,36 +282,40 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
             path = req.path(),
             "a User was extracted outside BasicLogin, and no BasicLogin is in the app_data"
         );
-        return Err(login_required(challenge::refuse_without_realm(req)));
+        return Err(login_required(response::refuse_without_realm(req)));
     };
-    let own_error = |error| challenge::own_error(config, req, error);
-    let visit = Visit::read(config, req, &req.get_session()).await;
-    let mut visit = visit.map_err(|error| own_error(error.into()))?;
-    let is_in = is_in(config, req, &mut visit).await.map_err(own_error)?;
+    let error_response = |error| response::error_response(config, req, error);
+    let visit = RequestContext::read(config, req, &req.get_session()).await;
+    let mut visit = visit.map_err(|error| error_response(error.into()))?;
+    let is_in = is_in(config, req, &mut visit).await.map_err(error_response)?;
     if let Some(user) = User::of(config, &visit).filter(|_| is_in) {
         return Ok(user);
     }
     let logged_in_but_not_sent = matches!(visit.state, State::LoggedIn(_))
         && matches!(visit.authorization, Authorization::Missing);
     let how = match visit.client {
-        Client::Program => How::Challenge,
-        _ if logged_in_but_not_sent => How::Challenge,
-        _ => How::Quietly,
+        RequestKind::NonBrowser => RefusalKind::Challenge,
+        _ if logged_in_but_not_sent => RefusalKind::Challenge,
+        _ => RefusalKind::Quietly,
     };
-    let response = challenge::refuse(config, req, visit.client, how, Reason::LoginRequired);
+    let response = response::refuse(config, req, visit.client, how, Reason::LoginRequired);
     Err(login_required(response))
 }
 
 /// Whether a login is there that goes on, with its credentials.
-async fn is_in(config: &Config, req: &HttpRequest, visit: &mut Visit) -> Result<bool, Error> {
-    match (decide(&visit.ask(config, req.path())), &visit.authorization) {
+async fn is_in(
+    config: &Config,
+    req: &HttpRequest,
+    visit: &mut RequestContext,
+) -> Result<bool, Error> {
+    match (authenticate(&visit.ask(config, req.path())), &visit.authorization) {
         (Decision::Pass, _) => {
             visit.keep(config, req, false).await?;
             Ok(true)
         }
-        (Decision::Check { good: Good::Confirm, .. }, Authorization::Basic(credentials)) => {
+        (Decision::Check { good: OnSuccess::Confirm, .. }, Authorization::Basic(credentials)) => {
             let agreed = config.checker.reverify(req, credentials).await?;
-            let is_in = agreed && !visit.notice_log_out(config).await?;
+            let is_in = agreed && !visit.notice_logout(config).await?;
             if is_in {
                 visit.keep(config, req, true).await?;
             }

@@ -116,10 +116,10 @@ pub const CASES: &[(&str, Make)] = &[
     ("refused: LoggedOut", logged_out),
     ("refused: LoginExpired", login_expired),
     ("refused: LoginRevoked", login_revoked),
-    ("refused: NoLongerAccepted", no_longer_accepted),
+    ("refused: CredentialsChanged", credentials_changed),
     ("refused: CookiesRequired", cookies_required),
     ("refused: CrossSite", cross_site),
-    ("refused: Unsolicited", unsolicited),
+    ("refused: LogoutForbidden", unsolicited),
     ("refused: TooManyAttempts", too_many_attempts),
     ("refused: Busy", busy),
     ("refused: Unavailable", unavailable),
@@ -170,7 +170,7 @@ pub async fn validator(
 
 pub fn realm() -> BasicLoginBuilder {
     let users = async |_: &HttpRequest, credentials: &BasicAuth| Ok(is_right(credentials));
-    BasicLogin::builder("Admin area", users).landing(PAGE)
+    BasicLogin::builder("Admin area", users).landing_path(PAGE)
 }
 
 pub fn site<S: SessionStore + 'static>(
@@ -338,7 +338,7 @@ fn login_revoked() -> Case {
     })
 }
 
-fn no_longer_accepted() -> Case {
+fn credentials_changed() -> Case {
     let is_user = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&is_user);
     let users = async move |_: &HttpRequest, credentials: &BasicAuth| {
@@ -393,7 +393,7 @@ fn busy() -> Case {
 
 fn unavailable() -> Case {
     let ended = Revocations::default();
-    let (_, site) = site(realm().revocations(ended.clone()), private_cookie());
+    let (_, site) = site(realm().revocation_store(ended.clone()), private_cookie());
     let browser = browser_in(&site);
     ended.set_broken(true);
     Case::always(site, 503, "Not available", &browser, PAGE)

@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::{fingerprint::FingerprintKey, login::Login, place::Directory};
+use crate::{request::fingerprint::FingerprintKey, request::path::Directory, session::Login};
 
 /// What is known where: `in` is logged in, `due` to be asked about again, `nowhere` without a
 /// directory, because the path was too long to be kept. `out` is logged out, with what is known of
@@ -50,7 +50,7 @@ const REPLACEMENTS: &[&[&str]] = &[STATES, PRESENTED];
 /// Expected: what good credentials lead to (`-`: nobody is asked about them), else how the request
 /// is refused, what it is told (`why`: what the state remembers), and the next state.
 ///
-/// "Refuse" is a challenge for a navigation or a program, a quiet refusal for a subresource.
+/// "Refusal" is a challenge for a navigation or a program, a quiet refusal for a subresource.
 /// `unusable` and `reserved` are credentials that are wrong without asking.
 const MIDDLEWARE: &str = "
     # LoggedIn, the same as at login: pass
@@ -72,7 +72,7 @@ const MIDDLEWARE: &str = "
     in/in-due             nothing                 nav/prog     outside -> -       challenge required  same
     in-again/in-port/in-nowhere nothing           nav/prog     *       -> -       challenge required  same
 
-    # LoggedOut, some, navigation: Rejected here, pending unless it was the ended login's header
+    # LoggedOut, some, navigation: Rechallenged here, pending unless it was the ended login's header
     out*                  own                     nav/prog     *       -> -       challenge why       rejected
     out/out-header        other/unusable          nav/prog     *       -> -       challenge why       rejected+pending
     # ... nor the reserved user's, which has taken its place
@@ -80,36 +80,36 @@ const MIDDLEWARE: &str = "
     out-dir/out-blank     other/unusable/reserved nav/prog     *       -> -       challenge why       rejected
     # LoggedOut, some, subresource: quietly
     out*                  some                    sub          *       -> -       quiet     why       same
-    # LoggedOut, none, at or below the remembered directory, navigation: Asked here
+    # LoggedOut, none, at or below the remembered directory, navigation: Prompted here
     out/out-dir           nothing                 nav/prog     inside  -> -       challenge why       asked
     # LoggedOut, none, otherwise: refuse
     out/out-dir           nothing                 nav/prog     outside -> -       challenge why       same
     out-header/out-blank  nothing                 nav/prog     *       -> -       challenge why       same
     out*                  nothing                 sub          *       -> -       quiet     why       same
 
-    # Rejected, the pending header: nothing is pending any more
+    # Rechallenged, the pending header: nothing is pending any more
     rejected-*-pending    own                     nav/prog     *       -> -       challenge why       rejected
     rejected-*-pending    own                     sub          *       -> -       quiet     why       same
-    # Rejected, another, at its path: check
+    # Rechallenged, another, at its path: check
     rejected-here         own/other               nav/prog     *       -> login   challenge wrong     same
     rejected-here         own/other               sub          *       -> login   quiet     wrong     same
     rejected-here-pending other                   nav/prog     *       -> login   challenge wrong     same
     rejected-here-pending other                   sub          *       -> login   quiet     wrong     same
     rejected-here*        unusable/reserved       nav/prog     *       -> -       challenge wrong     same
     rejected-here*        unusable/reserved       sub          *       -> -       quiet     wrong     same
-    # Rejected, another, elsewhere, navigation: Rejected here, pending kept
+    # Rechallenged, another, elsewhere, navigation: Rechallenged here, pending kept
     rejected-else         some                    nav/prog     *       -> -       challenge why       rejected
     rejected-else-pending other/unusable/reserved nav/prog     *       -> -       challenge why       rejected+pending
-    # Rejected, another, elsewhere, subresource: 403
+    # Rechallenged, another, elsewhere, subresource: 403
     rejected-else         some                    sub          *       -> -       403       why       same
     rejected-else-pending other/unusable/reserved sub          *       -> -       403       why       same
-    # Rejected, none: Asked here, or unchanged while something is pending
+    # Rechallenged, none: Prompted here, or unchanged while something is pending
     rejected-here         nothing                 nav/prog     *       -> -       challenge why       asked
     rejected-else         nothing                 nav/prog     *       -> -       challenge why       asked
     rejected-*-pending    nothing                 nav/prog     *       -> -       challenge why       same
     rejected-*            nothing                 sub          *       -> -       quiet     why       same
 
-    # Asked, some: check
+    # Prompted, some: check
     asked-*               own/other               nav/prog     *       -> login   challenge wrong     same
     asked-*               own/other               sub          *       -> login   quiet     wrong     same
     asked-*               unusable                nav/prog     *       -> -       challenge wrong     same
@@ -117,11 +117,11 @@ const MIDDLEWARE: &str = "
     # ... but the page answer's stand-in was typed by nobody
     asked-*               reserved                nav/prog     *       -> -       challenge why       same
     asked-*               reserved                sub          *       -> -       quiet     why       same
-    # Asked, none: refuse
+    # Prompted, none: refuse
     asked-*               nothing                 nav/prog     *       -> -       challenge why       same
     asked-*               nothing                 sub          *       -> -       quiet     why       same
 
-    # Fresh, navigation: Rejected here, or Asked here
+    # Fresh, navigation: Rechallenged here, or Prompted here
     fresh                 some                    nav          *       -> -       challenge required  rejected
     fresh                 nothing                 nav          *       -> -       challenge required  asked
     # Fresh, subresource: quietly
@@ -172,10 +172,10 @@ const SUBRESOURCES_CHALLENGED: &str = "
 /// Expected: whether the login is forgotten, the reply, and the next state; `out` with what is left
 /// to know.
 const LOG_OUT: &str = "
-    # Rejected at this path, nothing pending, some: typed at log-out's own prompt
+    # Rechallenged at this path, nothing pending, some: typed at log-out's own prompt
     *              rejected-here               some           nav/prog * -> keep   landing   asked
 
-    # Any other, some: Rejected here, pending unless it was the login's header (nor the reserved
+    # Any other, some: Rechallenged here, pending unless it was the login's header (nor the reserved
     # user's, whom only the page answer knows)
     challenge      in*/out/out-header          own/reserved   nav/prog * -> forget challenge rejected
     challenge      in*/out/out-header          other/unusable nav/prog * -> forget challenge rejected+pending
@@ -190,7 +190,7 @@ const LOG_OUT: &str = "
 
     # LoggedIn, LoggedOut, none: the same challenge
     challenge      in*/out*                    nothing        nav/prog * -> forget challenge out
-    # Asked, Rejected elsewhere, none: forget, \"you are logged out\"
+    # Prompted, Rechallenged elsewhere, none: forget, \"you are logged out\"
     challenge      asked-*/rejected-else*      nothing        nav/prog * -> forget done      out
 
     # Page and Redirect: LoggedOut, without a dialog. Where nothing is left to forget, as above
@@ -202,7 +202,7 @@ const LOG_OUT: &str = "
     redirect       rejected-else*              *              nav/prog * -> forget redirect  out
     redirect       rejected-here-pending/fresh some           nav/prog * -> forget redirect  out
 
-    # Fresh, Rejected at this path, none: nothing left to forget
+    # Fresh, Rechallenged at this path, none: nothing left to forget
     challenge/page fresh/rejected-here*        nothing        nav/prog * -> keep   done      same
     redirect       fresh/rejected-here*        nothing        nav/prog * -> keep   redirect  same
 
@@ -225,8 +225,13 @@ const REPLACE: &str = "
     fresh/in*/rejected-* *                          -> forbid
 ";
 
-const WHYS: [Why; 5] =
-    [Why::NeverLoggedIn, Why::LoggedOut, Why::NoLongerAccepted, Why::Expired, Why::Revoked];
+const WHYS: [Cause; 5] = [
+    Cause::NeverLoggedIn,
+    Cause::LoggedOut,
+    Cause::CredentialsChanged,
+    Cause::Expired,
+    Cause::Revoked,
+];
 const ELSEWHERE: &str = "/admin/elsewhere";
 
 struct Row<'t> {
@@ -309,7 +314,7 @@ fn admin() -> Option<Directory> {
 }
 
 /// What a name in a row stands for, and what it is for a request to this path.
-fn state(name: &str, path: &str, why: Why) -> State {
+fn state(name: &str, path: &str, why: Cause) -> State {
     let logged_in = |directory| {
         let (user, fingerprint) = ("alice".to_owned(), header("own"));
         State::LoggedIn(Login {
@@ -319,9 +324,9 @@ fn state(name: &str, path: &str, why: Why) -> State {
             verified: 1,
             visited: 1,
             directory,
-            asked_again: false,
+            reprompted: false,
             epoch: None,
-            elsewhere: None,
+            foreign_origin: None,
         })
     };
     let (here, elsewhere, own) = (Place::of(path), Place::of(ELSEWHERE), Some(header("own")));
@@ -335,12 +340,12 @@ fn state(name: &str, path: &str, why: Why) -> State {
         "out-dir" => State::LoggedOut { directory: admin(), fingerprint: None, why },
         "out-header" => State::LoggedOut { directory: None, fingerprint: own, why },
         "out-blank" => State::LoggedOut { directory: None, fingerprint: None, why },
-        "rejected-here" => State::Rejected { path: here, pending: None, why },
-        "rejected-here-pending" => State::Rejected { path: here, pending: own, why },
-        "rejected-else" => State::Rejected { path: elsewhere, pending: None, why },
-        "rejected-else-pending" => State::Rejected { path: elsewhere, pending: own, why },
-        "asked-here" => State::Asked { path: here, why },
-        "asked-else" => State::Asked { path: elsewhere, why },
+        "rejected-here" => State::Rechallenged { path: here, pending: None, why },
+        "rejected-here-pending" => State::Rechallenged { path: here, pending: own, why },
+        "rejected-else" => State::Rechallenged { path: elsewhere, pending: None, why },
+        "rejected-else-pending" => State::Rechallenged { path: elsewhere, pending: own, why },
+        "asked-here" => State::Prompted { path: here, why },
+        "asked-else" => State::Prompted { path: elsewhere, why },
         _ => panic!("no state is called {name}"),
     }
 }
@@ -350,7 +355,7 @@ const LANDING: &str = "/landing/";
 /// A login whose browser has been asked again in its directory.
 fn again(state: State) -> State {
     match state {
-        State::LoggedIn(login) => State::LoggedIn(Login { asked_again: true, ..login }),
+        State::LoggedIn(login) => State::LoggedIn(Login { reprompted: true, ..login }),
         _ => panic!("not logged in"),
     }
 }
@@ -359,13 +364,13 @@ fn again(state: State) -> State {
 fn typed_elsewhere(state: State) -> State {
     let elsewhere = Some("http://localhost:9090".to_owned());
     match state {
-        State::LoggedIn(login) => State::LoggedIn(Login { elsewhere, ..login }),
+        State::LoggedIn(login) => State::LoggedIn(Login { foreign_origin: elsewhere, ..login }),
         _ => panic!("not logged in"),
     }
 }
 
 /// What is left to know after a log-out: the login's directory and header, or the pending header.
-fn left(name: &str, why: Why) -> State {
+fn left(name: &str, why: Cause) -> State {
     let own = Some(header("own"));
     let (directory, fingerprint) = match name {
         "fresh" | "out-blank" | "rejected-here" | "rejected-else" | "asked-here" | "asked-else" => {
@@ -384,30 +389,30 @@ fn left(name: &str, why: Why) -> State {
     State::LoggedOut { directory, fingerprint, why }
 }
 
-fn next(name: &str, from: &str, path: &str, why: Why) -> Option<State> {
+fn next(name: &str, from: &str, path: &str, why: Cause) -> Option<State> {
     let here = Place::of(path);
     match name {
         "same" => None,
         "asked-again" => Some(again(state(from, path, why))),
-        "asked" => Some(State::Asked { path: here, why }),
-        "rejected" => Some(State::Rejected { path: here, pending: None, why }),
+        "asked" => Some(State::Prompted { path: here, why }),
+        "rejected" => Some(State::Rechallenged { path: here, pending: None, why }),
         "rejected+pending" => {
-            Some(State::Rejected { path: here, pending: Some(header("own")), why })
+            Some(State::Rechallenged { path: here, pending: Some(header("own")), why })
         }
         "landing+pending" => {
             let (path, pending) = (Place::of(LANDING), Some(header("own")));
-            Some(State::Rejected { path, pending, why })
+            Some(State::Rechallenged { path, pending, why })
         }
         "out" => Some(left(from, why)),
         _ => panic!("no next state is called {name}"),
     }
 }
 
-fn client(name: &str) -> Client {
+fn client(name: &str) -> RequestKind {
     match name {
-        "nav" => Client::Navigation,
-        "sub" => Client::Subresource,
-        "prog" => Client::Program,
+        "nav" => RequestKind::Navigation,
+        "sub" => RequestKind::Subresource,
+        "prog" => RequestKind::NonBrowser,
         _ => panic!("no client is called {name}"),
     }
 }
@@ -424,25 +429,25 @@ fn paths(name: &str) -> &'static [&'static str] {
 fn each_request(
     [name, presented, client_name, path]: [&str; 4],
     challenge_subresources: bool,
-    mut run: impl FnMut(&Ask<'_>, Why),
+    mut run: impl FnMut(&Facts<'_>, Cause),
 ) {
     let (own, other) = (header("own"), header("other"));
     for path in paths(path) {
         for why in WHYS {
             let state = state(name, path, why);
             let presented = match presented {
-                "nothing" => Presented::Nothing,
-                "own" => Presented::Credentials(Some(&own)),
-                "other" => Presented::Credentials(Some(&other)),
-                "unusable" => Presented::Unusable,
-                "reserved" => Presented::Reserved,
+                "nothing" => Credentials::Missing,
+                "own" => Credentials::Given(Some(&own)),
+                "other" => Credentials::Given(Some(&other)),
+                "unusable" => Credentials::Malformed,
+                "reserved" => Credentials::Reserved,
                 _ => panic!("nothing presented is called {presented}"),
             };
             let (client, due) = (client(client_name), name == "in-due");
             let state = &state;
-            let (session_suffices, is_overtaken, is_forged, is_cookieless) =
+            let (session_suffices, raced_logout, is_cross_site_write, is_cookieless) =
                 (false, false, false, false);
-            let ask = Ask {
+            let ask = Facts {
                 state,
                 presented,
                 client,
@@ -450,8 +455,8 @@ fn each_request(
                 due,
                 challenge_subresources,
                 session_suffices,
-                is_overtaken,
-                is_forged,
+                raced_logout,
+                is_cross_site_write,
                 is_cookieless,
             };
             run(&ask, why);
@@ -459,37 +464,37 @@ fn each_request(
     }
 }
 
-fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Why) -> Decision {
+fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Cause) -> Decision {
     let [good, how, says, next_name] = expected else {
         assert_eq!(expected, ["pass"]);
         return Decision::Pass;
     };
     let reason_of = |why| match why {
-        Why::NeverLoggedIn => Reason::LoginRequired,
-        Why::LoggedOut => Reason::LoggedOut,
-        Why::NoLongerAccepted => Reason::NoLongerAccepted,
-        Why::Expired => Reason::LoginExpired,
-        Why::Revoked => Reason::LoginRevoked,
+        Cause::NeverLoggedIn => Reason::LoginRequired,
+        Cause::LoggedOut => Reason::LoggedOut,
+        Cause::CredentialsChanged => Reason::CredentialsChanged,
+        Cause::Expired => Reason::LoginExpired,
+        Cause::Revoked => Reason::LoginRevoked,
     };
     let (reason, why) = match *says {
-        "required" => (Reason::LoginRequired, Why::NeverLoggedIn),
-        "no-longer" => (Reason::NoLongerAccepted, Why::NoLongerAccepted),
+        "required" => (Reason::LoginRequired, Cause::NeverLoggedIn),
+        "no-longer" => (Reason::CredentialsChanged, Cause::CredentialsChanged),
         "wrong" => (Reason::WrongCredentials, state_says),
         "why" => (reason_of(state_says), state_says),
         _ => panic!("{says} says nothing"),
     };
     let how = match *how {
-        "challenge" => How::Challenge,
-        "quiet" => How::Quietly,
-        "403" => How::Forbid,
+        "challenge" => RefusalKind::Challenge,
+        "quiet" => RefusalKind::Quietly,
+        "403" => RefusalKind::Forbid,
         _ => panic!("{how} is no way to refuse"),
     };
-    let bad = Refuse { how, reason, next: next(next_name, from, path, why) };
+    let bad = Refusal { how, reason, next: next(next_name, from, path, why) };
     let good = match *good {
         "-" => return Decision::Refuse(bad),
-        "login" => Good::LogIn,
-        "confirm" => Good::Confirm,
-        "once" => Good::Stateless,
+        "login" => OnSuccess::LogIn,
+        "confirm" => OnSuccess::Confirm,
+        "once" => OnSuccess::Stateless,
         _ => panic!("{good} is nothing good"),
     };
     Decision::Check { good, bad }
@@ -502,7 +507,13 @@ fn assert_decisions(table: &str, dimensions: &[&[&'static str]], challenge_subre
         let request: [&str; 4] = combination[..].try_into().expect("four names");
         each_request(request, challenge_subresources, |ask, why| {
             let expected = expected_decision(&row.expected, request[0], ask.path, why);
-            assert_eq!(decide(ask), expected, "{}\n{request:?} {} {why:?}", row.line, ask.path);
+            assert_eq!(
+                authenticate(ask),
+                expected,
+                "{}\n{request:?} {} {why:?}",
+                row.line,
+                ask.path
+            );
         });
     }
 }
@@ -522,8 +533,8 @@ fn challenging_subresources_changes_nothing_for_others() {
     for combination in combinations(&[STATES, PRESENTED, &["nav", "prog"], PATHS]) {
         let request: [&str; 4] = combination[..].try_into().expect("four names");
         each_request(request, true, |ask, why| {
-            let without = Ask { challenge_subresources: false, ..*ask };
-            assert_eq!(decide(ask), decide(&without), "{request:?} {why:?}");
+            let without = Facts { challenge_subresources: false, ..*ask };
+            assert_eq!(authenticate(ask), authenticate(&without), "{request:?} {why:?}");
         });
     }
 }
@@ -546,31 +557,29 @@ fn log_out_does_as_its_table_says() {
             _ => panic!("{}", row.line),
         };
         let reply = match reply {
-            "landing" => Reply::Landing,
-            "challenge" => Reply::Challenge,
-            "done" => Reply::Done,
-            "page" => Reply::Page,
-            "redirect" => Reply::Redirect,
-            "nothing" => Reply::Nothing,
+            "landing" => LogoutReply::Landing,
+            "challenge" => LogoutReply::Challenge,
+            "done" => LogoutReply::Done,
+            "page" => LogoutReply::Page,
+            "redirect" => LogoutReply::Redirect,
+            "nothing" => LogoutReply::Nothing,
             _ => panic!("{}", row.line),
         };
         let request: [&str; 4] = combination[1..].try_into().expect("four names");
         for challenge_subresources in [false, true] {
             each_request(request, challenge_subresources, |ask, why| {
                 // Whoever typed at log-out's prompt has not logged out again.
-                let why = if forget { Why::LoggedOut } else { why };
+                let why = if forget { Cause::LoggedOut } else { why };
                 let mut next = next(next_name, request[0], ask.path, why);
                 // Where no login is known, the credentials that came are what is left to know.
-                if let (
-                    Some(State::LoggedOut { fingerprint, .. }),
-                    Presented::Credentials(Some(it)),
-                ) = (&mut next, ask.presented)
+                if let (Some(State::LoggedOut { fingerprint, .. }), Credentials::Given(Some(it))) =
+                    (&mut next, ask.presented)
                 {
                     fingerprint.get_or_insert(*it);
                 }
-                let expected = LoggingOut { forget, next, reply };
+                let expected = LogoutDecision { forget, next, reply };
                 let case = format!("{}\n{combination:?} {}", row.line, ask.path);
-                assert_eq!(log_out(ask, style, LANDING), expected, "{case}");
+                assert_eq!(logout(ask, style, LANDING), expected, "{case}");
             });
         }
     }
@@ -584,10 +593,10 @@ fn credentials_are_replaced_as_the_table_says() {
         let request: [&str; 4] = combination[..].try_into().expect("four names");
         each_request(request, false, |ask, why| {
             let expected = match row.expected[..] {
-                ["challenge"] => Replacing::Challenge,
-                ["forbid"] => Replacing::Forbid,
+                ["challenge"] => ScriptDecision::Challenge,
+                ["forbid"] => ScriptDecision::Forbid,
                 ["replaced", name] => {
-                    Replacing::Replaced { next: next(name, request[0], ask.path, why) }
+                    ScriptDecision::Replaced { next: next(name, request[0], ask.path, why) }
                 }
                 _ => panic!("{}", row.line),
             };
@@ -632,9 +641,9 @@ fn an_overtaken_background_request_leaves_the_credentials_alone() {
             for challenge_subresources in [false, true] {
                 let request = [name, presented, "sub", "inside"];
                 each_request(request, challenge_subresources, |ask, why| {
-                    let decision = decide(&Ask { is_overtaken: true, ..*ask });
-                    let (how, reason) = (How::Forbid, Reason::from(why));
-                    let expected = Decision::Refuse(Refuse { how, reason, next: None });
+                    let decision = authenticate(&Facts { raced_logout: true, ..*ask });
+                    let (how, reason) = (RefusalKind::Forbid, Reason::from(why));
+                    let expected = Decision::Refuse(Refusal { how, reason, next: None });
                     assert_eq!(decision, expected, "{request:?}");
                 });
             }
@@ -647,13 +656,17 @@ fn what_another_site_has_sent_neither_asks_nor_writes_where_nothing_is_known() {
     for presented in PRESENTED {
         for client in ["nav", "sub"] {
             each_request(["fresh", presented, client, "inside"], false, |ask, _| {
-                let decision = decide(&Ask { is_forged: true, ..*ask });
-                let (how, reason) = (How::Forbid, Reason::CrossSite);
-                assert_eq!(decision, Decision::Refuse(Refuse { how, reason, next: None }));
+                let decision = authenticate(&Facts { is_cross_site_write: true, ..*ask });
+                let (how, reason) = (RefusalKind::Forbid, Reason::CrossSite);
+                assert_eq!(decision, Decision::Refuse(Refusal { how, reason, next: None }));
             });
         }
         each_request(["fresh", presented, "prog", "inside"], false, |ask, _| {
-            assert_eq!(decide(&Ask { is_forged: true, ..*ask }), decide(ask), "no browser");
+            assert_eq!(
+                authenticate(&Facts { is_cross_site_write: true, ..*ask }),
+                authenticate(ask),
+                "no browser"
+            );
         });
     }
 }
@@ -662,9 +675,9 @@ fn what_another_site_has_sent_neither_asks_nor_writes_where_nothing_is_known() {
 fn a_browser_without_cookies_is_told_so_and_not_asked_again() {
     for presented in ["own", "other"] {
         each_request(["fresh", presented, "nav", "inside"], false, |ask, _| {
-            let decision = decide(&Ask { is_cookieless: true, ..*ask });
-            let (how, reason) = (How::Quietly, Reason::CookiesRequired);
-            assert_eq!(decision, Decision::Refuse(Refuse { how, reason, next: None }));
+            let decision = authenticate(&Facts { is_cookieless: true, ..*ask });
+            let (how, reason) = (RefusalKind::Quietly, Reason::CookiesRequired);
+            assert_eq!(decision, Decision::Refuse(Refusal { how, reason, next: None }));
         });
     }
 }
@@ -675,20 +688,20 @@ fn the_session_alone_suffices_for_a_login_of_this_origin_and_for_nothing_else() 
         for place in PATHS {
             for state in STATES {
                 each_request([state, "nothing", client, place], false, |ask, _| {
-                    let decision = decide(&Ask { session_suffices: true, ..*ask });
+                    let decision = authenticate(&Facts { session_suffices: true, ..*ask });
                     match ask.state {
-                        State::LoggedIn(login) if login.elsewhere.is_none() => {
+                        State::LoggedIn(login) if login.foreign_origin.is_none() => {
                             assert_eq!(decision, Decision::Pass, "{state} {client} {place}");
                         }
-                        _ => assert_eq!(decision, decide(ask), "{state} {client} {place}"),
+                        _ => assert_eq!(decision, authenticate(ask), "{state} {client} {place}"),
                     }
                 });
                 // Whoever does bring credentials has to bring the right ones.
                 for presented in ["own", "other", "unusable", "reserved"] {
                     each_request([state, presented, client, place], false, |ask, _| {
                         assert_eq!(
-                            decide(&Ask { session_suffices: true, ..*ask }),
-                            decide(ask),
+                            authenticate(&Facts { session_suffices: true, ..*ask }),
+                            authenticate(ask),
                             "{state} {presented}"
                         );
                     });
@@ -714,31 +727,33 @@ fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
         each_request(request, false, |ask, _| {
             let from = ask.state;
             let brought = match ask.presented {
-                Presented::Nothing => "no credentials",
+                Credentials::Missing => "no credentials",
                 _ => "credentials",
             };
-            match decide(ask) {
+            match authenticate(ask) {
                 Decision::Pass => {}
                 Decision::Refuse(refuse) => draw(from, &refuse.next, brought),
-                Decision::Check { good: Good::Confirm, bad } => {
+                Decision::Check { good: OnSuccess::Confirm, bad } => {
                     draw(from, &bad.next, "no longer accepted");
                 }
-                Decision::Check { good: Good::LogIn, bad } => {
-                    draw(from, &Some(state("in", ask.path, Why::LoggedOut)), "good credentials");
+                Decision::Check { good: OnSuccess::LogIn, bad } => {
+                    draw(from, &Some(state("in", ask.path, Cause::LoggedOut)), "good credentials");
                     draw(from, &bad.next, "wrong credentials");
                 }
-                Decision::Check { good: Good::Stateless, bad } => draw(from, &bad.next, brought),
+                Decision::Check { good: OnSuccess::Stateless, bad } => {
+                    draw(from, &bad.next, brought);
+                }
             }
             for style in [Style::Challenge, Style::Page, Style::Redirect] {
-                let out = log_out(ask, style, LANDING);
-                let line = if out.forget { "log-out" } else { "typed at log-out" };
+                let out = logout(ask, style, LANDING);
+                let line = if out.forget { "logout" } else { "typed at logout" };
                 draw(from, &out.next, line);
             }
-            if let Replacing::Replaced { next } = replace(ask) {
+            if let ScriptDecision::Replaced { next } = replace(ask) {
                 draw(from, &next, "page's script");
             }
             if let State::LoggedIn(_) = from {
-                draw(from, &Some(from.logged_out(Why::Expired)), "deadline, revocation");
+                draw(from, &Some(from.logged_out(Cause::Expired)), "deadline, revocation");
             }
         });
     }
@@ -750,8 +765,8 @@ fn kind(state: &State) -> &'static str {
         State::Fresh => "Fresh",
         State::LoggedIn(_) => "LoggedIn",
         State::LoggedOut { .. } => "LoggedOut",
-        State::Rejected { .. } => "Rejected",
-        State::Asked { .. } => "Asked",
+        State::Rechallenged { .. } => "Rechallenged",
+        State::Prompted { .. } => "Prompted",
     }
 }
 

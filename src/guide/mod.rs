@@ -21,7 +21,7 @@ pub mod migrating {}
 ///
 /// Reference: [`RevocationStore`](crate::RevocationStore),
 /// [`session_store_errors`](crate::session_store_errors),
-/// [`revocations`](crate::BasicLoginBuilder::revocations),
+/// [`revocations`](crate::BasicLoginBuilder::revocation_store),
 /// [`fingerprint_key`](crate::BasicLoginBuilder::fingerprint_key),
 /// [`login_deadline`](crate::BasicLoginBuilder::login_deadline),
 /// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline).
@@ -34,36 +34,36 @@ pub mod proxies {}
 
 #[doc = include_str!("testing.md")]
 ///
-/// Reference: [`Client::of`](crate::Client::of), [`clock`](crate::BasicLoginBuilder::clock),
+/// Reference: [`RequestKind::of`](crate::RequestKind::of), [`clock`](crate::BasicLoginBuilder::clock),
 /// [`classify_with`](crate::BasicLoginBuilder::classify_with).
 pub mod testing {}
 
 #[doc = include_str!("single_page.md")]
 ///
 /// Reference: [`User::ended`](crate::User::ended),
-/// [`session_suffices_for`](crate::BasicLoginBuilder::session_suffices_for),
+/// [`allow_session_only`](crate::BasicLoginBuilder::allow_session_only),
 /// [`challenge_subresources`](crate::BasicLoginBuilder::challenge_subresources).
 pub mod single_page {}
 
 #[doc = include_str!("health.md")]
 ///
-/// Reference: [`Client::Program`](crate::Client::Program),
+/// Reference: [`RequestKind::NonBrowser`](crate::RequestKind::NonBrowser),
 /// [`classify_with`](crate::BasicLoginBuilder::classify_with).
 pub mod health {}
 
 #[doc = include_str!("cors.md")]
 ///
-/// Reference: [`Reason::CrossSite`](crate::Reason::CrossSite), [`Client`](crate::Client).
+/// Reference: [`Reason::CrossSite`](crate::Reason::CrossSite), [`RequestKind`](crate::RequestKind).
 pub mod cors {}
 
 #[doc = include_str!("csp.md")]
 ///
 /// Reference: [`LOGOUT_SCRIPT_HASH`](crate::LOGOUT_SCRIPT_HASH),
-/// [`LogoutAnswer::Page`](crate::LogoutAnswer::Page), [`Notice::script`](crate::Notice::script).
+/// [`LogoutResponse::Page`](crate::LogoutResponse::Page), [`Notice::script`](crate::Notice::script).
 pub mod csp {}
 
 #[doc = include_str!("limits.md")]
 ///
-/// Reference: [`LogoutAnswer`](crate::LogoutAnswer), [`revoke_user`](crate::BasicLogin::revoke_user),
-/// [`end_login`](crate::BasicLogin::end_login), [`revocations`](crate::BasicLoginBuilder::revocations).
+/// Reference: [`LogoutResponse`](crate::LogoutResponse), [`revoke_user`](crate::BasicLogin::revoke_user),
+/// [`revoke_login`](crate::BasicLogin::revoke_login), [`revocations`](crate::BasicLoginBuilder::revocation_store).
 pub mod limits {}

@@ -51,7 +51,7 @@ const QUIET_CHALLENGE: &str = r#"xBasic realm="Admin area", charset="UTF-8""#;
 
 /// A realm of one user, with a clock that stands.
 fn realm() -> BasicLoginBuilder {
-    BasicLogin::builder("Admin area", is_alice).landing("/admin/").clock(noon)
+    BasicLogin::builder("Admin area", is_alice).landing_path("/admin/").clock(noon)
 }
 
 async fn is_alice(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_basic_logout::{BasicLoginBuilder, Client, LogoutAnswer, LogoutClears};
+use actix_basic_logout::{BasicLoginBuilder, LogoutResponse, LogoutScope, RequestKind};
 
 use crate::support::{
     browser::{Browser, Engine, Kind},
@@ -170,7 +170,7 @@ async fn log_out_by_fetch_opens_no_dialog_and_the_next_page_asks_once() {
 async fn the_page_answer_logs_out_without_a_dialog() {
     for path in ["/a/logout", "/logout"] {
         everywhere(
-            |setup| setup.answer = LogoutAnswer::Page,
+            |setup| setup.answer = LogoutResponse::Page,
             async |browser, site| {
                 logged_in(browser, site);
                 let answer = browser.request(site, Kind::Page, "POST", path);
@@ -192,7 +192,7 @@ async fn the_page_answer_logs_out_without_a_dialog() {
 #[actix_web::test]
 async fn the_page_answer_without_scripts_leaves_the_asking_to_the_next_visit() {
     everywhere(
-        |setup| setup.answer = LogoutAnswer::Page,
+        |setup| setup.answer = LogoutResponse::Page,
         async |browser, site| {
             logged_in(browser, site);
             browser.send(Kind::Page, 0, "GET", "/logout");
@@ -212,7 +212,7 @@ async fn the_page_answer_without_scripts_leaves_the_asking_to_the_next_visit() {
 
 #[actix_web::test]
 async fn the_redirect_answer_logs_out_and_the_next_visit_asks_once() {
-    let redirect = LogoutAnswer::Redirect("/free".to_owned());
+    let redirect = LogoutResponse::Redirect("/free".to_owned());
     everywhere(
         |setup| setup.answer = redirect.clone(),
         async |browser, site| {
@@ -230,9 +230,9 @@ async fn the_redirect_answer_logs_out_and_the_next_visit_asks_once() {
 #[actix_web::test]
 async fn who_is_not_logged_in_is_told_so_at_log_out_and_leaves_nothing() {
     for (answer, body) in [
-        (LogoutAnswer::Challenge, "You are logged out"),
-        (LogoutAnswer::Page, "You are logged out"),
-        (LogoutAnswer::Redirect("/free".to_owned()), "free"),
+        (LogoutResponse::Challenge, "You are logged out"),
+        (LogoutResponse::Page, "You are logged out"),
+        (LogoutResponse::Redirect("/free".to_owned()), "free"),
     ] {
         everywhere(
             |setup| setup.answer = answer.clone(),
@@ -551,7 +551,7 @@ async fn public_pages_touch_no_store_unless_a_session_is_brought() {
 #[actix_web::test]
 async fn a_browser_that_is_called_a_program_is_served_without_a_session_and_cannot_log_out() {
     for store in STORES {
-        let programs = |it: BasicLoginBuilder| it.classify_with(|_| Client::Program);
+        let programs = |it: BasicLoginBuilder| it.classify_with(|_| RequestKind::NonBrowser);
         let site = Site::with(&Setup::new(store), programs).await;
         let mut browser = Browser::new(Engine::Chromium);
         logged_in(&mut browser, &site);
@@ -624,7 +624,7 @@ async fn another_site_cannot_log_its_visitor_out() {
 
 #[actix_web::test]
 async fn log_out_empties_the_session_of_what_the_application_keeps_there_or_leaves_it() {
-    for (clears, kept) in [(LogoutClears::Session, false), (LogoutClears::Realm, true)] {
+    for (clears, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
         for store in STORES {
             let site = Site::new(&Setup { clears, ..Setup::new(store) }).await;
             let mut browser = Browser::new(Engine::Chromium);
@@ -683,7 +683,7 @@ async fn what_the_application_keeps_in_the_session_outlives_a_change_of_users() 
 
 #[actix_web::test]
 async fn log_out_clears_the_session_or_this_realms_login_alone() {
-    for (clears, kept) in [(LogoutClears::Session, false), (LogoutClears::Realm, true)] {
+    for (clears, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
         for store in STORES {
             let setup = Setup { clears, ..Setup::new(store) };
             let site = Site::new(&setup).await;
@@ -869,7 +869,7 @@ async fn a_page_on_another_port_makes_no_login_its_own() {
 #[actix_web::test]
 async fn a_log_out_on_another_port_takes_the_logins_directory_for_no_proof() {
     everywhere(
-        |setup| setup.answer = LogoutAnswer::Redirect("/free".to_owned()),
+        |setup| setup.answer = LogoutResponse::Redirect("/free".to_owned()),
         async |browser, site| {
             alice_was_at_the_other_port(browser, site);
             browser.send(Kind::Page, 1, "POST", "/logout");
@@ -1091,7 +1091,7 @@ async fn with_no_time_to_remember_the_password_is_checked_each_time_and_nothing_
 #[actix_web::test]
 async fn a_planted_session_is_shared_unless_its_key_is_renewed_at_login() {
     for renews in [false, true] {
-        let more = |it: BasicLoginBuilder| if renews { it.renew_key_at_login() } else { it };
+        let more = |it: BasicLoginBuilder| if renews { it.renew_session_at_login() } else { it };
         let site = Site::with(&Setup::new(Store::Memory), more).await;
         let planted = site.answer(&Wire::page("/a/", None)).set_cookie;
         let mut browser = Browser::new(Engine::Chromium);

@@ -11,7 +11,7 @@ mod world;
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use actix_basic_logout::{LogoutAnswer, LogoutClears};
+use actix_basic_logout::{LogoutResponse, LogoutScope};
 use proptest::{
     prelude::*,
     sample::select,
@@ -144,10 +144,10 @@ fn steps(who: Vec<Who>) -> impl Strategy<Value = Vec<Step>> {
 
 fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
     let answers = vec![
-        LogoutAnswer::Challenge,
-        LogoutAnswer::Challenge,
-        LogoutAnswer::Page,
-        LogoutAnswer::Redirect("/free".to_owned()),
+        LogoutResponse::Challenge,
+        LogoutResponse::Challenge,
+        LogoutResponse::Page,
+        LogoutResponse::Redirect("/free".to_owned()),
     ];
     let ports = match hole {
         None => vec![false, true],
@@ -161,7 +161,7 @@ fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
     (
         select(vec![Store::Cookie, Store::Memory]),
         select(answers),
-        select(vec![LogoutClears::Session, LogoutClears::Realm]),
+        select(vec![LogoutScope::Session, LogoutScope::Realm]),
         select(engines.to_vec()),
         any::<bool>(),
         (select(ports), select(machines)),

@@ -201,7 +201,8 @@ async fn an_open_login_is_told_of_a_log_out_on_another_machine() {
 async fn what_is_remembered_expires_by_itself_and_bears_the_prefix() {
     let redis = Redis::start().await;
     let store = RedisRevocationStore::new(&redis.url()).await.unwrap().prefix("shop:");
-    let site = Site::with(&Setup::new(Store::Cookie), |it| it.revocations(store.clone())).await;
+    let site =
+        Site::with(&Setup::new(Store::Cookie), |it| it.revocation_store(store.clone())).await;
     site.logins.0.revoke_user("alice").await.unwrap();
     let keys = redis_cli(&redis, &["keys", "*"]);
     assert!(keys.starts_with("shop:") && keys.lines().count() == 1, "{keys}");
@@ -455,7 +456,8 @@ async fn a_redis_that_hangs_is_as_good_as_one_that_is_down() {
 async fn ended_logins_that_hang_refuse() {
     let redis = Redis::start().await;
     let store = RedisRevocationStore::new(&redis.url()).await.unwrap();
-    let site = Site::with(&Setup::new(Store::Cookie), |it| it.revocations(store.clone())).await;
+    let site =
+        Site::with(&Setup::new(Store::Cookie), |it| it.revocation_store(store.clone())).await;
     let cookie = log_in(&site).await;
     redis.signal("-STOP");
     let answer = ask(&site, wire(4, "/a/", Some(&cookie), Some(ALICE)));

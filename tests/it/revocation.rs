@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_basic_logout::{BasicLoginBuilder, LogoutAnswer, LogoutClears, User};
+use actix_basic_logout::{BasicLoginBuilder, LogoutResponse, LogoutScope, User};
 use actix_web::rt;
 
 use crate::support::{
@@ -115,7 +115,7 @@ async fn one_login_ends_by_its_id_and_the_same_users_others_go_on() {
         let mut at_home = logged_in(site, engine, "/a/", ALICE);
         assert_ne!(user(site).login_id().unwrap(), id);
         // As it comes back from a form.
-        site.logins.0.end_login(id.to_string().parse().unwrap()).await.unwrap();
+        site.logins.0.revoke_login(id.to_string().parse().unwrap()).await.unwrap();
         has_ended(&mut at_work, site);
         is_in(&mut at_home, site, "/a/");
         assert_eq!(at_work.types(site, ALICE).status, 200);
@@ -149,7 +149,7 @@ async fn ending_a_login_twice_leaves_it_logged_out() {
         let mut browser = logged_in(site, engine, "/a/", ALICE);
         let (id, old) = (user(site).login_id().unwrap(), browser.cookie.clone());
         browser.open(site, "/logout");
-        site.logins.0.end_login(id).await.unwrap();
+        site.logins.0.revoke_login(id).await.unwrap();
         // A background request of before the log-out may carry what has been typed since.
         let headers = vec![
             ("user-agent", "Mozilla/5.0".to_owned()),
@@ -182,7 +182,7 @@ async fn a_login_on_one_machine_is_good_on_the_other_without_another_check() {
 #[actix_web::test]
 async fn after_a_restart_old_cookies_are_refused_as_before() {
     let ended = Revocations::default();
-    let shared = |builder: BasicLoginBuilder| builder.revocations(ended.clone());
+    let shared = |builder: BasicLoginBuilder| builder.revocation_store(ended.clone());
     let setup = Setup::new(Store::Cookie);
     let site = Site::with(&setup, shared).await;
     let mut alice = logged_in(&site, Engine::Chromium, "/a/", ALICE);
@@ -215,7 +215,7 @@ async fn what_has_ended_is_kept_for_as_long_as_its_login_could_live() {
 
 #[actix_web::test]
 async fn another_realms_login_is_kept_for_long_since_its_deadlines_are_not_known() {
-    let setup = Setup { answer: LogoutAnswer::Page, ..Setup::new(Store::Cookie) };
+    let setup = Setup { answer: LogoutResponse::Page, ..Setup::new(Store::Cookie) };
     let site = Site::new(&setup).await;
     let mut browser = logged_in(&site, Engine::Chromium, "/a/", ALICE);
     browser.open(&site, "/a/b/");
@@ -260,7 +260,7 @@ async fn while_the_store_is_down_nobody_is_let_in_logged_out_or_asked() {
         is_unavailable(&browser.open(site, "/logout"));
         is_unavailable(&browser.open(site, "/a/logout"));
         assert!(site.logins.0.revoke_user("alice").await.is_err());
-        assert!(site.logins.0.end_login(id).await.is_err());
+        assert!(site.logins.0.revoke_login(id).await.is_err());
         assert_eq!((site.seen().served.len(), browser.asked), (served, 0));
 
         site.ended.set_broken(false);
@@ -280,7 +280,7 @@ async fn a_store_that_fails_under_a_login_or_a_late_write_saves_nothing() {
         browser.settle(site);
         is_unavailable(&browser.shown[&0]);
         site.ended.set_broken(false);
-        assert_eq!(site.peek(browser.cookie.as_deref(), A).unwrap()["is"], "asked");
+        assert_eq!(site.peek(browser.cookie.as_deref(), A).unwrap()["is"], "prompted");
 
         let mut browser = logged_in(site, engine, "/a/", ALICE);
         let wire = wire("/a/write", browser.cookie.clone(), Some(ALICE));
@@ -337,7 +337,7 @@ async fn an_open_login_is_told_of_its_users_revocation() {
 #[actix_web::test]
 async fn an_open_login_is_told_that_it_was_ended_by_its_id() {
     let (site, _, waiting) = waits(|it| it).await;
-    site.logins.0.end_login(user(&site).login_id().unwrap()).await.unwrap();
+    site.logins.0.revoke_login(user(&site).login_id().unwrap()).await.unwrap();
     waiting.has_ended().await;
 }
 
@@ -409,7 +409,7 @@ fn handshake(cookie: Option<String>) -> Wire {
 }
 
 fn sockets_by_session(builder: BasicLoginBuilder) -> BasicLoginBuilder {
-    builder.session_suffices_for(|req| req.path() == "/a/socket")
+    builder.allow_session_only(|req| req.path() == "/a/socket")
 }
 
 async fn with_sockets(flow: impl AsyncFn(&Site, &mut Browser)) {
@@ -516,7 +516,7 @@ async fn a_log_out_whose_session_was_renewed_meanwhile_ends_it_all_the_same() {
 #[actix_web::test]
 async fn log_out_of_this_realm_alone_ends_its_login_on_every_machine() {
     for store in [Store::Cookie, Store::Memory] {
-        let setup = Setup { two_machines: true, clears: LogoutClears::Realm, ..Setup::new(store) };
+        let setup = Setup { two_machines: true, clears: LogoutScope::Realm, ..Setup::new(store) };
         let site = Site::new(&setup).await;
         let mut browser = logged_in(&site, Engine::Chromium, "/a/", ALICE);
         let old = browser.cookie.clone();

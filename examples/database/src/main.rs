@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{Authenticator, BasicLogin, HashPool, Throttle, TryLater, User};
+use actix_basic_logout::{Authenticator, BasicLogin, HashLimiter, Throttle, TryLater, User};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, Error, HttpRequest, HttpServer, cookie::Key, web};
 use actix_web_httpauth::extractors::basic::BasicAuth;
@@ -23,7 +23,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 #[derive(Clone)]
 struct Database {
     rows: SqlitePool,
-    passwords: HashPool,
+    passwords: HashLimiter,
 }
 
 impl Database {
@@ -35,7 +35,7 @@ impl Database {
         sqlx::query("CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, hash TEXT NOT NULL)")
             .execute(&rows)
             .await?;
-        Ok(Self { rows, passwords: HashPool::shared() })
+        Ok(Self { rows, passwords: HashLimiter::shared() })
     }
 
     /// Adds a user, or changes a user's password.

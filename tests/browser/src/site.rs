@@ -7,7 +7,7 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use actix_basic_logout::{BasicLogin, BasicLoginBuilder, LogoutAnswer, LogoutClears, User};
+use actix_basic_logout::{BasicLogin, BasicLoginBuilder, LogoutResponse, LogoutScope, User};
 use actix_session::{
     SessionMiddleware,
     storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError},
@@ -31,8 +31,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 pub struct Site {
     /// Everything is behind the login, not only what is below `/admin/`.
     pub whole: bool,
-    pub answer: LogoutAnswer,
-    pub clears: LogoutClears,
+    pub answer: LogoutResponse,
+    pub clears: LogoutScope,
     /// Spoken by the proxy in front; here it is the cookie that is `Secure`, and its name.
     pub https: bool,
     /// Alice may enter the vault, too, with the same password.
@@ -134,7 +134,7 @@ impl Site {
         let users = &[("alice", "wonderland"), ("bob", "builder")];
         let session_suffices = self.session_suffices;
         self.realm("Admin area", "/admin/", users)
-            .session_suffices_for(move |req| session_suffices && req.path() == "/admin/socket")
+            .allow_session_only(move |req| session_suffices && req.path() == "/admin/socket")
             .build()
             .expect("a realm")
     }
@@ -159,9 +159,9 @@ impl Site {
             Ok(users.contains(&(auth.user_id(), auth.password().unwrap_or_default())))
         };
         BasicLogin::builder(name, is_user)
-            .landing(landing)
-            .logout_answer(self.answer.clone())
-            .logout_clears(self.clears)
+            .landing_path(landing)
+            .logout_response(self.answer.clone())
+            .logout_scope(self.clears)
             .session_cookie(self.cookie())
     }
 

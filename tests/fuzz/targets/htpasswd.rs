@@ -6,7 +6,7 @@ use std::{collections::HashSet, path::Path};
 
 use actix_basic_logout::{
     UsersError,
-    fuzzing::{htpasswd, in_the_clear},
+    fuzzing::{htpasswd, plaintext},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -25,11 +25,11 @@ fuzz_target!(|data: &[u8]| {
             keeps_the_secret(&error, data, |it| read(it).err());
         }
     }
-    match in_the_clear("USERS", data) {
+    match plaintext("USERS", data) {
         Ok(users) => assert_eq!(users, named(data).len()),
         Err(error) => {
             names_a_line(&error, "the environment variable USERS, line ", data);
-            keeps_the_secret(&error, data, |it| in_the_clear("USERS", it).err());
+            keeps_the_secret(&error, data, |it| plaintext("USERS", it).err());
         }
     }
 });

@@ -304,9 +304,9 @@ async fn serve(session: &OneSession, revoked: &Revoked, agrees: &Arc<Mutex<bool>
         std::future::ready(Ok::<_, Error>(agrees))
     };
     let login = BasicLogin::builder(REALMS[0], check)
-        .landing("/a/")
+        .landing_path("/a/")
         .fingerprint_key([7; 32])
-        .revocations(revoked.clone())
+        .revocation_store(revoked.clone())
         .clock(|| -> SystemTime { UNIX_EPOCH + NOON })
         .build()
         .expect("a realm");

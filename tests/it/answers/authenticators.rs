@@ -27,7 +27,7 @@ fn noting(asked: &Asked) -> BasicLoginBuilder {
         note(&asked, credentials);
         Ok(true)
     };
-    BasicLogin::builder("Admin area", users).landing("/admin/").clock(noon)
+    BasicLogin::builder("Admin area", users).landing_path("/admin/").clock(noon)
 }
 
 #[actix_web::test]

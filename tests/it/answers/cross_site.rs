@@ -1,6 +1,6 @@
 //! What another site, or a browser without cookies, is answered.
 
-use actix_basic_logout::LogoutAnswer;
+use actix_basic_logout::LogoutResponse;
 use actix_web::http::Method;
 
 use super::*;
@@ -148,7 +148,7 @@ async fn what_another_site_fetches_opens_no_dialog_and_leaves_nothing() {
 
 #[actix_web::test]
 async fn another_site_cannot_play_the_log_out_pages_script() {
-    let login = realm().logout_answer(LogoutAnswer::Page).build().expect("a realm");
+    let login = realm().logout_response(LogoutResponse::Page).build().expect("a realm");
     let site = site(&login).await;
     let session = log_in(&site).await;
     let leaves = page("/logout").cookie(session).insert_header(alice());

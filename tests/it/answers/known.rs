@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use actix_basic_logout::Client;
+use actix_basic_logout::RequestKind;
 
 use super::*;
 
@@ -10,7 +10,7 @@ const MINUTE: u64 = 60;
 
 /// With a name of its own: ended logins are remembered for all realms of a process by name.
 fn realm_called(name: &str, watch: &Watch) -> BasicLoginBuilder {
-    BasicLogin::builder(name, is_alice).landing("/admin/").clock(watch.system_time())
+    BasicLogin::builder(name, is_alice).landing_path("/admin/").clock(watch.system_time())
 }
 
 /// Alice has logged in, and has been let pass twice since.
@@ -37,7 +37,7 @@ async fn a_request_that_is_known_is_not_read_again() {
     let counted = Arc::clone(&read);
     let login = realm_called("not read", &Watch::new()).classify_with(move |req| {
         counted.fetch_add(1, Relaxed);
-        Client::of(req)
+        RequestKind::of(req)
     });
     let site = site(&login.build().expect("a realm")).await;
     let session = known(&site).await;

@@ -11,8 +11,8 @@ use std::{
 };
 
 use actix_basic_logout::{
-    HashPool, LogoutAnswer, Notice, Reason, RedisRevocationStore, Remember, RevocationError,
-    Throttle, TryLater, Users, session_store_errors,
+    CredentialCache, HashLimiter, LogoutResponse, Notice, Reason, RedisRevocationStore,
+    RevocationError, Throttle, TryLater, Users, session_store_errors,
 };
 use actix_session::{Session, config::CookieContentSecurity, storage::SessionStore};
 use actix_web::{
@@ -122,7 +122,7 @@ enum Store {
 struct Case {
     store: Store,
     security: Security,
-    answer: LogoutAnswer,
+    answer: LogoutResponse,
     /// Whether the application has responses of its own.
     own: bool,
     leak: Leak,
@@ -179,16 +179,16 @@ impl World {
             .expect("a limit");
         seen.note("Debug of Throttle", format!("{checked:?}"));
         let minutes = Duration::from_secs(300);
-        let checked = Remember::new(checked, minutes).clock(watch.instant());
-        seen.note("Debug of Remember", format!("{checked:?}"));
+        let checked = CredentialCache::new(checked, minutes).clock(watch.instant());
+        seen.note("Debug of CredentialCache", format!("{checked:?}"));
         let set_up = |builder: BasicLoginBuilder| {
             let builder = builder
-                .landing("/admin/")
+                .landing_path("/admin/")
                 .clock(watch.system_time())
                 .fingerprint_key(FINGERPRINT_KEY)
                 .login_deadline(Duration::from_secs(3600))
-                .revocations(ended.clone())
-                .logout_answer(case.answer.clone());
+                .revocation_store(ended.clone())
+                .logout_response(case.answer.clone());
             if !case.own {
                 return builder;
             }
@@ -453,7 +453,7 @@ async fn driven(case: Case) -> (Seen, HashSet<Reason>) {
 
 fn cases() -> Vec<Case> {
     let answers =
-        [LogoutAnswer::Challenge, LogoutAnswer::Page, LogoutAnswer::Redirect("/".to_owned())];
+        [LogoutResponse::Challenge, LogoutResponse::Page, LogoutResponse::Redirect("/".to_owned())];
     let mut cases = Vec::new();
     for store in [Store::Cookie, Store::Memory] {
         for security in [Security::Private, Security::Signed] {
@@ -474,9 +474,9 @@ const REASONS: [Reason; 12] = [
     Reason::LoggedOut,
     Reason::LoginExpired,
     Reason::LoginRevoked,
-    Reason::NoLongerAccepted,
+    Reason::CredentialsChanged,
     Reason::WrongCredentials,
-    Reason::Unsolicited,
+    Reason::LogoutForbidden,
     Reason::CookiesRequired,
     Reason::CrossSite,
     Reason::TooManyAttempts,
@@ -519,7 +519,8 @@ async fn no_log_session_answer_or_debug_holds_a_secret_whatever_is_asked() {
         }
         assert_eq!(log.contains("store cannot be reached"), is_memory, "{shown}");
         let sessions = seen.all(": session");
-        for part in ["logged_in", "logged_out", "rejected", "asked", "alice", "fingerprint"] {
+        for part in ["logged_in", "logged_out", "rechallenged", "prompted", "alice", "fingerprint"]
+        {
             assert!(sessions.contains(part), "{part} is in no session of {shown}");
         }
         assert!(seen.all(": header").contains("www-authenticate: \"Basic realm="));
@@ -538,7 +539,7 @@ async fn a_secret_that_leaks_is_found_wherever_it_does() {
         (Leak::Header, "another handler: header", "alice's credentials"),
     ] {
         for store in [Store::Cookie, Store::Memory] {
-            let (security, answer) = (Security::Private, LogoutAnswer::Challenge);
+            let (security, answer) = (Security::Private, LogoutResponse::Challenge);
             let (seen, _) = driven(Case { store, security, answer, own: false, leak }).await;
             assert!(seen.leaks().contains(&(place, secret)), "{leak:?}: {:?}", seen.leaks());
         }
@@ -550,11 +551,11 @@ async fn no_debug_and_no_error_shows_a_secret() {
     let mut seen = Seen::default();
     let mut note = |name: &str, shown: &dyn fmt::Debug| seen.note(name, format!("{shown:?}"));
     let pairs = [("alice", PASSWORD), ("bob", BOBS)];
-    note("in the clear", &Users::in_the_clear(pairs).expect("users"));
+    note("in the clear", &Users::plaintext(pairs).expect("users"));
     note("hashed", &Users::hashed([("alice", HASH), ("bob", BOBS_HASH)]).expect("users"));
     for (name, error) in [
         ("a password for a hash", Users::hashed(pairs).err()),
-        ("a hash for a password", Users::in_the_clear([("alice", HASH)]).err()),
+        ("a hash for a password", Users::plaintext([("alice", HASH)]).err()),
         ("a hash cut off", Users::hashed([("alice", &HASH[..40])]).err()),
         ("a hash there twice", Users::hashed([("bob", BOBS_HASH), ("bob", BOBS_HASH)]).err()),
         ("a file that is none", Users::htpasswd(Path::new("/")).err()),
@@ -563,7 +564,7 @@ async fn no_debug_and_no_error_shows_a_secret() {
         note(name, &error);
         note(name, &error.to_string());
     }
-    note("HashPool", &HashPool::new());
+    note("HashLimiter", &HashLimiter::new());
     note("TryLater", &TryLater::busy(Duration::from_secs(1)));
     let short = realm().fingerprint_key(PASSWORD).build().expect_err("too short");
     note("ConfigError", &short);
@@ -595,7 +596,7 @@ async fn no_debug_and_no_error_shows_a_secret() {
 async fn nothing_that_a_client_sends_begins_a_line_of_the_log() {
     let (log, guard) = Log::listen();
     let checked = Throttle::new(is_alice).per_user_id(1, Duration::from_secs(60)).expect("a limit");
-    let login = BasicLogin::builder("Admin area", checked).clock(noon).landing("/admin/");
+    let login = BasicLogin::builder("Admin area", checked).clock(noon).landing_path("/admin/");
     let site = site(&login.build().expect("a realm")).await;
     let mut asked = 0;
     for text in ["\nFORGED", "\rFORGED", "\u{1b}[2KFORGED", "\u{2028}FORGED", "\u{202e}FORGED"] {

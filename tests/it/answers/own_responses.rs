@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use actix_basic_logout::{Client, LogoutAnswer, Notice, Reason};
+use actix_basic_logout::{LogoutResponse, Notice, Reason, RequestKind};
 use actix_web::HttpResponse;
 
 use super::*;
@@ -88,17 +88,17 @@ async fn an_empty_body_is_replaced() {
 
 #[actix_web::test]
 async fn the_application_is_told_why_whom_and_where_to() {
-    type Told = (u16, Reason, Client, String, bool);
+    type Told = (u16, Reason, RequestKind, String, bool);
     let told: Arc<Mutex<Vec<Told>>> = Arc::default();
     let hears = Arc::clone(&told);
     let login = realm()
-        .logout_answer(LogoutAnswer::Page)
+        .logout_response(LogoutResponse::Page)
         .respond_with(move |req, notice| {
             hears.lock().expect("unpoisoned").push((
                 notice.status().as_u16(),
                 notice.reason(),
-                Client::of(req),
-                notice.landing().to_owned(),
+                RequestKind::of(req),
+                notice.landing_path().to_owned(),
                 notice.script().is_some(),
             ));
             HttpResponse::Ok().body("told")
@@ -117,12 +117,12 @@ async fn the_application_is_told_why_whom_and_where_to() {
     assert_eq!(
         *told.lock().expect("unpoisoned"),
         [
-            (401, Reason::LoginRequired, Client::Navigation, landing.clone(), false),
-            (401, Reason::LoginRequired, Client::Subresource, landing.clone(), false),
-            (401, Reason::WrongCredentials, Client::Program, landing.clone(), false),
-            (403, Reason::Unsolicited, Client::Navigation, landing.clone(), false),
-            (200, Reason::LoggedOut, Client::Navigation, landing.clone(), true),
-            (401, Reason::LoggedOut, Client::Navigation, landing, false),
+            (401, Reason::LoginRequired, RequestKind::Navigation, landing.clone(), false),
+            (401, Reason::LoginRequired, RequestKind::Subresource, landing.clone(), false),
+            (401, Reason::WrongCredentials, RequestKind::NonBrowser, landing.clone(), false),
+            (403, Reason::LogoutForbidden, RequestKind::Navigation, landing.clone(), false),
+            (200, Reason::LoggedOut, RequestKind::Navigation, landing.clone(), true),
+            (401, Reason::LoggedOut, RequestKind::Navigation, landing, false),
         ]
     );
 }

@@ -2,7 +2,7 @@
 
 use std::{env, process::Command};
 
-use actix_basic_logout::{Authenticator, HashPool, TryLater, Users};
+use actix_basic_logout::{Authenticator, HashLimiter, TryLater, Users};
 use serde_json::Value;
 
 use super::*;
@@ -17,7 +17,7 @@ const PBKDF2: &str = "$pbkdf2-sha256$i=1000,l=32$MDEyMzQ1Njc4OWFiY2RlZg$\
                       b0FaKDULMkLlg4NThBeBNEp1S6xlfQTtaZwup0NyE5Q";
 
 async fn site_of(users: impl Authenticator) -> Site {
-    let builder = BasicLogin::builder("Admin area", users).landing("/admin/").clock(noon);
+    let builder = BasicLogin::builder("Admin area", users).landing_path("/admin/").clock(noon);
     site(&builder.build().expect("a realm")).await
 }
 
@@ -28,7 +28,7 @@ async fn status_of(site: &Site, user_id: &str, password: &str) -> u16 {
 
 #[actix_web::test]
 async fn users_log_in_with_hashes_of_every_kind() {
-    let argon2id = HashPool::shared().hash("wonderland").await.expect("a hash");
+    let argon2id = HashLimiter::shared().hash("wonderland").await.expect("a hash");
     let users =
         [("ann", &*argon2id), ("ben", BCRYPT), ("cid", SCRYPT), ("dan", PBKDF2), ("alice", BCRYPT)];
     let site = site_of(Users::hashed(users).expect("users")).await;
@@ -44,7 +44,7 @@ async fn users_log_in_with_hashes_of_every_kind() {
 
 #[actix_web::test]
 async fn users_log_in_with_passwords_in_the_clear() {
-    let users = Users::in_the_clear([("alice", "wonderland"), ("bob", "a:b c")]).expect("users");
+    let users = Users::plaintext([("alice", "wonderland"), ("bob", "a:b c")]).expect("users");
     let site = site_of(users).await;
     log_in(&site).await;
     for (user_id, password, status) in [
@@ -84,7 +84,7 @@ async fn users_come_from_the_environment() {
     assert_eq!(status_of(&site, "ann", "wonderland").await, 200);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     assert_eq!(status_of(&site, "alice", "wonder:land").await, 401);
-    let site = site_of(Users::env_in_the_clear(IN_THE_CLEAR).expect("users")).await;
+    let site = site_of(Users::env_plaintext(IN_THE_CLEAR).expect("users")).await;
     assert_eq!(status_of(&site, "alice", "wonder:land").await, 200);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 401);
     let error = Users::env(IN_THE_CLEAR).expect_err("no hash").to_string();
@@ -96,7 +96,7 @@ async fn users_come_from_the_environment() {
 async fn an_unknown_user_gets_the_same_answer_as_a_wrong_password() {
     for users in [
         Users::hashed([("alice", BCRYPT), ("ben", SCRYPT)]).expect("users"),
-        Users::in_the_clear([("alice", "wonderland")]).expect("users"),
+        Users::plaintext([("alice", "wonderland")]).expect("users"),
     ] {
         let site = site_of(users).await;
         let in_dialog = ask(&site, page("/admin/")).await.session();
@@ -136,8 +136,8 @@ async fn a_password_that_bcrypt_would_cut_off_lets_nobody_in() {
 
 #[actix_web::test]
 async fn a_full_pool_is_no_refusal_and_changes_no_login() {
-    let pool = HashPool::new().threads(1).waiting(0).wait(Duration::from_secs(7));
-    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_pool(pool);
+    let pool = HashLimiter::new().threads(1).waiting(0).wait(Duration::from_secs(7));
+    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(pool);
     let site = site_of(users).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     // It takes the thread at once, and for a long while.
@@ -160,8 +160,8 @@ async fn a_full_pool_is_no_refusal_and_changes_no_login() {
 #[actix_web::test]
 async fn a_login_that_goes_on_is_verified_while_the_pool_is_full_of_others() {
     let watch = Watch::new();
-    let pool = HashPool::new().threads(1).waiting(0);
-    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_pool(pool);
+    let pool = HashLimiter::new().threads(1).waiting(0);
+    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(pool);
     let login = BasicLogin::builder("Admin area", users).clock(watch.system_time());
     let site = site(&login.build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
@@ -228,7 +228,7 @@ async fn an_application_words_try_later_itself() {
 #[actix_web::test]
 async fn a_stored_hash_that_cannot_be_used_is_told_in_the_log_and_lets_nobody_in() {
     let (log, guard) = Log::listen();
-    let pool = HashPool::new();
+    let pool = HashLimiter::new();
     for stored in ["$apr1$7RmEoxDb$UAKt.lg62KzpFVv9.Aj0g.", "wonderland", ""] {
         assert!(!pool.verify(Some(stored), "wonderland").await.expect("an answer"), "{stored}");
         assert!(!pool.reverify(Some(stored), stored).await.expect("an answer"), "{stored}");

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use actix_basic_logout::{LogoutAnswer, session_store_errors};
+use actix_basic_logout::{LogoutResponse, session_store_errors};
 use actix_web::{HttpResponse, HttpServer, http::Method, middleware::from_fn, rt};
 use serde_json::Value;
 
@@ -160,7 +160,7 @@ fn problem(answer: &Answer) -> Value {
 
 #[actix_web::test]
 async fn every_refusal_is_valid_problem_json_of_its_own_status() {
-    let login = realm().logout_answer(LogoutAnswer::Challenge).build().expect("a realm");
+    let login = realm().logout_response(LogoutResponse::Challenge).build().expect("a realm");
     let site = site(&login).await;
     let json = ("Accept", "application/json");
     let rejected = ask(&site, page("/admin/a").insert_header(alice())).await.session();
@@ -227,7 +227,7 @@ async fn a_refusal_says_why() {
 
 #[actix_web::test]
 async fn the_link_to_the_landing_page_is_escaped() {
-    let login = realm().landing(r#"/?a="><script>&b='x'"#).build().expect("a realm");
+    let login = realm().landing_path(r#"/?a="><script>&b='x'"#).build().expect("a realm");
     let site = site(&login).await;
     for req in [page("/admin/"), page("/logout"), page("/logout").insert_header(alice())] {
         let body = ask(&site, req).await.body;
@@ -249,11 +249,11 @@ async fn a_page_tells_how_to_be_asked_again_unless_nobody_would_ask() {
 #[actix_web::test]
 async fn log_out_is_never_stored_however_it_is_answered() {
     for (answer, status) in [
-        (LogoutAnswer::Challenge, 401),
-        (LogoutAnswer::Page, 200),
-        (LogoutAnswer::Redirect("/".to_owned()), 303),
+        (LogoutResponse::Challenge, 401),
+        (LogoutResponse::Page, 200),
+        (LogoutResponse::Redirect("/".to_owned()), 303),
     ] {
-        let site = site(&realm().logout_answer(answer).build().expect("a realm")).await;
+        let site = site(&realm().logout_response(answer).build().expect("a realm")).await;
         let logged_in = log_in(&site).await;
         let request = page("/logout").cookie(logged_in.clone()).insert_header(alice());
         let answer = ask(&site, request).await;
@@ -323,7 +323,7 @@ async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobo
 
 #[actix_web::test]
 async fn the_log_out_pages_script_asks_as_the_log_out_was_asked_for() {
-    let login = realm().logout_answer(LogoutAnswer::Page).build().expect("a realm");
+    let login = realm().logout_response(LogoutResponse::Page).build().expect("a realm");
     let site = site(&login).await;
     for (method, shown) in [(Method::GET, "GET"), (Method::POST, "POST"), (Method::PUT, "GET")] {
         let logged_in = log_in(&site).await;
@@ -336,7 +336,7 @@ async fn the_log_out_pages_script_asks_as_the_log_out_was_asked_for() {
 #[actix_web::test]
 async fn another_realms_log_out_page_replaces_nothing_of_this_one() {
     let of_page = |builder: BasicLoginBuilder| {
-        builder.logout_answer(LogoutAnswer::Page).build().expect("a realm")
+        builder.logout_response(LogoutResponse::Page).build().expect("a realm")
     };
     let login = of_page(realm());
     let other = of_page(BasicLogin::builder("Back office", is_alice));

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::atomic::AtomicBool};
 
-use actix_basic_logout::{Authenticator, Remember, Throttle, Users};
+use actix_basic_logout::{Authenticator, CredentialCache, Throttle, Users};
 use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
 use tokio::sync::Notify;
 
@@ -53,12 +53,12 @@ impl Authenticator for Counted {
 }
 
 async fn site_of(users: impl Authenticator, watch: &Watch) -> Site {
-    let login = BasicLogin::builder("Admin area", users).landing("/admin/");
+    let login = BasicLogin::builder("Admin area", users).landing_path("/admin/");
     site(&login.clock(watch.system_time()).build().expect("a realm")).await
 }
 
 async fn remembering(users: &Counted, watch: &Watch) -> Site {
-    site_of(Remember::new(users.clone(), MINUTE).clock(watch.instant()), watch).await
+    site_of(CredentialCache::new(users.clone(), MINUTE).clock(watch.instant()), watch).await
 }
 
 async fn status_of(site: &Site, user_id: &str, password: &str) -> u16 {
@@ -110,7 +110,8 @@ async fn wrong_credentials_are_never_remembered() {
 async fn what_has_changed_counts_at_once() {
     let (users, watch) = (Counted::default(), Watch::new());
     let throttled = Throttle::new(users.clone());
-    let site = site_of(Remember::new(throttled, MINUTE).clock(watch.instant()), &watch).await;
+    let site =
+        site_of(CredentialCache::new(throttled, MINUTE).clock(watch.instant()), &watch).await;
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     users.rejects.store(true, Relaxed);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
@@ -127,7 +128,7 @@ async fn a_password_changed_in_the_file_counts_within_a_second() {
     fs::write(&path, format!("alice:{wonderland}\nbob:{wonderland}\n")).expect("written");
     let watch = Watch::new();
     let users = Users::htpasswd(&path).expect("users").clock(watch.instant());
-    let users = Remember::new(users, MINUTE * 60).clock(watch.instant());
+    let users = CredentialCache::new(users, MINUTE * 60).clock(watch.instant());
     let site = site_of(users, &watch).await;
     for user_id in ["alice", "bob"] {
         assert_eq!(status_of(&site, user_id, "wonderland").await, 200);
@@ -223,7 +224,7 @@ async fn a_change_during_a_check_is_not_answered_by_it() {
 #[actix_web::test]
 async fn a_login_that_goes_on_is_verified_by_the_users_themselves() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let users_kept_long = Remember::new(users.clone(), MINUTE * 60).clock(watch.instant());
+    let users_kept_long = CredentialCache::new(users.clone(), MINUTE * 60).clock(watch.instant());
     let site = site_of(users_kept_long, &watch).await;
     let logged_in = log_in(&site).await;
     let visit = || page("/admin/").cookie(logged_in.clone()).insert_header(alice());
@@ -244,7 +245,7 @@ async fn around_a_throttle_it_lets_known_programs_through() {
     let (users, watch) = (Counted::default(), Watch::new());
     let throttle = Throttle::new(users.clone()).clock(watch.instant());
     let throttle = throttle.per_user_id(1, MINUTE * 60).expect("a limit");
-    let site = site_of(Remember::new(throttle, MINUTE).clock(watch.instant()), &watch).await;
+    let site = site_of(CredentialCache::new(throttle, MINUTE).clock(watch.instant()), &watch).await;
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     assert_eq!(status_of(&site, "alice", "x").await, 401);
     assert_eq!(status_of(&site, "alice", "x").await, 429);
@@ -256,11 +257,11 @@ async fn around_a_throttle_it_lets_known_programs_through() {
 #[actix_web::test]
 async fn with_no_time_it_remembers_nothing() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let site = site_of(Remember::new(users.clone(), Duration::ZERO), &watch).await;
+    let site = site_of(CredentialCache::new(users.clone(), Duration::ZERO), &watch).await;
     for _ in 0..3 {
         assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     }
     assert_eq!(users.asked(), 3);
-    let site = site_of(Remember::new(users.clone(), Duration::MAX), &watch).await;
+    let site = site_of(CredentialCache::new(users.clone(), Duration::MAX), &watch).await;
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200, "no clock reaches that far");
 }

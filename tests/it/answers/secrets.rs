@@ -84,7 +84,7 @@ async fn no_debug_shows_a_secret() {
     ask(&site, page("/logout").insert_header(alice())).await;
 
     let short = realm().fingerprint_key(PASSWORD).build().expect_err("too short");
-    assert!(matches!(short, ConfigError::KeyTooShort { .. }));
+    assert!(matches!(short, ConfigError::FingerprintKeyTooShort { .. }));
     let notices = shown.lock().expect("unpoisoned").clone();
     assert_eq!(notices.len(), 2);
     for text in [

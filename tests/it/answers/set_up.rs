@@ -7,8 +7,8 @@ use std::{
 };
 
 use actix_basic_logout::{
-    BasicLoginBuilder, Client, ConfigError, HashPool, Logout, LogoutAnswer, LogoutClears, Notice,
-    Reason, RedisRevocationStore,
+    BasicLoginBuilder, ConfigError, HashLimiter, Logout, LogoutResponse, LogoutScope, Notice,
+    Reason, RedisRevocationStore, RequestKind,
 };
 use actix_web::middleware::{Compat, Condition, Logger};
 
@@ -57,8 +57,8 @@ fn what_cannot_work_is_an_error_that_says_why() {
         "?",
     ] {
         let text = format!("{path:?} is not a path of this site, such as \"/admin/\"");
-        fails(realm().landing(path), &text);
-        fails(realm().logout_answer(LogoutAnswer::Redirect(path.to_owned())), &text);
+        fails(realm().landing_path(path), &text);
+        fails(realm().logout_response(LogoutResponse::Redirect(path.to_owned())), &text);
     }
 }
 
@@ -67,7 +67,7 @@ fn the_errors_can_be_told_apart() {
     let error = |builder: BasicLoginBuilder| builder.build().expect_err("an error");
     assert_eq!(error(of_realm("")), ConfigError::EmptyRealm);
     assert_eq!(error(realm().session_cookie("")), ConfigError::EmptySessionCookie);
-    assert_eq!(error(realm().login_deadline(Duration::ZERO)), ConfigError::DeadlineOfZero);
+    assert_eq!(error(realm().login_deadline(Duration::ZERO)), ConfigError::ZeroDeadline);
     assert!(matches!(
         error(of_realm("\n")),
         ConfigError::ControlCharacterInRealm { realm, .. } if realm == "\n"
@@ -78,11 +78,11 @@ fn the_errors_can_be_told_apart() {
     ));
     assert!(matches!(
         error(realm().fingerprint_key("short")),
-        ConfigError::KeyTooShort { length: 5, .. }
+        ConfigError::FingerprintKeyTooShort { length: 5, .. }
     ));
     assert!(matches!(
-        error(realm().landing("x")),
-        ConfigError::NotALocalPath { path, .. } if path == "x"
+        error(realm().landing_path("x")),
+        ConfigError::InvalidPath { path, .. } if path == "x"
     ));
 }
 
@@ -91,7 +91,7 @@ fn the_limits_themselves_are_allowed() {
     assert!(of_realm(&"x".repeat(256)).build().is_ok());
     assert!(realm().fingerprint_key([7; 32]).build().is_ok());
     for path in ["/", "/a?b=c#d", "/a//b", "/%2F"] {
-        assert!(realm().landing(path).build().is_ok(), "{path}");
+        assert!(realm().landing_path(path).build().is_ok(), "{path}");
     }
 }
 
@@ -186,7 +186,7 @@ fn what_needs_a_runtime_panics_without_one() {
         let message = message.expect("a text");
         assert!(message.contains("there is no reactor running"), "{message}");
     }
-    let pool = HashPool::new();
+    let pool = HashLimiter::new();
     panics(pool.hash("wonderland"));
     panics(pool.verify(None, "wonderland"));
     panics(pool.reverify(None, "wonderland"));
@@ -201,11 +201,11 @@ fn public_types_go_where_an_application_needs_them() {
     everywhere::<BasicLogin>();
     everywhere::<BasicLoginBuilder>();
     everywhere::<Logout>();
-    everywhere::<LogoutAnswer>();
-    everywhere::<LogoutClears>();
+    everywhere::<LogoutResponse>();
+    everywhere::<LogoutScope>();
     everywhere::<ConfigError>();
     everywhere::<User>();
-    everywhere::<Client>();
+    everywhere::<RequestKind>();
     everywhere::<Reason>();
     everywhere::<Notice<'static>>();
     to_another_thread::<Box<dyn std::error::Error + Send + Sync>>();

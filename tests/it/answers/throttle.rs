@@ -65,7 +65,7 @@ fn three(users: &Counted, watch: &Watch) -> Throttled {
 }
 
 async fn site_of(throttle: Throttled, watch: &Watch) -> Site {
-    let login = BasicLogin::builder("Admin area", throttle).landing("/admin/");
+    let login = BasicLogin::builder("Admin area", throttle).landing_path("/admin/");
     site(&login.clock(watch.system_time()).build().expect("a realm")).await
 }
 
@@ -451,5 +451,5 @@ fn limits_that_make_no_sense_are_errors() {
         assert!(error.to_string().starts_with("a limit of zero"));
     }
     let error = throttle().trusted_proxies(["10.0.0.0/8", "10.0.0.1/8"]).expect_err("bits");
-    assert!(matches!(error, ThrottleError::NotANetwork { text, .. } if text == "10.0.0.1/8"));
+    assert!(matches!(error, ThrottleError::InvalidNetwork { text, .. } if text == "10.0.0.1/8"));
 }

@@ -13,7 +13,7 @@ use super::*;
 /// Handlers that demand a `User`, or do not, inside and outside.
 async fn greeting(login: &BasicLogin, known_outside: bool) -> Site {
     async fn demands(user: User) -> String {
-        let since = user.since().duration_since(noon()).expect("after noon");
+        let since = user.logged_in_at().duration_since(noon()).expect("after noon");
         format!("{} of {}, {} s after noon", user.id(), user.realm(), since.as_secs())
     }
     async fn takes(user: Option<User>) -> String {
@@ -180,7 +180,7 @@ async fn with_handlers_that_end(realm: &'static str) -> Site {
     }
     async fn this_one(login: web::ThinData<BasicLogin>, user: User) -> Result<String, Error> {
         let id = user.login_id().expect("a login");
-        login.end_login(id).await?;
+        login.revoke_login(id).await?;
         Ok(id.to_string())
     }
     let login = BasicLogin::builder(realm, is_alice).build().expect("a realm");

@@ -1,6 +1,6 @@
 //! Where a promise is known not to hold, each with the shortest story that shows it.
 
-use actix_basic_logout::LogoutAnswer;
+use actix_basic_logout::LogoutResponse;
 
 use super::{
     Step::{self, Fetch, LogIn, LogOut, LogOutByFetch, Open, Progress, Settle, Type, Wait},
@@ -70,7 +70,7 @@ pub enum Limit {
 
 /// Plays a story that is to end at its limit, with every promise kept until then.
 #[track_caller]
-fn shows(limit: Limit, store: Store, answer: LogoutAnswer, engine: Engine, steps: &[Step]) {
+fn shows(limit: Limit, store: Store, answer: LogoutResponse, engine: Engine, steps: &[Step]) {
     let system = actix_web::rt::System::new();
     let two_ports = limit == Limit::AnotherPort;
     let setup = Setup { answer, deadlines: true, two_ports, ..Setup::new(store) };
@@ -95,7 +95,7 @@ fn two_dialogs_at_once_may_ask_twice() {
         Open { tab: 1, path: "/a/" },
         Settle,
     ];
-    shows(Limit::SessionChangedMeanwhile, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::SessionChangedMeanwhile, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -113,14 +113,14 @@ fn a_log_out_while_being_asked_may_ask_twice() {
         Progress(0),
         Progress(0),
     ];
-    shows(Limit::NoProof, Memory, LogoutAnswer::Redirect("/free".to_owned()), Chromium, &steps);
+    shows(Limit::NoProof, Memory, LogoutResponse::Redirect("/free".to_owned()), Chromium, &steps);
 }
 
 #[test]
 fn another_user_on_another_port_is_asked_twice() {
     let steps =
         [LogIn { tab: 0, path: "/a/", who: First }, LogIn { tab: 1, path: "/a/", who: Second }];
-    shows(Limit::AnotherPort, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::AnotherPort, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn the_ended_logins_credentials_after_others_ask_twice() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::EndedLoginsTyped, Cookie, LogoutAnswer::Page, Firefox, &steps);
+    shows(Limit::EndedLoginsTyped, Cookie, LogoutResponse::Page, Firefox, &steps);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_login_that_expires_under_its_dialog_asks_twice() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::ExpiredMeanwhile, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::ExpiredMeanwhile, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_log_out_opened_beside_a_prompt_logs_in_and_out() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::LogOutAskedElsewhere, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::LogOutAskedElsewhere, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn one_password_in_two_realms_may_survive_a_log_out() {
         Type { dialog: 0, who: Both },
         Settle,
     ];
-    shows(Limit::SharedCredentials, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::SharedCredentials, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn another_realms_credentials_may_hide_what_was_typed() {
         Open { tab: 0, path: "/a/b/" },
         Settle,
     ];
-    shows(Limit::AnotherRealmsInTheirPlace, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::AnotherRealmsInTheirPlace, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn what_was_typed_for_a_request_given_up_may_survive_a_log_out() {
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::GivenUp, Cookie, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::GivenUp, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -253,7 +253,7 @@ fn a_late_write_may_restore_an_older_session() {
     shows(
         Limit::OlderSessionRestored,
         Cookie,
-        LogoutAnswer::Redirect("/free".to_owned()),
+        LogoutResponse::Redirect("/free".to_owned()),
         Chromium,
         &steps,
     );
@@ -273,7 +273,7 @@ fn two_sessions_begun_at_once_may_survive_one_log_out() {
         Open { tab: 0, path: "/a/" },
         Settle,
     ];
-    shows(Limit::TwoFirstVisits, Memory, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::TwoFirstVisits, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_log_out_whose_key_was_renewed_twice_ends_nothing() {
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::KeyRenewedMeanwhile, Memory, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::KeyRenewedMeanwhile, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn what_is_typed_while_a_log_out_is_on_its_way_logs_in() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::TypedWhileLoggingOut, Memory, LogoutAnswer::Challenge, Chromium, &steps);
+    shows(Limit::TypedWhileLoggingOut, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -334,5 +334,5 @@ fn a_browser_that_forgot_is_asked_again_under_a_login() {
         Fetch { tab: 0, path: "/a/b/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::BrowserForgot, Cookie, LogoutAnswer::Challenge, Firefox, &steps);
+    shows(Limit::BrowserForgot, Cookie, LogoutResponse::Challenge, Firefox, &steps);
 }

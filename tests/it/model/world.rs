@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{BasicLogin, LogoutClears};
+use actix_basic_logout::{BasicLogin, LogoutScope};
 
 use super::{LOG_OUTS, Limit, Step, Who};
 use crate::support::{
@@ -211,7 +211,7 @@ impl Model {
             Step::Program { path } => self.program(path)?,
             Step::Wait(seconds) => self.site.seen().now += Duration::from_secs(*seconds),
             Step::Revoke { realm, who } => self.revoke(realm, who.credentials(realm).0),
-            Step::EndLogin { realm } => self.end_login(realm),
+            Step::EndLogin { realm } => self.revoke_login(realm),
             _ => {}
         }
         Ok(())
@@ -265,11 +265,11 @@ impl Model {
         self.revocations.get(&key).copied().unwrap_or_default()
     }
 
-    fn end_login(&mut self, realm: &str) {
+    fn revoke_login(&mut self, realm: &str) {
         let entry = self.peek(self.browser.cookie.as_deref(), realm);
         if let Some(id) = entry["id"].as_str().filter(|_| entry["is"] == "logged_in") {
             if self.setup.hole != Some(Hole::RevocationsAreLost) {
-                at_once(self.login(realm).end_login(id.parse().unwrap())).unwrap();
+                at_once(self.login(realm).revoke_login(id.parse().unwrap())).unwrap();
             }
             self.revoked.insert(id.to_owned());
         }
@@ -369,7 +369,7 @@ impl Model {
             led_nowhere: cookie.is_some_and(|it| self.site.leads_nowhere(it)),
             was_lost: self.site.peek(cookie, "").is_some(),
             knew_no_credentials: entry["fingerprint"].is_null() && entry["pending"].is_null(),
-            is_pending: entry["is"] == "rejected" && !entry["pending"].is_null(),
+            is_pending: entry["is"] == "rechallenged" && !entry["pending"].is_null(),
             is_theirs: entry["is"] == "logged_in"
                 && sent.is_some_and(|it| it.realm == request.realm)
                 && sent.is_some_and(|it| entry["user"] == it.credentials.0)
@@ -428,7 +428,7 @@ impl Model {
         // Where there was nothing to forget, nothing was written and nobody's login has ended.
         if answer.logged_out && answer.set_cookie.is_some() {
             // Of another realm, a login ends; its other states stay.
-            let all = self.setup.clears == LogoutClears::Session;
+            let all = self.setup.clears == LogoutScope::Session;
             let ends = |it: &str, entry: &serde_json::Value| {
                 it == realm || all && entry["is"] == "logged_in"
             };
@@ -521,7 +521,7 @@ impl Model {
         }
         self.typed.remove(&number);
         let asked_again = |model: &Self, realm: &&str| {
-            model.peek(model.browser.cookie.as_deref(), realm)["asked_again"] == true
+            model.peek(model.browser.cookie.as_deref(), realm)["reprompted"] == true
         };
         let before: Vec<_> = [A, B].into_iter().filter(|it| asked_again(self, it)).collect();
         let cookie = self.browser.cookie.clone();

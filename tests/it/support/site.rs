@@ -14,7 +14,7 @@ use std::{
 };
 
 use actix_basic_logout::{
-    BasicLogin, BasicLoginBuilder, Client, LogoutAnswer, LogoutClears, RedisRevocationStore,
+    BasicLogin, BasicLoginBuilder, LogoutResponse, LogoutScope, RedisRevocationStore, RequestKind,
     RevocationStore, User,
 };
 use actix_http::Request;
@@ -90,8 +90,8 @@ pub enum Store {
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub store: Store,
-    pub answer: LogoutAnswer,
-    pub clears: LogoutClears,
+    pub answer: LogoutResponse,
+    pub clears: LogoutScope,
     pub hole: Option<Hole>,
     /// Whether logins end by themselves: [`LOGIN_DEADLINE`], [`VISIT_DEADLINE`].
     pub deadlines: bool,
@@ -105,8 +105,8 @@ impl Setup {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            answer: LogoutAnswer::default(),
-            clears: LogoutClears::default(),
+            answer: LogoutResponse::default(),
+            clears: LogoutScope::default(),
             hole: None,
             deadlines: false,
             two_ports: false,
@@ -242,11 +242,11 @@ impl Site {
                 check(&for_check, realm, req, credentials).await
             };
             let mut builder = BasicLogin::builder(realm, check)
-                .landing(LANDING)
-                .logout_answer(setup.answer.clone())
-                .logout_clears(setup.clears)
+                .landing_path(LANDING)
+                .logout_response(setup.answer.clone())
+                .logout_scope(setup.clears)
                 .fingerprint_key([7; 32])
-                .revocations(Arc::clone(ended))
+                .revocation_store(Arc::clone(ended))
                 .clock(move || -> SystemTime { UNIX_EPOCH + for_clock.lock().unwrap().now });
             if setup.deadlines {
                 builder = builder.login_deadline(LOGIN_DEADLINE).visit_deadline(VISIT_DEADLINE);
@@ -255,8 +255,8 @@ impl Site {
                 builder = builder.login_deadline(Duration::MAX).visit_deadline(Duration::MAX);
             }
             if setup.hole == Some(Hole::ProgramsNeedASession) {
-                builder = builder.classify_with(|req| match Client::of(req) {
-                    Client::Program => Client::Navigation,
+                builder = builder.classify_with(|req| match RequestKind::of(req) {
+                    RequestKind::NonBrowser => RequestKind::Navigation,
                     client => client,
                 });
             }

@@ -157,11 +157,11 @@ impl RevocationStore for Revocations {
     fn set<'a>(
         &'a self,
         entries: &'a [(RevocationKey, u64)],
-        keep: std::time::Duration,
+        ttl: std::time::Duration,
     ) -> BoxFuture<'a, Result<(), RevocationError>> {
         Box::pin(async move {
             self.with(|it| {
-                it.kept.push(keep);
+                it.kept.push(ttl);
                 it.values.extend(entries.iter().copied());
             })
         })

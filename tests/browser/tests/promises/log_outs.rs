@@ -1,6 +1,6 @@
 //! Ways to log out that the demo does not show.
 
-use actix_basic_logout::{LOGOUT_SCRIPT_HASH, LogoutAnswer};
+use actix_basic_logout::{LOGOUT_SCRIPT_HASH, LogoutResponse};
 use browser_suite::{Engine, Site, Stage};
 
 use crate::{
@@ -151,7 +151,7 @@ async fn far_from_the_login(engine: Engine, page: &str, path: &str, log_out: &[&
 
 pub(crate) async fn log_out_by_page_without_its_script_asks_at_the_next_visit(engine: Engine) {
     let site = Site {
-        answer: LogoutAnswer::Page,
+        answer: LogoutResponse::Page,
         policy: Some("script-src 'none'".to_owned()),
         ..Site::default()
     };
@@ -180,7 +180,7 @@ pub(crate) async fn log_out_by_page_without_its_script_asks_at_the_next_visit(en
 /// The same page where the policy names the script: it puts nobody in the place of the credentials.
 pub(crate) async fn log_out_by_page_under_a_policy_with_its_hash_opens_no_dialog(engine: Engine) {
     let policy = format!("default-src 'self'; script-src {LOGOUT_SCRIPT_HASH}");
-    let site = Site { answer: LogoutAnswer::Page, policy: Some(policy), ..Site::default() };
+    let site = Site { answer: LogoutResponse::Page, policy: Some(policy), ..Site::default() };
     let stage = Stage::open_site(engine, site).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;

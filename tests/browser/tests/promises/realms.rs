@@ -1,6 +1,6 @@
 //! Two realms on one origin, one below the other.
 
-use actix_basic_logout::LogoutClears;
+use actix_basic_logout::LogoutScope;
 use browser_suite::{Engine, Site, Stage, Tab};
 
 use crate::steps::*;
@@ -9,7 +9,7 @@ const CAROL: (&str, &str) = ("carol", "cave");
 
 /// Logs in to both.
 async fn both(engine: Engine) -> (Stage, Tab) {
-    let site = Site { clears: LogoutClears::Realm, ..Site::default() };
+    let site = Site { clears: LogoutScope::Realm, ..Site::default() };
     let stage = Stage::open_site(engine, site).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;

@@ -1,0 +1,241 @@
+//! Who is asking: a person opening a page, a page's own requests, or a program.
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap, HeaderName},
+};
+
+pub(crate) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
+/// The kind of client behind a request, which decides whether a dialog would help anybody.
+///
+/// [`RequestKind::of`] tells it from the request's headers. An application that knows better replaces
+/// that with [`classify_with`](crate::BasicLoginBuilder::classify_with).
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::BasicLogin;
+///
+/// let login = BasicLogin::builder("Admin area", users).build()?;
+/// let mut browser = browser(&login).await;
+/// # let challenge = |it: &ServiceResponse<_>| {
+/// #     it.headers().get("WWW-Authenticate").unwrap().to_str().unwrap().to_owned()
+/// # };
+/// // A navigation: the browser opens its dialog.
+/// assert!(challenge(&browser.open("/admin/").await).starts_with("Basic realm="));
+/// // A subresource: no browser knows this scheme.
+/// assert!(challenge(&browser.fetch("/admin/").await).starts_with("xBasic realm="));
+/// // A program: nothing but the credentials.
+/// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE).to_request();
+/// assert_eq!(test::call_service(&browser.app, curl).await.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RequestKind {
+    /// A browser opening a page, in a tab or in a frame of this site's. It gets challenges, and
+    /// its user a dialog.
+    Navigation,
+    /// A browser's other requests: `fetch`, images, styles, `EventSource`, the handshake of a
+    /// `WebSocket`. They are refused without a dialog.
+    Subresource,
+    /// Anything else, such as `curl` or a monitoring system. Without a session it is served
+    /// plain, stateless Basic.
+    NonBrowser,
+}
+
+impl RequestKind {
+    /// Tells the kind of client from the headers of a request.
+    ///
+    /// A request with [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/), or with a
+    /// `User-Agent` that begins with `Mozilla/`, comes from a browser. It is a navigation if
+    /// `Sec-Fetch-Mode` says so; without that header (browsers leave it out on plain `http` off
+    /// localhost) if `Accept` names `text/html`. What a browser fetches ahead of its user
+    /// (`Sec-Purpose: prefetch`), or for a frame on another site's page, is a subresource.
+    ///
+    /// `Sec-Fetch-Mode` alone does not make a browser: the `fetch` of Node.js sends it, too.
+    ///
+    /// ```
+    /// use actix_basic_logout::RequestKind;
+    /// use actix_web::test::TestRequest;
+    ///
+    /// let curl = TestRequest::get().insert_header(("User-Agent", "curl/8.14.1")).to_http_request();
+    /// assert_eq!(RequestKind::of(&curl), RequestKind::NonBrowser);
+    ///
+    /// let page = TestRequest::get()
+    ///     .insert_header(("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"))
+    ///     .insert_header(("Accept", "text/html,*/*;q=0.8"))
+    ///     .to_http_request();
+    /// assert_eq!(RequestKind::of(&page), RequestKind::Navigation);
+    ///
+    /// let fetch = TestRequest::get()
+    ///     .insert_header(("Sec-Fetch-Site", "same-origin"))
+    ///     .insert_header(("Sec-Fetch-Mode", "cors"))
+    ///     .to_http_request();
+    /// assert_eq!(RequestKind::of(&fetch), RequestKind::Subresource);
+    /// ```
+    #[must_use]
+    pub fn of(req: &HttpRequest) -> Self {
+        Self::of_headers(req.headers())
+    }
+
+    fn of_headers(headers: &HeaderMap) -> Self {
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+        // Whatever comes behind: some applications tell their names in other letters.
+        let agent = headers.get(&header::USER_AGENT);
+        let mozilla = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
+        if !mozilla && !headers.contains_key(&SEC_FETCH_SITE) {
+            return Self::NonBrowser;
+        }
+        if fetches_ahead(headers) {
+            return Self::Subresource;
+        }
+        let navigates = match text(&SEC_FETCH_MODE) {
+            Some(mode) => mode == "navigate" && !is_framed_elsewhere(headers),
+            None => text(&header::ACCEPT).is_some_and(|types| types.contains("text/html")),
+        };
+        if navigates { Self::Navigation } else { Self::Subresource }
+    }
+}
+
+/// Whether the page is for a frame on another site's page. The session stays at home there, so
+/// whoever typed would be asked again, by a dialog over a site that is not this one.
+fn is_framed_elsewhere(headers: &HeaderMap) -> bool {
+    let is = |name, values: &[&str]| {
+        headers.get(name).is_some_and(|it| values.iter().any(|value| it == value))
+    };
+    is(&SEC_FETCH_SITE, &["cross-site"])
+        && is(&SEC_FETCH_DEST, &["iframe", "frame", "object", "embed"])
+}
+
+/// Whether a browser looks at a page before its user has asked for it.
+pub(crate) fn is_prefetch(req: &HttpRequest) -> bool {
+    fetches_ahead(req.headers())
+}
+
+fn fetches_ahead(headers: &HeaderMap) -> bool {
+    let purpose = headers.get(&SEC_PURPOSE).and_then(|value| value.to_str().ok());
+    purpose.is_some_and(|purpose| purpose.contains("prefetch"))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{http::header::HeaderValue, test::TestRequest};
+
+    use super::*;
+
+    const FIREFOX: (&str, &str) =
+        ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0");
+    const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    const ANY: (&str, &str) = ("accept", "*/*");
+
+    #[test]
+    fn a_browser_may_tell_its_name_in_any_letters() {
+        let agent = HeaderValue::from_bytes("Mozilla/5.0 (Linux) 浏览器/1.0".as_bytes());
+        let req = TestRequest::get().insert_header(("user-agent", agent.expect("a value")));
+        assert_eq!(
+            RequestKind::of(&req.insert_header(HTML).to_http_request()),
+            RequestKind::Navigation
+        );
+    }
+
+    type Row = (&'static str, &'static [(&'static str, &'static str)], RequestKind);
+
+    #[test]
+    fn each_kind_of_client_is_told_by_its_headers() {
+        use RequestKind::{Navigation, NonBrowser, Subresource};
+        let rows: &[Row] = &[
+            ("no headers at all", &[], NonBrowser),
+            ("curl", &[("user-agent", "curl/8.14.1"), ANY], NonBrowser),
+            ("Prometheus", &[("user-agent", "Prometheus/3.5.0")], NonBrowser),
+            (
+                "fetch of Node.js, which sends Sec-Fetch-Mode alone",
+                &[("user-agent", "node"), ("sec-fetch-mode", "cors"), ANY],
+                NonBrowser,
+            ),
+            (
+                "a page on localhost or https",
+                &[FIREFOX, HTML, ("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")],
+                Navigation,
+            ),
+            (
+                "a page that a script's own User-Agent names otherwise",
+                &[
+                    ("user-agent", "mine"),
+                    ("sec-fetch-site", "none"),
+                    ("sec-fetch-mode", "navigate"),
+                ],
+                Navigation,
+            ),
+            (
+                "a frame",
+                &[
+                    FIREFOX,
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "iframe"),
+                ],
+                Navigation,
+            ),
+            (
+                "a frame on another site's page",
+                &[
+                    FIREFOX,
+                    HTML,
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "iframe"),
+                ],
+                Subresource,
+            ),
+            (
+                "a link on another site's page",
+                &[
+                    FIREFOX,
+                    HTML,
+                    ("sec-fetch-site", "cross-site"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-fetch-dest", "document"),
+                ],
+                Navigation,
+            ),
+            ("a page on plain http", &[FIREFOX, HTML], Navigation),
+            (
+                "fetch",
+                &[FIREFOX, ANY, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
+                Subresource,
+            ),
+            (
+                "fetch that asks for html",
+                &[FIREFOX, HTML, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
+                Subresource,
+            ),
+            ("an image on plain http", &[FIREFOX, ("accept", "image/avif,*/*")], Subresource),
+            ("a WebSocket of Chromium, without Sec-Fetch", &[FIREFOX], Subresource),
+            (
+                "a page fetched ahead",
+                &[
+                    FIREFOX,
+                    HTML,
+                    ("sec-fetch-site", "none"),
+                    ("sec-fetch-mode", "navigate"),
+                    ("sec-purpose", "prefetch;prerender"),
+                ],
+                Subresource,
+            ),
+        ];
+        for (name, headers, expected) in rows {
+            let mut req = TestRequest::get();
+            for header in *headers {
+                req = req.append_header(*header);
+            }
+            assert_eq!(RequestKind::of(&req.to_http_request()), *expected, "{name}");
+        }
+    }
+}

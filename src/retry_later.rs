@@ -1,0 +1,193 @@
+//! What an authenticator says when it will not answer now.
+
+use std::{fmt, time::Duration};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ContentType, HeaderValue, RETRY_AFTER},
+    },
+};
+
+use crate::{response, response::notice::Reason};
+
+/// An [authenticator](crate::Authenticator)'s error for "not now".
+///
+/// The middleware answers it as it answers a refusal, with a page, JSON or plain text, or with the
+/// application's [own response](crate::BasicLoginBuilder::respond_with), and adds `Retry-After`
+/// (RFC 9110, section 10.2.3). It changes no login and asks nobody for a password.
+///
+/// The ready-made authenticators return it; yours may, too.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_basic_logout::{BasicLogin, TryLater};
+/// use actix_web::{App, Error, HttpRequest, test};
+/// use actix_web_httpauth::extractors::basic::BasicAuth;
+///
+/// async fn users(_: &HttpRequest, _: &BasicAuth) -> Result<bool, Error> {
+///     Err(TryLater::busy(Duration::from_secs(30)).into())
+/// }
+/// # actix_web::rt::System::new().block_on(async {
+/// let login = BasicLogin::builder("Admin area", users).build()?;
+/// let app = test::init_service(App::new().wrap(login)).await;
+/// let alice = ("Authorization", "Basic YWxpY2U6eA==");
+/// let answer =
+///     test::call_service(&app, test::TestRequest::get().insert_header(alice).to_request()).await;
+/// assert_eq!(answer.status(), 503);
+/// assert_eq!(answer.headers().get("Retry-After").unwrap(), "30");
+/// # Ok::<(), actix_basic_logout::ConfigError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TryLater {
+    reason: Reason,
+    after: Duration,
+}
+
+impl TryLater {
+    /// 429 (RFC 6585, section 4): too many logins have failed, and this one was not looked at.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Reason, TryLater};
+    /// use actix_web::ResponseError;
+    ///
+    /// let error = TryLater::too_many_attempts(Duration::from_secs(60));
+    /// assert_eq!(error.reason(), Reason::TooManyAttempts);
+    /// // What goes out where no realm makes a page of it:
+    /// let answer = error.error_response();
+    /// assert_eq!(answer.status(), 429);
+    /// assert_eq!(answer.headers().get("Retry-After").unwrap(), "60");
+    /// ```
+    #[must_use]
+    pub fn too_many_attempts(after: Duration) -> Self {
+        Self { reason: Reason::TooManyAttempts, after }
+    }
+
+    /// 503 (RFC 9110, section 15.6.4): passwords cannot be checked at the moment.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Reason, TryLater};
+    /// use actix_web::ResponseError;
+    ///
+    /// let error = TryLater::busy(Duration::from_secs(10));
+    /// assert_eq!(error.reason(), Reason::Busy);
+    /// assert_eq!(error.error_response().status(), 503);
+    /// assert_eq!(error.to_string(), "too busy to check passwords, try again in 10 s");
+    /// ```
+    #[must_use]
+    pub fn busy(after: Duration) -> Self {
+        Self { reason: Reason::Busy, after }
+    }
+
+    /// 503: the ended logins cannot be looked up.
+    pub(crate) fn unavailable() -> Self {
+        Self { reason: Reason::Unavailable, after: Duration::from_secs(5) }
+    }
+
+    /// Whether too many attempts have failed or the server is busy.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use actix_basic_logout::{Reason, TryLater};
+    /// let error = TryLater::busy(Duration::from_secs(10));
+    /// assert_eq!(error.reason(), Reason::Busy);
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// When to try again, as it was given. It is sent in whole seconds, rounded up, and at least
+    /// one.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use actix_basic_logout::TryLater;
+    /// # use actix_web::ResponseError;
+    /// let error = TryLater::busy(Duration::from_millis(1500));
+    /// assert_eq!(error.retry_after(), Duration::from_millis(1500));
+    /// assert_eq!(error.error_response().headers().get("Retry-After").unwrap(), "2");
+    /// ```
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        self.after
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        match self.reason {
+            Reason::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(crate) fn header(&self) -> HeaderValue {
+        HeaderValue::from(seconds(self.after))
+    }
+}
+
+/// In whole seconds, rounded up, and never "at once".
+pub(crate) fn seconds(after: Duration) -> u64 {
+    let whole = after.as_secs();
+    if after.subsec_nanos() > 0 { whole.saturating_add(1) } else { whole.max(1) }
+}
+
+impl fmt::Display for TryLater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.reason {
+            Reason::TooManyAttempts => "too many failed logins",
+            Reason::Unavailable => "no access to the ended logins",
+            _ => "too busy to check passwords",
+        };
+        write!(f, "{what}, try again in {} s", seconds(self.after))
+    }
+}
+
+impl ResponseError for TryLater {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    /// What goes out where no [`BasicLogin`](crate::BasicLogin) has made its own page of it.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status())
+            .insert_header(ContentType::plaintext())
+            .insert_header((RETRY_AFTER, self.header()))
+            .body(format!("{self}\n"));
+        response::no_store(response.headers_mut());
+        response
+    }
+}
+
+impl std::error::Error for TryLater {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_rounded_up() {
+        for (after, told) in [
+            (Duration::ZERO, 1),
+            (Duration::from_millis(1), 1),
+            (Duration::from_secs(1), 1),
+            (Duration::from_millis(1001), 2),
+            (Duration::from_secs(59), 59),
+            (Duration::MAX, u64::MAX),
+        ] {
+            assert_eq!(seconds(after), told, "{after:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_realm_it_is_a_plain_answer_that_nobody_stores() {
+        let answer = TryLater::too_many_attempts(Duration::from_secs(7)).error_response();
+        assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.headers().get(RETRY_AFTER).expect("a header"), "7");
+        assert_eq!(answer.headers().get("Cache-Control").expect("a header"), "no-store");
+        assert_eq!(TryLater::busy(Duration::ZERO).status_code(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

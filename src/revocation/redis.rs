@@ -1,0 +1,180 @@
+//! Ended logins in Redis, for machines that share sessions.
+
+use std::{fmt, time::Duration};
+
+use futures_core::future::BoxFuture;
+use redis::{
+    Client, FromRedisValue, Pipeline, RedisError, RedisResult,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+};
+
+use crate::revocation::{RevocationError, RevocationKey, RevocationStore};
+
+/// How long Redis has for an answer, and for a connection: then the request is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A [`RevocationStore`] in Redis, beside actix-session's
+/// [`RedisSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.RedisSessionStore.html).
+///
+/// One small entry for each ended login and each revoked user, which expires by itself. A request
+/// with a login costs one `MGET`. While Redis cannot be reached, requests with a login are answered
+/// 503, at once or, if it hangs, after a few seconds; when it is back they are served again. Clones
+/// share a connection, which is made anew when it breaks.
+///
+/// For TLS (`rediss://`), turn on actix-session's feature `redis-session-rustls` or
+/// `redis-session-native-tls`: both crates use the same client.
+///
+/// ```no_run
+/// use actix_basic_logout::{BasicLogin, RedisRevocationStore};
+/// # use actix_web::HttpRequest;
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+/// # let secret = [7; 64];
+///
+/// # async move {
+/// let ended = RedisRevocationStore::new("redis://127.0.0.1:6379").await?;
+/// let login = BasicLogin::builder("Admin area", users)
+///     .revocation_store(ended)
+///     .fingerprint_key(secret) // the same on all machines, as is the session's key
+///     .build()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # };
+/// ```
+#[derive(Clone)]
+pub struct RedisRevocationStore {
+    connection: ConnectionManager,
+    prefix: String,
+}
+
+impl RedisRevocationStore {
+    /// Connects to a server: `redis://[user:password@]host[:port][/database]`.
+    ///
+    /// # Errors
+    ///
+    /// If the URL makes no sense, or nobody answers there within 2 seconds.
+    ///
+    /// # Panics
+    ///
+    /// If it is polled outside a Tokio runtime; actix-web's is one.
+    ///
+    /// ```
+    /// use actix_basic_logout::RedisRevocationStore;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let error = RedisRevocationStore::new("http://127.0.0.1").await.unwrap_err();
+    /// assert!(error.to_string().starts_with("no access to the ended logins: "));
+    ///
+    /// # let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    /// # let url = format!("redis://127.0.0.1:{port}");
+    /// // Redis is not there:
+    /// assert!(RedisRevocationStore::new(&url).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn new(url: &str) -> Result<Self, RevocationError> {
+        let client = Client::open(url).map_err(RevocationError::new)?;
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(PATIENCE)
+            .set_connection_timeout(PATIENCE)
+            .set_number_of_retries(0);
+        let connection = ConnectionManager::new_with_config(client, config).await;
+        let connection = connection.map_err(RevocationError::new)?;
+        Ok(Self { connection, prefix: "basic-logout:".to_owned() })
+    }
+
+    /// What the keys in Redis begin with. Default: `basic-logout:`.
+    ///
+    /// Applications that share a database and have a realm of the same name need one each, or one's
+    /// [`revoke_user`](crate::BasicLogin::revoke_user) ends the other's logins, too.
+    ///
+    /// ```
+    /// use actix_basic_logout::{RedisRevocationStore, RevocationStore};
+    /// # use std::{io::{Read, Write}, net::TcpListener, thread};
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # // As much of Redis as is needed: it has one key.
+    /// # let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// # let url = format!("redis://{}", listener.local_addr()?);
+    /// # thread::spawn(move || -> std::io::Result<()> {
+    /// #     let (mut connection, mut read) = (listener.accept()?.0, [0; 4096]);
+    /// #     loop {
+    /// #         let length = connection.read(&mut read)?;
+    /// #         let commands = String::from_utf8_lossy(&read[..length]).into_owned();
+    /// #         let has_key = commands.contains("\r\nshop:00112233445566778899aabbccddeeff\r\n");
+    /// #         connection.write_all(match commands.contains("MGET") {
+    /// #             true if has_key => b"*1\r\n$1\r\n7\r\n".to_vec(),
+    /// #             true => b"*1\r\n$-1\r\n".to_vec(),
+    /// #             false => b"+OK\r\n".repeat(commands.matches("CLIENT").count()),
+    /// #         }.as_slice())?;
+    /// #     }
+    /// # });
+    /// let ended = RedisRevocationStore::new(&url).await?;
+    /// let shop = ended.clone().prefix("shop:");
+    /// // In Redis there is `shop:00112233445566778899aabbccddeeff`, with the value 7.
+    /// let key = "00112233445566778899aabbccddeeff".parse()?;
+    /// assert_eq!(shop.get(&[key]).await?, [Some(7)]);
+    /// assert_eq!(ended.get(&[key]).await?, [None]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    fn key(&self, key: RevocationKey) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    /// Runs commands, and runs them again if the connection turns out to have been dropped: it was
+    /// idle for too long, or the server has been started anew. Each may well be run twice.
+    async fn run<T: FromRedisValue>(&self, commands: &Pipeline) -> RedisResult<T> {
+        let mut connection = self.connection.clone();
+        match commands.query_async(&mut connection).await {
+            Err(error) if RedisError::is_connection_dropped(&error) => {
+                commands.query_async(&mut connection).await
+            }
+            result => result,
+        }
+    }
+}
+
+impl fmt::Debug for RedisRevocationStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = &self.prefix;
+        f.debug_struct("RedisRevocationStore").field("prefix", prefix).finish_non_exhaustive()
+    }
+}
+
+impl RevocationStore for RedisRevocationStore {
+    fn set<'a>(
+        &'a self,
+        entries: &'a [(RevocationKey, u64)],
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<(), RevocationError>> {
+        Box::pin(async move {
+            let mut commands = redis::pipe();
+            commands.atomic();
+            let seconds = ttl.as_secs().saturating_add(1);
+            for (key, value) in entries {
+                commands.set_ex(self.key(*key), value, seconds).ignore();
+            }
+            self.run(&commands).await.map_err(RevocationError::new)
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        keys: &'a [RevocationKey],
+    ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>> {
+        Box::pin(async move {
+            let mut commands = redis::pipe();
+            commands.cmd("MGET").arg(keys.iter().map(|it| self.key(*it)).collect::<Vec<_>>());
+            let (values,) = self.run(&commands).await.map_err(RevocationError::new)?;
+            Ok(values)
+        })
+    }
+}
