@@ -7,25 +7,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use actix_web::{HttpRequest, HttpResponse, http::header::HeaderValue};
+use actix_web::{Error, HttpRequest, HttpResponse, dev::ServiceRequest, http::header::HeaderValue};
+use actix_web_httpauth::extractors::basic::BasicAuth;
 
 use crate::{
-    authenticator::Checker,
-    config::{BasicLogin, Config, IsOne, LogoutResponse, LogoutScope, Respond},
-    diagnostics::missing_cookies::Cookieless,
-    diagnostics::setup::Misuse,
-    logout::reserved_password,
-    request::fingerprint::FingerprintKey,
-    request::kind::RequestKind,
-    response::Challenges,
-    response::notice::Notice,
-    revocation::RevocationStore,
-    revocation::registry::Revocations,
-    session::deadlines::Deadlines,
-    session::key_of,
+    authenticator::{Authenticator, Checker},
+    config::{BasicLogin, Config, LogoutScope, Realm},
+    decision::logout::LogoutResponse,
+    diagnostics::{missing_cookies::Cookieless, setup::SetupMistakes},
+    request::{authorization::reserved_password, fingerprint::FingerprintKey, kind::RequestKind},
+    response::{challenge::Challenges, notice::Notice, responder::Responder},
+    revocation::{registry::Revocations, store::RevocationStore},
+    session::{entry, login_status::Lifetime},
 };
 
-const MAX_REALM: usize = 256;
+const MAX_REALM_LENGTH: usize = 256;
 
 /// Sets up a [`BasicLogin`]; made by [`BasicLogin::builder`] and
 /// [`BasicLogin::with_validator`].
@@ -58,50 +54,98 @@ const MAX_REALM: usize = 256;
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct BasicLoginBuilder {
-    realm: String,
-    checker: Checker,
-    landing: String,
-    answer: LogoutResponse,
-    clears: LogoutScope,
-    session_cookie: String,
-    reverify_after: Duration,
-    deadlines: Deadlines,
-    key: Option<Vec<u8>>,
-    challenge_subresources: bool,
-    renew_session_at_login: bool,
-    classify: Arc<dyn Fn(&HttpRequest) -> RequestKind + Send + Sync>,
-    clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    respond_with: Option<Arc<Respond>>,
-    revocations: Option<Arc<dyn RevocationStore>>,
-    allow_session_only: Option<Arc<IsOne>>,
+    config: Config,
 }
 
 impl fmt::Debug for BasicLoginBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BasicLoginBuilder").field("realm", &self.realm).finish_non_exhaustive()
+        let realm = &self.config.realm;
+        f.debug_struct("BasicLoginBuilder").field("realm", realm).finish_non_exhaustive()
+    }
+}
+
+impl BasicLogin {
+    /// Starts a realm whose credentials the authenticator knows.
+    ///
+    /// The realm (RFC 9110, section 11.5) names what is protected. Chromium and Firefox do not
+    /// show it; all browsers keep credentials by it, so every realm of an application needs a name
+    /// of its own: of 256 bytes at most, without control characters.
+    ///
+    /// ```
+    /// use actix_basic_logout::BasicLogin;
+    /// use actix_web::{App, HttpRequest, test};
+    /// use actix_web_httpauth::extractors::basic::BasicAuth;
+    ///
+    /// # actix_web::rt::System::new().block_on(async {
+    /// let users = async |_: &HttpRequest, credentials: &BasicAuth| {
+    ///     Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
+    /// };
+    /// let login = BasicLogin::builder("Admin area", users).landing_path("/admin/").build()?;
+    /// let app = test::init_service(App::new().wrap(login)).await;
+    /// let answer = test::call_service(&app, test::TestRequest::get().to_request()).await;
+    /// assert_eq!(
+    ///     answer.headers().get("WWW-Authenticate").unwrap(),
+    ///     r#"Basic realm="Admin area", charset="UTF-8""#
+    /// );
+    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn builder(
+        realm: impl Into<String>,
+        authenticator: impl Authenticator,
+    ) -> BasicLoginBuilder {
+        BasicLoginBuilder::new(realm, Checker::Authenticator(Arc::new(authenticator)))
+    }
+
+    /// Starts a realm with a validator written for
+    /// [`HttpAuthentication::basic`](actix_web_httpauth::middleware::HttpAuthentication::basic),
+    /// unchanged.
+    ///
+    /// A validator may put things into the request that handlers look for, so it runs on every
+    /// request that is let through, and [`reverify_after`](BasicLoginBuilder::reverify_after) does
+    /// not matter. Write an [`Authenticator`] instead to be asked at the login only. An error with
+    /// the status 401 becomes a challenge; any other goes out as it is.
+    ///
+    /// ```
+    /// use actix_basic_logout::BasicLogin;
+    /// use actix_web::{Error, dev::ServiceRequest, error::ErrorUnauthorized};
+    /// use actix_web_httpauth::extractors::basic::BasicAuth;
+    ///
+    /// async fn validator(
+    ///     req: ServiceRequest,
+    ///     credentials: BasicAuth,
+    /// ) -> Result<ServiceRequest, (Error, ServiceRequest)> {
+    ///     match (credentials.user_id(), credentials.password()) {
+    ///         ("alice", Some("wonderland")) => Ok(req),
+    ///         _ => Err((ErrorUnauthorized("no"), req)),
+    ///     }
+    /// }
+    ///
+    /// # actix_web::rt::System::new().block_on(async {
+    /// let login = BasicLogin::with_validator("Admin area", validator).build()?;
+    /// # use actix_web::{App, test::{self, TestRequest}, web};
+    /// let page = web::get().to(async || "for users");
+    /// let app = test::init_service(App::new().wrap(login).route("/", page)).await;
+    /// let refused = test::call_service(&app, TestRequest::get().to_request()).await;
+    /// assert_eq!(refused.status(), 401);
+    /// let alice = ("Authorization", "Basic YWxpY2U6d29uZGVybGFuZA==");
+    /// let alice = TestRequest::get().insert_header(alice).to_request();
+    /// assert_eq!(test::call_and_read_body(&app, alice).await, "for users");
+    /// # Ok::<(), actix_basic_logout::ConfigError>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn with_validator<F, O>(realm: impl Into<String>, validator: F) -> BasicLoginBuilder
+    where
+        F: Fn(ServiceRequest, BasicAuth) -> O + Send + Sync + 'static,
+        O: Future<Output = Result<ServiceRequest, (Error, ServiceRequest)>> + 'static,
+    {
+        BasicLoginBuilder::new(realm, Checker::validator(validator))
     }
 }
 
 impl BasicLoginBuilder {
-    pub(crate) fn new(realm: String, checker: Checker) -> Self {
-        Self {
-            realm,
-            checker,
-            landing: "/".to_owned(),
-            answer: LogoutResponse::default(),
-            clears: LogoutScope::default(),
-            session_cookie: "id".to_owned(),
-            reverify_after: Duration::from_secs(5 * 60),
-            deadlines: Deadlines::default(),
-            key: None,
-            challenge_subresources: false,
-            renew_session_at_login: false,
-            classify: Arc::new(RequestKind::of),
-            clock: Arc::new(SystemTime::now),
-            respond_with: None,
-            revocations: None,
-            allow_session_only: None,
-        }
+    fn new(realm: impl Into<String>, checker: Checker) -> Self {
+        Self { config: Config::new(realm.into(), checker) }
     }
 
     /// The path of a protected page, to which pages of this crate link and to which somebody is
@@ -126,7 +170,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn landing_path(mut self, path: impl Into<String>) -> Self {
-        self.landing = path.into();
+        self.config.landing_path = path.into();
         self
     }
 
@@ -152,7 +196,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn logout_response(mut self, answer: LogoutResponse) -> Self {
-        self.answer = answer;
+        self.config.logout_response = answer;
         self
     }
 
@@ -186,7 +230,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn logout_scope(mut self, clears: LogoutScope) -> Self {
-        self.clears = clears;
+        self.config.logout_scope = clears;
         self
     }
 
@@ -218,7 +262,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn session_cookie(mut self, name: impl Into<String>) -> Self {
-        self.session_cookie = name.into();
+        self.config.session_cookie = name.into();
         self
     }
 
@@ -251,7 +295,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn reverify_after(mut self, after: Duration) -> Self {
-        self.reverify_after = after;
+        self.config.reverify_after = after;
         self
     }
 
@@ -286,7 +330,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn login_deadline(mut self, after: Duration) -> Self {
-        self.deadlines.login = Some(after);
+        self.config.deadlines.login = Some(after);
         self
     }
 
@@ -325,7 +369,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn visit_deadline(mut self, after: Duration) -> Self {
-        self.deadlines.visit = after;
+        self.config.deadlines.visit = after;
         self
     }
 
@@ -383,7 +427,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn revocation_store(mut self, store: impl RevocationStore) -> Self {
-        self.revocations = Some(Arc::new(store));
+        self.config.revocation_store = Some(Arc::new(store));
         self
     }
 
@@ -418,7 +462,7 @@ impl BasicLoginBuilder {
         mut self,
         is_one: impl Fn(&HttpRequest) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.allow_session_only = Some(Arc::new(is_one));
+        self.config.allow_session_only = Some(Arc::new(is_one));
         self
     }
 
@@ -455,7 +499,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn fingerprint_key(mut self, key: impl Into<Vec<u8>>) -> Self {
-        self.key = Some(key.into());
+        self.config.fingerprint_key = Some(key.into());
         self
     }
 
@@ -484,7 +528,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn challenge_subresources(mut self) -> Self {
-        self.challenge_subresources = true;
+        self.config.challenge_subresources = true;
         self
     }
 
@@ -560,7 +604,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn renew_session_at_login(mut self) -> Self {
-        self.renew_session_at_login = true;
+        self.config.renew_session_at_login = true;
         self
     }
 
@@ -594,7 +638,7 @@ impl BasicLoginBuilder {
         mut self,
         classify: impl Fn(&HttpRequest) -> RequestKind + Send + Sync + 'static,
     ) -> Self {
-        self.classify = Arc::new(classify);
+        self.config.classify_with = Arc::new(classify);
         self
     }
 
@@ -635,7 +679,7 @@ impl BasicLoginBuilder {
         mut self,
         respond: impl Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync + 'static,
     ) -> Self {
-        self.respond_with = Some(Arc::new(respond));
+        self.config.respond_with = Some(Arc::new(respond));
         self
     }
 
@@ -660,7 +704,7 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
+        self.config.clock = Arc::new(clock);
         self
     }
 
@@ -686,59 +730,61 @@ impl BasicLoginBuilder {
     /// # }
     /// ```
     pub fn build(self) -> Result<BasicLogin, ConfigError> {
-        if self.realm.is_empty() {
+        let mut config = self.config;
+        let realm = &config.realm;
+        if realm.is_empty() {
             return Err(ConfigError::EmptyRealm);
         }
-        if self.realm.chars().any(char::is_control) {
-            return Err(ConfigError::ControlCharacterInRealm { realm: self.realm });
+        if realm.chars().any(char::is_control) {
+            return Err(ConfigError::ControlCharacterInRealm { realm: config.realm });
         }
-        if self.realm.len() > MAX_REALM {
-            return Err(ConfigError::RealmTooLong { length: self.realm.len() });
+        if realm.len() > MAX_REALM_LENGTH {
+            return Err(ConfigError::RealmTooLong { length: realm.len() });
         }
-        if self.session_cookie.is_empty() {
+        if config.session_cookie.is_empty() {
             return Err(ConfigError::EmptySessionCookie);
         }
-        let Ok(challenges) = Challenges::of(&self.realm) else {
-            return Err(ConfigError::ControlCharacterInRealm { realm: self.realm });
+        let Ok(challenges) = Challenges::of(realm) else {
+            return Err(ConfigError::ControlCharacterInRealm { realm: config.realm });
         };
-        if self.deadlines.login == Some(Duration::ZERO) || self.deadlines.visit.is_zero() {
+        let deadlines = config.deadlines;
+        if deadlines.login == Some(Duration::ZERO) || deadlines.visit.is_zero() {
             return Err(ConfigError::ZeroDeadline);
         }
-        let key = match self.key {
+        let fingerprint_key = match config.fingerprint_key.take() {
             None => FingerprintKey::random(),
-            Some(key) if key.len() >= FingerprintKey::MIN => FingerprintKey::new(&key),
+            Some(key) if key.len() >= FingerprintKey::MIN_LENGTH => FingerprintKey::new(&key),
             Some(key) => return Err(ConfigError::FingerprintKeyTooShort { length: key.len() }),
         };
-        let redirect = match &self.answer {
+        let redirect = match &config.logout_response {
             LogoutResponse::Redirect(path) => Some(local_path(path)?),
             LogoutResponse::Challenge | LogoutResponse::Page => None,
         };
-        let config = Config {
-            landing_header: local_path(&self.landing)?,
-            landing: self.landing,
-            reserved_password: reserved_password(&self.realm),
-            entry_key: key_of(&self.realm),
-            realm: self.realm.into(),
-            checker: self.checker,
-            challenges,
+        let landing_header = local_path(&config.landing_path)?;
+        let sees_every_request = config.checker.sees_every_request();
+        let reverify_after =
+            if sees_every_request { Duration::ZERO } else { config.reverify_after };
+        let name: Arc<str> = config.realm.as_str().into();
+        let entry_key = entry::key_of(&name);
+        let realm = Realm {
+            fingerprint_key,
+            lifetime: Lifetime { deadlines, reverify_after },
+            revocations: Revocations::new(config.revocation_store.take(), deadlines.longest_life()),
+            responder: Responder {
+                challenges,
+                landing_path: config.landing_path.clone(),
+                respond_with: config.respond_with.take(),
+            },
+            landing_header,
             redirect,
-            answer: self.answer,
-            clears: self.clears,
-            session_cookie: self.session_cookie,
-            reverify_after: self.reverify_after,
-            deadlines: self.deadlines,
-            ended: Revocations::new(self.revocations, self.deadlines),
-            allow_session_only: self.allow_session_only,
-            key,
-            challenge_subresources: self.challenge_subresources,
-            renew_session_at_login: self.renew_session_at_login,
-            classify: self.classify,
-            clock: self.clock,
-            respond_with: self.respond_with,
-            misuse: Misuse::default(),
-            cookieless: Cookieless::default(),
+            reserved_password: reserved_password(&name),
+            setup: SetupMistakes::new(&name, &entry_key, &config.session_cookie),
+            missing_cookies: Cookieless::default(),
+            name,
+            entry_key,
+            config,
         };
-        Ok(BasicLogin { config: Arc::new(config) })
+        Ok(BasicLogin { realm: Arc::new(realm) })
     }
 }
 
@@ -827,7 +873,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "the realm {realm:?} holds a control character")
             }
             Self::RealmTooLong { length } => {
-                write!(f, "the realm is {length} bytes long, {MAX_REALM} are allowed")
+                write!(f, "the realm is {length} bytes long, {MAX_REALM_LENGTH} are allowed")
             }
             Self::EmptySessionCookie => f.write_str("the name of the session cookie is empty"),
             Self::ZeroDeadline => {
@@ -836,7 +882,7 @@ impl fmt::Display for ConfigError {
             Self::FingerprintKeyTooShort { length } => write!(
                 f,
                 "the fingerprint key is {length} bytes long, it takes {} or more",
-                FingerprintKey::MIN
+                FingerprintKey::MIN_LENGTH
             ),
             Self::InvalidPath { path } => {
                 write!(f, "{path:?} is not a path of this site, such as \"/admin/\"")

@@ -1,172 +1,208 @@
-//! A request read into the facts that the decision needs, and the session written as it says.
+//! A request in its realm: read once into the facts of a decision, and written to the session once.
 
-use actix_session::Session;
-use actix_web::{HttpRequest, http::header};
+use actix_session::{Session, SessionStatus};
+use actix_web::HttpRequest;
 use futures_core::future::LocalBoxFuture;
 
 use crate::{
-    config::{Config, LogoutResponse, LogoutScope},
-    decision::{Credentials, Facts},
-    logout::RESERVED_USER,
-    request::authorization::Authorization,
-    request::fingerprint::Fingerprint,
-    request::kind::{RequestKind, SEC_FETCH_SITE},
-    request::path::Place,
-    revocation::registry::{Epoch, Keys, RevocationStatus, Watched},
-    revocation::{RevocationError, RevocationKey},
-    session::{self, Cause, Entry, Found, Login, LoginId, State, millis},
+    config::{LogoutScope, Realm},
+    decision::{
+        facts::{Credentials, Facts},
+        logout::LogoutResponse,
+    },
+    request::{
+        authorization::{Authorization, RESERVED_USER},
+        fingerprint::Fingerprint,
+        kind::RequestKind,
+        origin::{has_cookie, is_cross_site, origin},
+        path::RequestPath,
+    },
+    revocation::{
+        key::{Epoch, LoginId, RevocationKey},
+        registry::{EntryStatus, Keys, RevocationStatus},
+        store::RevocationError,
+    },
+    session::{
+        entry::{self, Entry, FoundEntry},
+        login::Login,
+        login_status::{Cause, LoginStatus, login_status},
+        state::State,
+    },
 };
 
-/// A request, as far as this realm is concerned.
+/// What a realm knows about a request.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct RequestContext {
     pub(crate) session: Session,
-    pub(crate) client: RequestKind,
+    pub(crate) request_kind: RequestKind,
     pub(crate) authorization: Authorization,
     pub(crate) state: State,
     pub(crate) now: u64,
 
     id: Option<LoginId>,
-    /// Where the request has come to, once that was asked.
+    /// The origin that the request came to, once that was needed.
     origin: Option<String>,
-    /// The session that this one has taken the place of.
+    /// The session that this one replaces.
     predecessor: Option<RevocationKey>,
-    /// The present epoch of the user who is presented, or else of the one who is logged in.
+    /// The current epoch of the user whose credentials came, or else of the user who is logged in.
     epoch: Epoch,
     fingerprint: Option<Fingerprint>,
-    /// The session that the cookie stood for is gone.
+    /// The authenticator has to confirm the credentials of the login.
+    is_due: bool,
+    /// The session that the cookie named no longer exists.
     replaces_missing_session: bool,
-    /// The request was on its way during a log-out: its login has ended, or its session is gone.
+    /// The request was sent before its browser knew of a logout: its login has ended, or its session is gone.
     raced_logout: bool,
     is_cross_site_write: bool,
     is_cookieless: bool,
-    session_suffices: bool,
+    session_only_allowed: bool,
 }
 
 impl RequestContext {
-    /// In a box, so that the futures that hold one are small.
+    /// Reads the request, its session and the revocation list. Boxed, so that the futures that hold one are small.
     pub(crate) async fn read(
-        config: &Config,
+        realm: &Realm,
         req: &HttpRequest,
         session: &Session,
     ) -> Result<Box<Self>, RevocationError> {
-        let client = (config.classify)(req);
+        let config = &realm.config;
+        let request_kind = (config.classify_with)(req);
         let authorization = Authorization::read(req.headers());
-        let found = session::find(session, &config.entry_key);
-        // There is nothing that the credentials of a program without a session are compared with.
-        let is_compared = client != RequestKind::NonBrowser || !matches!(found, Found::Nothing);
-        let fingerprint = is_compared.then(|| fingerprint(config, &authorization)).flatten();
-        let session_suffices =
+        let found = entry::find(session, &realm.entry_key);
+        // There is nothing to compare the credentials of a program without a session with.
+        let is_compared =
+            request_kind != RequestKind::NonBrowser || !matches!(found, FoundEntry::Missing);
+        let fingerprint = is_compared.then(|| fingerprint(realm, &authorization)).flatten();
+        let session_only_allowed =
             config.allow_session_only.as_ref().is_some_and(|it| it(req)) && !is_cross_site(req);
-        let mut visit = Box::new(Self {
+        let mut context = Box::new(Self {
             session: session.clone(),
-            client,
+            request_kind,
             authorization,
             state: State::Fresh,
-            now: millis((config.clock)()),
+            now: realm.now(),
             id: None,
             origin: None,
             predecessor: None,
             epoch: None,
             fingerprint,
+            is_due: false,
             replaces_missing_session: false,
             raced_logout: false,
             is_cross_site_write: false,
             is_cookieless: false,
-            session_suffices,
+            session_only_allowed,
         });
         match found {
-            Found::Entry(entry) => Box::pin(visit.read_entry(config, req, entry)).await?,
-            Found::Unreadable => visit.state = State::Fresh.ended(),
-            Found::Nothing => {
-                visit.raced_logout = has_stale_session_cookie(config, req, session, client);
-                visit.replaces_missing_session =
-                    visit.raced_logout || session::replaces_missing_session(session);
-                if visit.replaces_missing_session {
-                    visit.state = State::Fresh.ended();
+            FoundEntry::Entry(entry) => Box::pin(context.read_entry(realm, req, entry)).await?,
+            FoundEntry::Unreadable => context.state = State::Fresh.ended(),
+            FoundEntry::Missing => {
+                context.raced_logout = has_stale_session_cookie(realm, req, session, request_kind);
+                context.replaces_missing_session =
+                    context.raced_logout || entry::replaces_missing_session(session);
+                if context.replaces_missing_session {
+                    context.state = State::Fresh.ended();
                 }
             }
         }
-        let is_fresh = visit.state == State::Fresh;
-        visit.is_cross_site_write = is_fresh && !req.method().is_safe() && is_cross_site(req);
-        Ok(visit)
+        let is_fresh = context.state == State::Fresh;
+        context.is_cross_site_write = is_fresh && !req.method().is_safe() && is_cross_site(req);
+        Ok(context)
     }
 
-    /// What counts of an entry for this request, now.
+    /// What an entry means for this request, now.
     async fn read_entry(
         &mut self,
-        config: &Config,
+        realm: &Realm,
         req: &HttpRequest,
         entry: Entry,
     ) -> Result<(), RevocationError> {
         self.id = entry.id;
-        self.predecessor = session::predecessor(&self.session);
-        let ended = &config.ended;
-        let standing =
-            ended.standing(&config.realm, &entry, self.predecessor, self.user_id()).await?;
-        self.epoch = standing.epoch;
-        self.raced_logout = standing.fate == RevocationStatus::LoggedOut;
-        // Nobody has typed what the page answer puts into the browser.
-        let typed = self.fingerprint.filter(|_| !is_reserved(config, &self.authorization));
+        self.predecessor = entry::predecessor(&self.session);
+        let revocations = self.look_up(realm, &entry).await?;
+        self.epoch = revocations.presented_epoch;
+        self.raced_logout = revocations.id == RevocationStatus::LoggedOut;
+        // Nobody has typed what the logout page puts into the browser.
+        let typed = self.fingerprint.filter(|_| !is_reserved(realm, &self.authorization));
         let origin = self.origin.insert(origin(req));
-        self.state = match entry.into_state(&config.key, origin, typed.as_ref(), self.raced_logout)
-        {
-            State::LoggedIn(login) if standing.is_revoked => {
-                State::LoggedIn(login).logged_out(Cause::Revoked)
+        let state =
+            entry.into_state(&realm.fingerprint_key, origin, typed.as_ref(), self.raced_logout);
+        self.state = match state {
+            State::LoggedIn(login) => {
+                let status =
+                    login_status(&login.validity(), self.now, &realm.lifetime, &revocations);
+                self.is_due = status == LoginStatus::Due;
+                match status.ended() {
+                    None => State::LoggedIn(login),
+                    Some(cause) => State::LoggedIn(login).logged_out(cause),
+                }
             }
-            State::LoggedIn(login) if config.deadlines.have_passed(&login, self.now) => {
-                State::LoggedIn(login).logged_out(Cause::Expired)
-            }
-            state => state,
+            other => other,
         };
         Ok(())
     }
 
-    /// Notices a browser that answers a challenge, and has answered one before, without a cookie.
-    pub(crate) fn notice_missing_cookies(&mut self, config: &Config) {
-        self.is_cookieless = self.state == State::Fresh
-            && self.client == RequestKind::Navigation
-            && !self.is_cross_site_write
-            && self.fingerprint.is_some_and(|it| config.cookieless.came_before(it, self.now));
+    /// Looks up no more than can matter: only a user who was prompted, or is logged in, can log in.
+    async fn look_up(&self, realm: &Realm, entry: &Entry) -> Result<EntryStatus, RevocationError> {
+        let presented = self.user_id();
+        let (user, presented) = match &entry.state {
+            State::LoggedIn(login) => {
+                (Some(&*login.user), presented.filter(|it| *it != login.user))
+            }
+            State::Prompted { .. } | State::Rechallenged { .. } => (None, presented),
+            State::Fresh | State::LoggedOut { .. } => (None, None),
+        };
+        let users: Vec<_> = user.into_iter().chain(presented).collect();
+        let keys = Keys::of(entry.id, self.predecessor, &realm.name, &users);
+        realm.revocations.look_up(&keys).await
     }
 
-    /// What the decision is asked.
-    pub(crate) fn ask<'a>(&'a self, config: &Config, path: &'a str) -> Facts<'a> {
-        let due = match &self.state {
-            State::LoggedIn(login) => {
-                config.checker.sees_every_request() || login.is_due(self.now, config.reverify_after)
-            }
-            _ => false,
-        };
-        Facts {
-            state: &self.state,
-            presented: self.presented(config),
-            client: self.client,
-            path,
-            due,
-            challenge_subresources: config.challenge_subresources,
-            raced_logout: self.raced_logout,
-            is_cross_site_write: self.is_cross_site_write,
-            is_cookieless: self.is_cookieless,
-            session_suffices: self.session_suffices,
+    /// Notices a browser that answers a challenge without a cookie, and has done so before.
+    pub(crate) fn notice_missing_cookies(&mut self, realm: &Realm, req: &HttpRequest) {
+        if self.request_kind != RequestKind::Navigation {
+            return;
+        }
+        let is_fresh = self.state == State::Fresh;
+        let came_before = |it| realm.missing_cookies.came_before(it, self.now);
+        self.is_cookieless =
+            is_fresh && !self.is_cross_site_write && self.fingerprint.is_some_and(came_before);
+        if !matches!(self.state, State::LoggedIn(_)) {
+            realm.setup.check_cookie(req, is_fresh, self.user_id().is_some());
         }
     }
 
-    fn presented(&self, config: &Config) -> Credentials<'_> {
+    /// What a decision looks at.
+    pub(crate) fn facts<'a>(&'a self, realm: &Realm, path: &'a str) -> Facts<'a> {
+        Facts {
+            state: &self.state,
+            credentials: self.credentials(realm),
+            request_kind: self.request_kind,
+            path,
+            due: self.is_due,
+            challenge_subresources: realm.config.challenge_subresources,
+            session_only_allowed: self.session_only_allowed,
+            raced_logout: self.raced_logout,
+            is_cross_site_write: self.is_cross_site_write,
+            is_cookieless: self.is_cookieless,
+        }
+    }
+
+    fn credentials(&self, realm: &Realm) -> Credentials<'_> {
         match &self.authorization {
             Authorization::Missing => Credentials::Missing,
-            Authorization::Basic(auth) if is_reserved(config, &self.authorization) => {
-                let is_this_realms = auth.password() == Some(&config.reserved_password);
-                if is_this_realms { Credentials::Reserved } else { Credentials::Malformed }
+            Authorization::Basic(auth) if is_reserved(realm, &self.authorization) => {
+                let is_of_this_realm = auth.password() == Some(&realm.reserved_password);
+                if is_of_this_realm { Credentials::Reserved } else { Credentials::Malformed }
             }
             Authorization::Basic(_) => Credentials::Given(self.fingerprint.as_ref()),
             Authorization::Malformed => Credentials::Malformed,
         }
     }
 
-    /// Makes sure of a fingerprint of what is presented, for whoever comes with it later.
-    pub(crate) fn ensure_fingerprint(&mut self, config: &Config) {
-        self.fingerprint = self.fingerprint.or_else(|| fingerprint(config, &self.authorization));
+    /// Computes the fingerprint of what is presented even if nothing was compared with it, because a later request may
+    /// be.
+    pub(crate) fn ensure_fingerprint(&mut self, realm: &Realm) {
+        self.fingerprint = self.fingerprint.or_else(|| fingerprint(realm, &self.authorization));
     }
 
     /// The user-id of the presented credentials.
@@ -177,23 +213,22 @@ impl RequestContext {
         }
     }
 
-    /// Notices that somebody logged out while this request was waiting for its authenticator.
-    pub(crate) async fn notice_logout(&mut self, config: &Config) -> Result<bool, RevocationError> {
+    /// Notices a logout that was handled while this request was waiting for its authenticator.
+    pub(crate) async fn notice_logout(&mut self, realm: &Realm) -> Result<bool, RevocationError> {
         let Some(id) = self.id else { return Ok(false) };
-        let keys = Keys::of(Some(id), self.predecessor, &config.realm, &[]);
-        let (fate, _) = config.ended.look(&keys).await?;
-        let ended = fate != RevocationStatus::GoesOn;
-        if ended {
+        let keys = Keys::of(Some(id), self.predecessor, &realm.name, &[]);
+        let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
+        if has_ended {
             self.raced_logout = true;
             self.state = self.state.ended();
         }
-        Ok(ended)
+        Ok(has_ended)
     }
 
-    /// Logs the presented credentials in, which were found to be good.
+    /// Logs the presented credentials in, which the authenticator accepted.
     pub(crate) async fn log_in(
         &mut self,
-        config: &Config,
+        realm: &Realm,
         req: &HttpRequest,
     ) -> Result<(), RevocationError> {
         let (Some(fingerprint), Some(user)) = (self.fingerprint, self.user_id()) else {
@@ -202,63 +237,59 @@ impl RequestContext {
         let login = Login {
             user: user.to_owned(),
             fingerprint,
-            since: self.now,
-            verified: self.now,
-            visited: self.now,
-            directory: Place::of(req.path()).directory(),
+            logged_in_at: self.now,
+            verified_at: self.now,
+            visited_at: self.now,
+            directory: RequestPath::of(req.path()).directory(),
             reprompted: false,
             epoch: self.epoch,
             foreign_origin: None,
         };
-        self.write(config, req, State::LoggedIn(login)).await
+        self.write(realm, req, State::LoggedIn(login)).await
     }
 
-    /// Writes down that the login was used, if that matters by now, and that its credentials were
-    /// found to be good still.
-    pub(crate) async fn keep(
+    /// Records that the login was used, if that matters by now, and that its credentials were confirmed.
+    pub(crate) async fn touch(
         &mut self,
-        config: &Config,
+        realm: &Realm,
         req: &HttpRequest,
         is_confirmed: bool,
     ) -> Result<(), RevocationError> {
         let State::LoggedIn(login) = &self.state else { return Ok(()) };
-        let is_confirmed = is_confirmed && config.remembers_verification();
-        if !is_confirmed && !config.deadlines.want_visit(login, self.now) {
+        // Where the credentials are checked on every request, no request records that.
+        let is_confirmed = is_confirmed && !realm.lifetime.reverify_after.is_zero();
+        if !is_confirmed && !realm.lifetime.deadlines.want_visit(&login.validity(), self.now) {
             return Ok(());
         }
-        let mut login = Login { visited: self.now, ..login.clone() };
+        let mut login = Login { visited_at: self.now, ..login.clone() };
         if is_confirmed {
-            login.verified = self.now;
+            login.verified_at = self.now;
         }
-        self.write(config, req, State::LoggedIn(login)).await
+        self.write(realm, req, State::LoggedIn(login)).await
     }
 
-    /// Writes the next state. The key is renewed with every change but the one to a login: a
-    /// request on its way carries the old one and can never pass for an answer to the new
-    /// challenge. In a box, since few requests write.
+    /// Writes the next state. The session's key is renewed with every change except the one to a login: a request that
+    /// was sent before carries the old key and can never pass for an answer to the new challenge. Boxed, since few
+    /// requests write.
     pub(crate) fn write<'a>(
         &'a mut self,
-        config: &'a Config,
+        realm: &'a Realm,
         req: &'a HttpRequest,
         state: State,
     ) -> LocalBoxFuture<'a, Result<(), RevocationError>> {
         Box::pin(async move {
-            // A login that has expired, was revoked or lost its session: it ends with the first answer that
-            // says so.
+            // A login that has expired, was revoked or lost its session ends with the first response that says so.
             if matches!(self.state, State::LoggedOut { .. }) {
-                self.end(config).await?;
+                self.end(realm).await?;
             }
             let is_login = matches!(state, State::LoggedIn(_));
-            if !is_login
-                || (config.renew_session_at_login && !matches!(self.state, State::LoggedIn(_)))
-            {
+            let begins = is_login && !matches!(self.state, State::LoggedIn(_));
+            if !is_login || (begins && realm.config.renew_session_at_login) {
                 self.session.renew();
-                // Of a session that is gone, or whose login has ended, nothing goes on in this one.
-                let goes_on = !self.raced_logout && !self.session.entries().is_empty();
-                session::note_predecessor(
-                    &self.session,
-                    session_of(config, req).filter(|_| goes_on),
-                );
+                // A session that is gone, or whose login has ended, has no successor.
+                let continues = !self.raced_logout && !entry::is_empty(&self.session);
+                let predecessor = session_of(realm, req).filter(|_| continues);
+                entry::note_predecessor(&self.session, predecessor);
             }
             if matches!(state, State::LoggedOut { .. }) {
                 self.id = None;
@@ -266,153 +297,124 @@ impl RequestContext {
                 self.id = self.id.or_else(|| Some(LoginId::draw()));
             }
             if self.replaces_missing_session {
-                session::mark_lost(&self.session);
+                entry::mark_replacement(&self.session);
             }
             let origin = match &state {
                 State::LoggedIn(Login { foreign_origin: Some(origin), .. }) => origin.clone(),
                 _ => self.origin.take().unwrap_or_else(|| origin(req)),
             };
             let entry = Entry { id: self.id, origin, state };
-            session::put(&self.session, &config.entry_key, &entry);
+            entry::put(&self.session, &realm.entry_key, &entry);
             self.state = entry.state;
             Ok(())
         })
     }
 
-    /// Ends the login, and with it every answer that is still on its way.
-    pub(crate) async fn end(&mut self, config: &Config) -> Result<(), RevocationError> {
+    /// Ends the login, and with it all requests that were sent under it and have not been handled yet.
+    pub(crate) async fn end(&mut self, realm: &Realm) -> Result<(), RevocationError> {
         if let Some(id) = self.id {
-            config.ended.end(id).await?;
+            realm.revocations.log_out(id).await?;
             self.id = None;
         }
         Ok(())
     }
 
     /// Ends the login and clears the session as far as the application wants.
-    pub(crate) async fn forget(
+    pub(crate) async fn clear_login(
         &mut self,
-        config: &Config,
+        realm: &Realm,
         req: &HttpRequest,
     ) -> Result<(), RevocationError> {
-        self.end(config).await?;
-        if has_stale_session_cookie(config, req, &self.session, self.client)
-            && let Some(session) = session_of(config, req)
+        self.end(realm).await?;
+        if has_stale_session_cookie(realm, req, &self.session, self.request_kind)
+            && let Some(session) = session_of(realm, req)
         {
-            config.ended.end_successor(session, &config.realm).await?;
+            realm.revocations.log_out_successor(session, &realm.name).await?;
         }
-        if config.clears == LogoutScope::Realm {
+        if realm.config.logout_scope == LogoutScope::Realm {
             return Ok(());
         }
-        let mut others = session::others(&self.session, &config.entry_key);
+        let mut others = entry::others(&self.session, &realm.entry_key);
         for (_, entry) in &mut others {
             // Never to Fresh: the browser may still hold that realm's credentials, too.
             if let State::LoggedIn(_) = entry.state {
                 if let Some(id) = entry.id.take() {
-                    config.ended.end_for_long(id).await?;
+                    realm.revocations.log_out_other_realm(id).await?;
                 }
                 entry.state = entry.state.logged_out(Cause::LoggedOut);
             }
         }
         self.session.clear();
         for (key, entry) in others {
-            session::put(&self.session, &key, &entry);
+            entry::put(&self.session, &key, &entry);
         }
         Ok(())
     }
 
-    /// The login, as far as its end can be waited for.
-    pub(crate) fn watched(&self) -> Option<Watched> {
+    /// The login, and its id.
+    pub(crate) fn login(&self) -> Option<(LoginId, &Login)> {
         let State::LoggedIn(login) = &self.state else { return None };
-        Some(Watched { id: self.id?, epoch: login.epoch, since: login.since })
+        Some((self.id?, login))
     }
 
-    /// The login, and what to look up to see whether it goes on.
-    pub(crate) fn logged_in(&self, config: &Config) -> Option<(&Login, Keys)> {
-        let State::LoggedIn(login) = &self.state else { return None };
-        let keys = Keys::of(self.id, self.predecessor, &config.realm, &[&login.user]);
-        Some((login, keys))
+    /// What to look up to see whether the login is still valid.
+    pub(crate) fn keys(&self, realm: &Realm, login: &Login) -> Keys {
+        Keys::of(self.id, self.predecessor, &realm.name, &[&login.user])
     }
 }
 
-/// Takes a login that was ended while its request was served out of a session that is about to be
-/// written: the handler's write would bring it back.
-pub(crate) async fn drop_revoked_entry_if_written(
+/// Removes a login that ended while its request was served from a session that is about to be saved. The handler's
+/// write would bring it back.
+pub(crate) async fn drop_revoked_entry(
     session: &Session,
-    config: &Config,
+    realm: &Realm,
 ) -> Result<(), RevocationError> {
-    use actix_session::SessionStatus::{Changed, Renewed};
-
-    // A session that is not written stays unwritten: its cookie would replace the one that the
-    // log-out has set.
-    if !matches!(session.status(), Changed | Renewed) {
+    // A session that is not written stays unwritten: its cookie would replace the one that the logout has set.
+    if !matches!(session.status(), SessionStatus::Changed | SessionStatus::Renewed) {
         return Ok(());
     }
-    Box::pin(drop_revoked_entry(session, config)).await
+    Box::pin(async {
+        if let FoundEntry::Entry(mut entry) = entry::find(session, &realm.entry_key)
+            && let predecessor = entry::predecessor(session)
+            && let keys = Keys::of(entry.id, predecessor, &realm.name, &[])
+            && realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut
+        {
+            entry.id = None;
+            entry.state = entry.state.ended();
+            entry::put(session, &realm.entry_key, &entry);
+        }
+        Ok(())
+    })
+    .await
 }
 
-async fn drop_revoked_entry(session: &Session, config: &Config) -> Result<(), RevocationError> {
-    if let Found::Entry(mut entry) = session::find(session, &config.entry_key)
-        && let predecessor = session::predecessor(session)
-        && let keys = Keys::of(entry.id, predecessor, &config.realm, &[])
-        && let (RevocationStatus::LoggedOut, _) = config.ended.look(&keys).await?
-    {
-        entry.id = None;
-        entry.state = entry.state.ended();
-        session::put(session, &config.entry_key, &entry);
-    }
-    Ok(())
-}
-
-fn fingerprint(config: &Config, authorization: &Authorization) -> Option<Fingerprint> {
+fn fingerprint(realm: &Realm, authorization: &Authorization) -> Option<Fingerprint> {
     match authorization {
-        Authorization::Basic(auth) => Some(config.key.of(&config.realm, auth)),
+        Authorization::Basic(auth) => Some(realm.fingerprint_key.of(&realm.name, auth)),
         Authorization::Missing | Authorization::Malformed => None,
     }
 }
 
-/// Whether it names the user whom the page answer puts into the browser.
-fn is_reserved(config: &Config, authorization: &Authorization) -> bool {
-    config.answer == LogoutResponse::Page
+/// Whether it names the user whom the logout page puts into the browser.
+fn is_reserved(realm: &Realm, authorization: &Authorization) -> bool {
+    realm.config.logout_response == LogoutResponse::Page
         && matches!(authorization, Authorization::Basic(it) if it.user_id() == RESERVED_USER)
 }
 
-/// Scheme, host and port, as the browser sees them (RFC 6454, section 4).
-fn origin(req: &HttpRequest) -> String {
-    let connection = req.connection_info();
-    format!("{}://{}", connection.scheme(), connection.host())
-}
-
-/// A cookie that leads to no session is what a request carries that was on its way when a log-out
-/// renewed the key. Nothing but itself sends a program's credentials, so there it is nothing.
+/// A request that raced a logout carries a cookie whose session no longer exists, because the logout renewed its key.
+/// A program's credentials are sent by nothing but the program, so its cookie means nothing.
 fn has_stale_session_cookie(
-    config: &Config,
+    realm: &Realm,
     req: &HttpRequest,
     session: &Session,
-    client: RequestKind,
+    request_kind: RequestKind,
 ) -> bool {
-    client != RequestKind::NonBrowser
-        && session.entries().is_empty()
-        && has_cookie(req, &config.session_cookie)
+    request_kind != RequestKind::NonBrowser
+        && entry::is_empty(session)
+        && has_cookie(req, &realm.config.session_cookie)
 }
 
-/// The session that the request's cookie leads to, or has led to.
-fn session_of(config: &Config, req: &HttpRequest) -> Option<RevocationKey> {
-    req.cookie(&config.session_cookie).map(|it| RevocationKey::of_session(it.value()))
-}
-
-pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {
-    req.cookie(name).is_some()
-}
-
-/// Whether another site has sent the browser here: nobody else may log its user out.
-pub(crate) fn is_cross_site(req: &HttpRequest) -> bool {
-    let headers = req.headers();
-    if let Some(site) = headers.get(&SEC_FETCH_SITE) {
-        return site == "cross-site";
-    }
-    // The scheme is left out: behind a proxy that speaks TLS it may not be known.
-    headers.get(header::ORIGIN).is_some_and(|origin| {
-        let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-        host.is_none_or(|(_, host)| host != req.connection_info().host())
-    })
+/// The session that the request's cookie names, whether it still exists or not.
+fn session_of(realm: &Realm, req: &HttpRequest) -> Option<RevocationKey> {
+    req.cookie(&realm.config.session_cookie).map(|it| RevocationKey::of_session(it.value()))
 }

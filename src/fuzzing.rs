@@ -9,8 +9,8 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use crate::{
     authenticator::users::{Place, Plaintext, Table, UsersError, lines},
     request::authorization::Authorization,
-    response::Challenges,
-    session::{self, Found},
+    response::challenge::Challenges,
+    session::entry::{self, FoundEntry},
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -31,26 +31,19 @@ pub fn challenge(realm: &str) -> Option<HeaderValue> {
 }
 
 /// A realm's entry in a session.
-#[derive(Debug)]
-pub struct Entry(login::Entry);
+#[derive(Debug, PartialEq)]
+pub struct Entry(entry::Entry);
 
 impl Entry {
     pub fn find(session: &Session, realm: &str) -> Option<Self> {
-        match session::find(session, &session::key_of(realm)) {
-            Found::Entry(entry) => Some(Self(entry)),
-            Found::Nothing | Found::Unreadable => None,
+        match entry::find(session, &entry::key_of(realm)) {
+            FoundEntry::Entry(entry) => Some(Self(entry)),
+            FoundEntry::Missing | FoundEntry::Unreadable => None,
         }
     }
 
     pub fn put(&self, session: &Session, realm: &str) {
-        session::put(session, &session::key_of(realm), &self.0);
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        let parts = |it: &Self| (it.0.id, it.0.origin.clone(), it.0.state.clone());
-        parts(self) == parts(other)
+        entry::put(session, &entry::key_of(realm), &self.0);
     }
 }
 

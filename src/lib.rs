@@ -212,6 +212,7 @@ pub mod fuzzing;
 pub mod guide;
 mod logout;
 mod middleware;
+mod reason;
 mod request;
 mod response;
 mod retry_later;
@@ -224,6 +225,11 @@ mod user;
 pub use crate::authenticator::cache::CredentialCache;
 #[cfg(feature = "throttle")]
 pub use crate::authenticator::throttle::{Throttle, ThrottleError};
+#[cfg(feature = "users")]
+pub use crate::authenticator::{
+    password::HashLimiter,
+    users::{Users, UsersError},
+};
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;
 #[cfg(feature = "redis")]
@@ -231,20 +237,19 @@ pub use crate::revocation::redis::RedisRevocationStore;
 pub use crate::{
     authenticator::Authenticator,
     builder::{BasicLoginBuilder, ConfigError},
-    config::{BasicLogin, LogoutResponse, LogoutScope},
-    logout::{LOGOUT_SCRIPT_HASH, Logout},
+    config::{BasicLogin, LogoutScope},
+    decision::logout::LogoutResponse,
+    logout::{Logout, script::LOGOUT_SCRIPT_HASH},
+    reason::Reason,
     request::kind::RequestKind,
-    response::notice::{Notice, Reason},
+    response::notice::Notice,
     retry_later::TryLater,
-    revocation::{RevocationError, RevocationKey, RevocationStore},
-    session::{LoginId, LoginIdError},
+    revocation::{
+        key::{LoginId, LoginIdError, RevocationKey},
+        store::{RevocationError, RevocationStore},
+    },
     session_errors::session_store_errors,
     user::User,
-};
-#[cfg(feature = "users")]
-pub use crate::{
-    authenticator::password::HashLimiter,
-    authenticator::users::{Users, UsersError},
 };
 
 #[cfg(doctest)]

@@ -6,11 +6,11 @@ use actix_web::{
     HttpResponse, ResponseError,
     http::{
         StatusCode,
-        header::{ContentType, HeaderValue, RETRY_AFTER},
+        header::{CACHE_CONTROL, ContentType, HeaderValue, RETRY_AFTER},
     },
 };
 
-use crate::{response, response::notice::Reason};
+use crate::reason::Reason;
 
 /// An [authenticator](crate::Authenticator)'s error for "not now".
 ///
@@ -153,12 +153,11 @@ impl ResponseError for TryLater {
 
     /// What goes out where no [`BasicLogin`](crate::BasicLogin) has made its own page of it.
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status())
+        HttpResponse::build(self.status())
             .insert_header(ContentType::plaintext())
+            .insert_header((CACHE_CONTROL, "no-store"))
             .insert_header((RETRY_AFTER, self.header()))
-            .body(format!("{self}\n"));
-        response::no_store(response.headers_mut());
-        response
+            .body(format!("{self}\n"))
     }
 }
 

@@ -9,7 +9,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{request::kind::RequestKind, response};
+use crate::{request::kind::RequestKind, response::responder::without_session};
 
 /// Answers 503 with `Retry-After` (RFC 9110, section 15.6.4) where the session middleware would
 /// answer 500, because its store cannot be reached. To be wrapped around it, with
@@ -75,12 +75,12 @@ pub async fn session_store_errors<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let (client, path) = (RequestKind::of(req.request()), req.path().to_owned());
+    let (request_kind, path) = (RequestKind::of(req.request()), req.path().to_owned());
     match next.call(req).await {
         Ok(response) => Ok(response.map_into_left_body()),
         Err(error) if is_store_error(&error) => {
             tracing::error!(%error, path, "the session store cannot be reached");
-            Err(InternalError::from_response(error, response::without_session(client)).into())
+            Err(InternalError::from_response(error, without_session(request_kind)).into())
         }
         Err(error) => Err(error),
     }

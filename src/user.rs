@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::{Future, pending},
     sync::Arc,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use actix_session::SessionExt;
@@ -12,18 +12,27 @@ use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest, HttpResponse, dev::Payload, error::InternalError,
 };
 use futures_core::future::LocalBoxFuture;
+use tokio::time::timeout;
 
 use crate::{
-    config::{BasicLogin, Config},
+    config::{BasicLogin, Realm},
     context::RequestContext,
-    decision::{Decision, OnSuccess, RefusalKind, authenticate},
-    request::authorization::Authorization,
-    request::kind::RequestKind,
-    response,
-    response::notice::Reason,
-    revocation::registry::{self, Watched},
-    session::{LoginId, State, time},
+    decision::{
+        authenticate::{Decision, OnSuccess, authenticate},
+        facts::RefusalKind,
+    },
+    reason::Reason,
+    request::{authorization::Authorization, kind::RequestKind},
+    response::responder::refuse_without_realm,
+    revocation::{
+        key::LoginId,
+        registry::{EntryStatus, Keys, Revocations},
+    },
+    session::{deadlines::Validity, login::time, login_status::login_status, state::State},
 };
+
+/// How often an open handle looks for logouts on other machines.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Who is logged in, and since when.
 ///
@@ -62,19 +71,19 @@ pub struct User {
 /// Shared, since each request of a login has one.
 struct Inner {
     id: String,
-    since: SystemTime,
-    login: Option<Watched>,
-    config: Arc<Config>,
+    logged_in_at: SystemTime,
+    login: Option<(LoginId, Validity)>,
+    realm: Arc<Realm>,
 }
 
 impl fmt::Debug for User {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { id, since, login, config } = &*self.inner;
+        let Inner { id, logged_in_at, login, realm } = &*self.inner;
         f.debug_struct("User")
             .field("id", id)
-            .field("realm", &config.realm)
-            .field("since", since)
-            .field("login_id", &login.map(|it| it.id))
+            .field("realm", &realm.name)
+            .field("logged_in_at", logged_in_at)
+            .field("login_id", &login.map(|(id, _)| id))
             .finish_non_exhaustive()
     }
 }
@@ -120,7 +129,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn realm(&self) -> &str {
-        &self.inner.config.realm
+        &self.inner.realm.name
     }
 
     /// When the login happened, by the [clock](crate::BasicLoginBuilder::clock), in whole
@@ -152,7 +161,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn logged_in_at(&self) -> SystemTime {
-        self.inner.since
+        self.inner.logged_in_at
     }
 
     /// The id of the login, by which it can be [ended](BasicLogin::revoke_login). None for a program
@@ -179,7 +188,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn login_id(&self) -> Option<LoginId> {
-        self.inner.login.map(|it| it.id)
+        self.inner.login.map(|(id, _)| id)
     }
 
     /// Resolves when the login ends, for what goes on after the request has been answered: a
@@ -237,25 +246,63 @@ impl User {
         let user = Arc::clone(&self.inner);
         async move {
             match user.login {
-                Some(login) => registry::wait(&user.config, &user.id, login).await,
+                Some((id, validity)) => wait_for_end(&user.realm, &user.id, id, validity).await,
                 None => pending().await,
             }
         }
     }
 
-    pub(crate) fn of(config: &Arc<Config>, visit: &RequestContext) -> Option<Self> {
-        let State::LoggedIn(login) = &visit.state else { return None };
-        let (id, since) = (login.user.clone(), time(login.since));
-        Some(Self::new(config, id, since, visit.watched()))
+    /// The user of a request with a login.
+    pub(crate) fn of(realm: &Arc<Realm>, context: &RequestContext) -> Option<Self> {
+        let (login_id, login) = context.login()?;
+        Some(Self {
+            inner: Arc::new(Inner {
+                id: login.user.clone(),
+                logged_in_at: time(login.logged_in_at),
+                login: Some((login_id, login.validity())),
+                realm: Arc::clone(realm),
+            }),
+        })
     }
 
-    /// A client without a session, whose credentials are good.
-    pub(crate) fn of_program(config: &Arc<Config>, visit: &RequestContext) -> Option<Self> {
-        Some(Self::new(config, visit.user_id()?.to_owned(), time(visit.now), None))
+    /// The user of a program without a session, whose credentials are valid.
+    pub(crate) fn without_session(realm: &Arc<Realm>, context: &RequestContext) -> Option<Self> {
+        let (id, logged_in_at) = (context.user_id()?.to_owned(), time(context.now));
+        let inner = Inner { id, logged_in_at, login: None, realm: Arc::clone(realm) };
+        Some(Self { inner: Arc::new(inner) })
     }
+}
 
-    fn new(config: &Arc<Config>, id: String, since: SystemTime, login: Option<Watched>) -> Self {
-        Self { inner: Arc::new(Inner { id, since, login, config: Arc::clone(config) }) }
+/// Waits until a login has ended: in this process at once, on another machine at the next poll.
+async fn wait_for_end(realm: &Realm, user: &str, id: LoginId, validity: Validity) {
+    let keys = Keys::of(Some(id), None, &realm.name, &[user]);
+    let mut changes = Revocations::changes();
+    let mut was_unavailable = false;
+    loop {
+        let now = realm.now();
+        // Whoever keeps a connection open is not idle, and sends no credentials to confirm.
+        let validity = Validity { visited_at: now, verified_at: now, ..validity };
+        let revocations = match realm.revocations.look_up(&keys).await {
+            Ok(revocations) => {
+                was_unavailable = false;
+                revocations
+            }
+            // Nobody can log out meanwhile, either.
+            Err(error) => {
+                if !was_unavailable {
+                    tracing::warn!(
+                        realm = %realm.name, %error,
+                        "an open login cannot be looked after"
+                    );
+                    was_unavailable = true;
+                }
+                EntryStatus::ACTIVE
+            }
+        };
+        if login_status(&validity, now, &realm.lifetime, &revocations).ended().is_some() {
+            return;
+        }
+        let _ = timeout(POLL_INTERVAL, changes.changed()).await;
     }
 }
 
@@ -277,49 +324,66 @@ impl FromRequest for User {
 
 /// The user of a request that has not come through the middleware.
 async fn outside(req: &HttpRequest) -> Result<User, Error> {
-    let Some(BasicLogin { config }) = req.app_data::<BasicLogin>() else {
+    let Some(BasicLogin { realm }) = req.app_data::<BasicLogin>() else {
         tracing::debug!(
             path = req.path(),
             "a User was extracted outside BasicLogin, and no BasicLogin is in the app_data"
         );
-        return Err(login_required(response::refuse_without_realm(req)));
+        return Err(login_required(refuse_without_realm(req)));
     };
-    let error_response = |error| response::error_response(config, req, error);
-    let visit = RequestContext::read(config, req, &req.get_session()).await;
-    let mut visit = visit.map_err(|error| error_response(error.into()))?;
-    let is_in = is_in(config, req, &mut visit).await.map_err(error_response)?;
-    if let Some(user) = User::of(config, &visit).filter(|_| is_in) {
-        return Ok(user);
-    }
-    let logged_in_but_not_sent = matches!(visit.state, State::LoggedIn(_))
-        && matches!(visit.authorization, Authorization::Missing);
-    let how = match visit.client {
-        RequestKind::NonBrowser => RefusalKind::Challenge,
-        _ if logged_in_but_not_sent => RefusalKind::Challenge,
-        _ => RefusalKind::Quietly,
-    };
-    let response = response::refuse(config, req, visit.client, how, Reason::LoginRequired);
-    Err(login_required(response))
+    let request_kind = || (realm.config.classify_with)(req);
+    let found = find(realm, req).await;
+    found.map_err(|error| realm.responder.error(&realm.name, req, request_kind, error))?.map_err(
+        |(request_kind, kind)| {
+            let reason = Reason::LoginRequired;
+            login_required(realm.responder.refuse(req, request_kind, kind, reason))
+        },
+    )
 }
 
-/// Whether a login is there that goes on, with its credentials.
-async fn is_in(
-    config: &Config,
+/// The user of a valid login whose credentials came along, or how to refuse.
+async fn find(
+    realm: &Arc<Realm>,
     req: &HttpRequest,
-    visit: &mut RequestContext,
+) -> Result<Result<User, (RequestKind, RefusalKind)>, Error> {
+    let mut context = RequestContext::read(realm, req, &req.get_session()).await?;
+    if is_valid(realm, req, &mut context).await?
+        && let Some(user) = User::of(realm, &context)
+    {
+        return Ok(Ok(user));
+    }
+    let is_logged_in = matches!(context.state, State::LoggedIn(_));
+    let kind = match context.request_kind {
+        RequestKind::NonBrowser => RefusalKind::Challenge,
+        _ if is_logged_in && matches!(context.authorization, Authorization::Missing) => {
+            RefusalKind::Challenge
+        }
+        _ => RefusalKind::Quiet,
+    };
+    Ok(Err((context.request_kind, kind)))
+}
+
+/// Whether a valid login is there, with its credentials.
+async fn is_valid(
+    realm: &Realm,
+    req: &HttpRequest,
+    context: &mut RequestContext,
 ) -> Result<bool, Error> {
-    match (authenticate(&visit.ask(config, req.path())), &visit.authorization) {
+    match (authenticate(&context.facts(realm, req.path())), &context.authorization) {
         (Decision::Pass, _) => {
-            visit.keep(config, req, false).await?;
+            context.touch(realm, req, false).await?;
             Ok(true)
         }
-        (Decision::Check { good: OnSuccess::Confirm, .. }, Authorization::Basic(credentials)) => {
-            let agreed = config.checker.reverify(req, credentials).await?;
-            let is_in = agreed && !visit.notice_logout(config).await?;
-            if is_in {
-                visit.keep(config, req, true).await?;
+        (
+            Decision::Check { on_success: OnSuccess::Confirm, .. },
+            Authorization::Basic(credentials),
+        ) => {
+            let is_confirmed = realm.config.checker.reverify(req, credentials).await?;
+            let is_valid = is_confirmed && !context.notice_logout(realm).await?;
+            if is_valid {
+                context.touch(realm, req, true).await?;
             }
-            Ok(is_in)
+            Ok(is_valid)
         }
         _ => Ok(false),
     }

@@ -18,8 +18,6 @@ use actix_web::{Error, HttpRequest, dev::ServiceRequest, http::StatusCode};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 
-use crate::decision::OnSuccess;
-
 /// Says whether credentials are right.
 ///
 /// Any `async` function or closure over `(&HttpRequest, &BasicAuth)` that answers
@@ -124,6 +122,15 @@ where
     }
 }
 
+/// Why the authenticator is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckKind {
+    /// A login, or a request of a program.
+    Login,
+    /// The credentials of a login that continues.
+    Reverify,
+}
+
 type Validated = Result<ServiceRequest, (Error, ServiceRequest)>;
 type Validator =
     dyn Fn(ServiceRequest, BasicAuth) -> LocalBoxFuture<'static, Validated> + Send + Sync;
@@ -167,13 +174,13 @@ impl Checker {
         &self,
         req: ServiceRequest,
         credentials: &BasicAuth,
-        good: OnSuccess,
+        kind: CheckKind,
     ) -> (ServiceRequest, Result<bool, Error>) {
         let (req, verdict) = match self {
             Self::Authenticator(authenticator) => {
-                let verdict = match good {
-                    OnSuccess::Confirm => authenticator.reverify(req.request(), credentials).await,
-                    OnSuccess::LogIn | OnSuccess::Stateless => {
+                let verdict = match kind {
+                    CheckKind::Reverify => authenticator.reverify(req.request(), credentials).await,
+                    CheckKind::Login => {
                         authenticator.authenticate(req.request(), credentials).await
                     }
                 };

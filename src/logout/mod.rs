@@ -1,65 +1,63 @@
-//! The handler that logs out, and the page that does it without a dialog.
+//! The logout handler: reads the request once, decides, writes the session once, and responds.
+//!
+//! `script` belongs to the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page). Uses `context` and below.
+
+pub(crate) mod script;
 
 use std::fmt;
 
 use actix_session::SessionExt;
-use actix_web::{
-    Handler, HttpMessage, HttpRequest, HttpResponse,
-    http::{Method, StatusCode},
-};
+use actix_web::{Handler, HttpMessage, HttpRequest, HttpResponse};
 use futures_core::future::LocalBoxFuture;
-use sha2::{Digest, Sha256};
 
 use crate::{
-    config::{BasicLogin, Config, LogoutResponse},
-    context::{RequestContext, is_cross_site},
-    decision::{self, LogoutDecision, LogoutReply, RefusalKind, ScriptDecision, Style, logout},
-    diagnostics::setup::Misuse,
-    middleware::LoggedInHere,
-    request::kind::{RequestKind, is_prefetch},
-    response,
-    response::notice::{Notice, Reason},
-    revocation::RevocationError,
-    session::State,
+    config::BasicLogin,
+    context::RequestContext,
+    decision::{
+        facts::RefusalKind,
+        logout::{LogoutDecision, LogoutFacts, LogoutReply, logout},
+    },
+    reason::Reason,
+    request::{kind::is_prefetch, origin::is_cross_site},
+    response::responder::{no_content, see_other},
+    revocation::store::RevocationError,
+    session::state::State,
 };
 
-/// The header that the page answer's script sends. Another site's script would need a CORS
-/// preflight for it, which nothing here answers.
-const REPLACING: &str = "x-basic-logout";
-
-/// Asks its own URL as the reserved user. What differs from page to page is in the element's
-/// attributes, so that one hash allows it.
-const SCRIPT: &str = "(function(s){var x=new XMLHttpRequest();\
-    x.open(s.dataset.method,location.href.split('#')[0],true,'logged-out',s.dataset.password);\
-    x.setRequestHeader('X-Basic-Logout','1');x.send()})(document.currentScript)";
-
-/// The user-id that the script asks as. Whoever comes as it is nobody.
-pub(crate) const RESERVED_USER: &str = "logged-out";
-
-/// The password that the script of a realm uses: another realm's script has replaced another
-/// realm's credentials.
-pub(crate) fn reserved_password(realm: &str) -> String {
-    let mut hex = format!("{:x}", Sha256::digest(realm));
-    hex.truncate(16);
-    hex
+impl BasicLogin {
+    /// The handler that logs out of this realm: mount it on any path and any method, inside or
+    /// outside the wrapped part of the application.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use actix_basic_logout::BasicLogin;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users).build()?;
+    /// # let dashboard = async || "Hello";
+    /// let app = App::new()
+    ///     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(dashboard)))
+    ///     .route("/logout", web::post().to(login.logout()))
+    ///     .wrap(sessions());
+    /// let mut browser = Browser::new(test::init_service(app).await);
+    /// browser.log_in().await;
+    /// let button = TestRequest::post().uri("/logout").insert_header(("Accept", "text/html"));
+    /// let answer = browser.send(button).await;
+    /// assert_eq!(answer.status(), 401); // so that the browser forgets
+    /// assert!(text(answer).await.contains("You are logged out"));
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn logout(&self) -> Logout {
+        Logout { login: self.clone() }
+    }
 }
 
-fn script(config: &Config, req: &HttpRequest) -> String {
-    let method = if *req.method() == Method::POST { "POST" } else { "GET" };
-    let password = &config.reserved_password;
-    format!("<script data-method=\"{method}\" data-password=\"{password}\">{SCRIPT}</script>\n")
-}
-
-/// The hash of the script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page), for
-/// the `script-src` of a `Content-Security-Policy`: with its quotes, as SHA-256 in base64.
-///
-/// ```
-/// use actix_basic_logout::LOGOUT_SCRIPT_HASH;
-///
-/// let policy = format!("default-src 'self'; script-src 'self' {LOGOUT_SCRIPT_HASH}");
-/// assert!(policy.contains(" 'sha256-") && policy.ends_with("='"));
-/// ```
-pub const LOGOUT_SCRIPT_HASH: &str = "'sha256-NcB/ATu2lG54rTjVxlxxINOjVnjel0vTH1UmJuW0Ep4='";
+/// Left in a request that the middleware has just logged in by credentials typed at this very path, with the realm.
+pub(crate) struct LoggedInHere(pub(crate) String);
 
 /// The log-out handler of a realm; made by [`BasicLogin::logout`].
 ///
@@ -102,120 +100,85 @@ impl Handler<HttpRequest> for Logout {
     fn call(&self, req: HttpRequest) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            this.answer(&req).await.unwrap_or_else(|error| {
-                response::error_response(&this.login.config, &req, error.into()).error_response()
+            let realm = &this.login.realm;
+            this.respond(&req).await.unwrap_or_else(|error| {
+                let request_kind = || (realm.config.classify_with)(&req);
+                realm
+                    .responder
+                    .error(&realm.name, &req, request_kind, error.into())
+                    .error_response()
             })
         })
     }
 }
 
 impl Logout {
-    async fn answer(&self, req: &HttpRequest) -> Result<HttpResponse, RevocationError> {
-        let config = &*self.login.config;
-        let mut visit = RequestContext::read(config, req, &req.get_session()).await?;
-        if is_replacing(config, req) {
-            return replace(&self.login, req, &mut visit).await;
+    async fn respond(&self, req: &HttpRequest) -> Result<HttpResponse, RevocationError> {
+        let realm = &*self.login.realm;
+        let session = req.get_session();
+        if script::is_script(realm, req) {
+            return script::respond(realm, req, &session).await;
         }
-        if is_cross_site(req) || is_prefetch(req) {
-            tracing::warn!(realm = %config.realm, path = req.path(), "unsolicited log-out refused");
-            let how = RefusalKind::Forbid;
-            return Ok(response::refuse(config, req, visit.client, how, Reason::LogoutForbidden));
-        }
-        if visit.client != RequestKind::Subresource && typed_here(config, req) {
-            return Ok(response::see_other(&config.landing_header));
-        }
-        let style = match config.answer {
-            LogoutResponse::Challenge => Style::Challenge,
-            LogoutResponse::Page => Style::Page,
-            LogoutResponse::Redirect(_) => Style::Redirect,
+        let mut context = RequestContext::read(realm, req, &session).await?;
+        context.ensure_fingerprint(realm);
+        let facts = LogoutFacts {
+            facts: context.facts(realm, req.path()),
+            is_forbidden: is_cross_site(req) || is_prefetch(req),
+            logged_in_here: self.logged_in_here(req),
         };
-        visit.ensure_fingerprint(config);
-        let LogoutDecision { forget, next, reply } =
-            logout(&visit.ask(config, req.path()), style, config.landing_path());
-        if forget {
-            let user = match &visit.state {
+        let LogoutDecision { clear, next, reply } =
+            logout(&facts, &realm.config.logout_response, realm.landing_path());
+        if clear {
+            let user = match &context.state {
                 State::LoggedIn(login) => Some(login.user.clone()),
                 _ => None,
             };
-            visit.forget(config, req).await?;
-            tracing::info!(realm = %config.realm, user, "logged out");
+            context.clear_login(realm, req).await?;
+            tracing::info!(realm = %realm.name, user, "logged out");
         }
-        let Some(next) = next else { return Ok(self.reply(req, &visit, reply)) };
-        visit.write(config, req, next).await?;
-        Ok(Misuse::watch(&self.login, req, &visit.session, self.reply(req, &visit, reply)))
+        let has_next = next.is_some();
+        if let Some(next) = next {
+            context.write(realm, req, next).await?;
+        }
+        let response = self.render(req, &context, reply);
+        if has_next {
+            return Ok(realm.setup.watch_session(req, &session, response));
+        }
+        Ok(response)
     }
 
-    fn reply(&self, req: &HttpRequest, visit: &RequestContext, reply: LogoutReply) -> HttpResponse {
-        let config = &*self.login.config;
-        let script = (reply == LogoutReply::Page).then(|| script(config, req));
-        let done = Notice {
-            status: StatusCode::OK,
-            reason: Reason::LoggedOut,
-            landing: &config.landing,
-            client: visit.client,
-            script: script.as_deref(),
-            retry_after: None,
-        };
+    /// Whether the middleware in front has just logged in a user who typed at the logout's own prompt.
+    fn logged_in_here(&self, req: &HttpRequest) -> bool {
+        let extensions = req.extensions();
+        extensions.get::<LoggedInHere>().is_some_and(|it| *it.0 == *self.login.realm.name)
+    }
+
+    fn render(
+        &self,
+        req: &HttpRequest,
+        context: &RequestContext,
+        reply: LogoutReply,
+    ) -> HttpResponse {
+        let realm = &*self.login.realm;
+        let (responder, request_kind) = (&realm.responder, context.request_kind);
         match reply {
-            LogoutReply::Landing => response::see_other(&config.landing_header),
-            LogoutReply::Challenge => response::refuse(
-                config,
-                req,
-                visit.client,
-                RefusalKind::Challenge,
-                Reason::LoggedOut,
-            ),
-            LogoutReply::Done | LogoutReply::Page => response::say(config, req, &done),
+            LogoutReply::Forbidden => {
+                tracing::warn!(realm = %realm.name, path = req.path(), "unsolicited log-out refused");
+                let reason = Reason::LogoutForbidden;
+                responder.refuse(req, request_kind, RefusalKind::Forbid, reason)
+            }
+            LogoutReply::Landing => see_other(&realm.landing_header),
+            LogoutReply::Challenge => {
+                responder.refuse(req, request_kind, RefusalKind::Challenge, Reason::LoggedOut)
+            }
+            LogoutReply::Done => responder.logged_out(req, request_kind, None),
+            LogoutReply::Page => {
+                responder.logged_out(req, request_kind, Some(&script::element(realm, req)))
+            }
             LogoutReply::Redirect => {
-                let target = config.redirect.as_ref().unwrap_or(&config.landing_header);
-                response::see_other(target)
+                see_other(realm.redirect.as_ref().unwrap_or(&realm.landing_header))
             }
-            LogoutReply::Nothing => response::no_content(),
+            LogoutReply::NoContent => no_content(),
         }
-    }
-}
-
-/// Whether the middleware in front has just let somebody in who typed at log-out's own prompt.
-fn typed_here(config: &Config, req: &HttpRequest) -> bool {
-    req.extensions().get::<LoggedInHere>().is_some_and(|it| *it.0 == *config.realm)
-}
-
-/// Whether this is the page answer's script, which wants the browser's credentials replaced.
-pub(crate) fn is_replacing(config: &Config, req: &HttpRequest) -> bool {
-    config.answer == LogoutResponse::Page && req.headers().contains_key(REPLACING)
-}
-
-/// Answers that script, wherever it asks.
-pub(crate) async fn replace(
-    login: &BasicLogin,
-    req: &HttpRequest,
-    visit: &mut RequestContext,
-) -> Result<HttpResponse, RevocationError> {
-    let config = &*login.config;
-    let client = visit.client;
-    let refuse = |how, reason| response::refuse(config, req, client, how, reason);
-    Ok(match decision::replace(&visit.ask(config, req.path())) {
-        _ if is_cross_site(req) => refuse(RefusalKind::Forbid, Reason::LogoutForbidden),
-        ScriptDecision::Forbid => refuse(RefusalKind::Forbid, Reason::LogoutForbidden),
-        ScriptDecision::Challenge => refuse(RefusalKind::Challenge, Reason::LoggedOut),
-        ScriptDecision::Replaced { next } => {
-            if let Some(next) = next {
-                visit.write(config, req, next).await?;
-            }
-            response::no_content()
-        }
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use base64::{Engine, prelude::BASE64_STANDARD};
-
-    use super::*;
-
-    #[test]
-    fn the_published_hash_is_that_of_the_script() {
-        let hash = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
-        assert_eq!(LOGOUT_SCRIPT_HASH, format!("'sha256-{hash}'"));
     }
 }

@@ -1,6 +1,8 @@
-//! The middleware: plumbing around [`decide`].
+//! The middleware: reads a request, decides, and lets it pass or answers it.
+//!
+//! `pass_cache` skips that for requests that passed before. Uses everything below it; only `lib.rs` uses it.
 
-pub(crate) mod pass_cache;
+mod pass_cache;
 
 use std::{
     fmt,
@@ -10,26 +12,28 @@ use std::{
 
 use actix_session::{Session, SessionExt};
 use actix_web::{
-    Error, HttpMessage,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::{EitherBody, MessageBody},
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::header::CACHE_CONTROL,
 };
 use futures_core::future::LocalBoxFuture;
 
+use self::pass_cache::{CacheLookup, PassCache};
 use crate::{
+    authenticator::CheckKind,
     config::BasicLogin,
-    context::{RequestContext, drop_revoked_entry_if_written},
-    decision::{Decision, OnSuccess, Refusal, authenticate},
-    diagnostics::setup::Misuse,
-    logout,
-    middleware::pass_cache::{CacheLookup, PassCache},
-    request::authorization::Authorization,
-    request::path::Place,
-    response,
-    response::notice::Reason,
-    revocation::RevocationError,
-    session::State,
+    context::{RequestContext, drop_revoked_entry},
+    decision::{
+        authenticate::{Decision, OnSuccess, authenticate},
+        facts::Refusal,
+    },
+    logout::{LoggedInHere, script},
+    reason::Reason,
+    request::{authorization::Authorization, path::RequestPath},
+    response::responder::no_store,
+    revocation::store::RevocationError,
+    session::state::State,
     user::User,
 };
 
@@ -46,8 +50,8 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, service: S) -> Self::Future {
-        let (service, known) = (Rc::new(service), Rc::new(PassCache::new()));
-        ready(Ok(BasicLoginService { service, login: self.clone(), known }))
+        let (service, cache) = (Rc::new(service), Rc::new(PassCache::new()));
+        ready(Ok(BasicLoginService { service, login: self.clone(), cache }))
     }
 }
 
@@ -55,7 +59,7 @@ where
 pub struct BasicLoginService<S> {
     service: Rc<S>,
     login: BasicLogin,
-    known: Rc<PassCache>,
+    cache: Rc<PassCache>,
 }
 
 impl<S> fmt::Debug for BasicLoginService<S> {
@@ -78,208 +82,230 @@ where
 
     fn call(&self, req: ServiceRequest) -> Self::Future {
         let (service, login) = (Rc::clone(&self.service), self.login.clone());
-        let known = Rc::clone(&self.known);
+        let cache = Rc::clone(&self.cache);
         Box::pin(async move {
             // No clone of the request is kept: routing needs it alone.
             let session = req.get_session();
             // Always `Ok`: SessionMiddleware saves nothing when what it wraps returns an error.
-            let req = match login.admit(req, &session, &known).await {
+            let req = match login.authenticate(req, &session, &cache).await {
                 Ok(req) => req,
                 Err(response) => return Ok(response.map_into_right_body()),
             };
             let mut response = service.call(req).await?;
-            if let Err(error) = drop_revoked_entry_if_written(&session, &login.config).await {
+            if let Err(error) = drop_revoked_entry(&session, &login.realm).await {
                 // Its session must not be saved: it may hold a login that has ended.
-                let req = response.request();
-                return Err(response::error_response(&login.config, req, error.into()));
+                return Err(login.error(response.request(), error.into()));
             }
             if !response.headers().contains_key(CACHE_CONTROL) {
-                response::no_store(response.headers_mut());
+                no_store(response.headers_mut());
             }
             Ok(response.map_into_left_body())
         })
     }
 }
 
-/// Left in a request whose credentials were typed at this very path, and in which realm.
-pub(crate) struct LoggedInHere(pub(crate) String);
+/// What becomes of a request.
+enum Outcome {
+    Pass(Option<User>),
+    Respond(HttpResponse),
+}
 
 impl BasicLogin {
-    /// Lets a request pass, with its [`User`], or answers it. What most requests do without is in a
-    /// box, so that they need not make room for it.
-    async fn admit(
+    /// Lets a request pass, with its [`User`], or answers it. What most requests do without is boxed, so that their
+    /// futures stay small.
+    async fn authenticate(
         &self,
         req: ServiceRequest,
         session: &Session,
-        known: &PassCache,
+        cache: &PassCache,
     ) -> Result<ServiceRequest, ServiceResponse> {
-        let config = &*self.config;
-        if logout::is_replacing(config, req.request()) {
-            return Err(Box::pin(self.replace(req, session)).await);
+        if script::is_script(&self.realm, req.request()) {
+            let response = Box::pin(script::respond(&self.realm, req.request(), session)).await;
+            return self.conclude(req, response.map(Outcome::Respond).map_err(Error::from));
         }
-        let spot = known.find(config, req.request(), session);
-        if let Some(spot) = &spot {
-            match spot.get(config).await {
-                Ok(None) => {}
-                Ok(user) => {
-                    Self::pass(&req, user);
-                    return Ok(req);
+        let lookup = cache.look_up(&self.realm, req.request(), session);
+        let cached = match &lookup {
+            Some(lookup) => lookup.get(&self.realm).await,
+            None => Ok(None),
+        };
+        match cached {
+            Ok(None) => Box::pin(self.authenticate_uncached(req, session, cache, lookup)).await,
+            Ok(user) => self.conclude(req, Ok(Outcome::Pass(user))),
+            Err(error) => self.conclude(req, Err(error.into())),
+        }
+    }
+
+    /// Carries an outcome out. An error says nothing about the credentials, and changes nothing.
+    #[expect(clippy::result_large_err, reason = "both variants go to actix-web as they are")]
+    fn conclude(
+        &self,
+        req: ServiceRequest,
+        outcome: Result<Outcome, Error>,
+    ) -> Result<ServiceRequest, ServiceResponse> {
+        match outcome {
+            Ok(Outcome::Pass(user)) => {
+                if let Some(user) = user {
+                    req.extensions_mut().insert(user);
                 }
-                Err(error) => return Err(self.error_response(req, error)),
+                Ok(req)
+            }
+            Ok(Outcome::Respond(response)) => Err(req.into_response(response)),
+            Err(error) => {
+                let error = self.error(req.request(), error);
+                let mut response = req.error_response(error);
+                no_store(response.headers_mut());
+                Err(response)
             }
         }
-        Box::pin(self.read(req, session, known, spot)).await
     }
 
-    /// Answers the page answer's script.
-    async fn replace(&self, req: ServiceRequest, session: &Session) -> ServiceResponse {
-        let replaced = async {
-            let mut visit = RequestContext::read(&self.config, req.request(), session).await?;
-            logout::replace(self, req.request(), &mut visit).await
-        };
-        match replaced.await {
-            Ok(response) => req.into_response(response),
-            Err(error) => self.error_response(req, error),
-        }
+    fn error(&self, req: &HttpRequest, error: Error) -> Error {
+        let realm = &self.realm;
+        let request_kind = || (realm.config.classify_with)(req);
+        realm.responder.error(&realm.name, req, request_kind, error)
     }
 
-    /// Lets a request pass, or answers it, that is not known.
-    async fn read(
+    /// Reads a request that is not in the cache, and asks the authenticator if the decision says so.
+    async fn authenticate_uncached(
         &self,
-        mut req: ServiceRequest,
+        req: ServiceRequest,
         session: &Session,
-        known: &PassCache,
-        spot: Option<CacheLookup>,
+        cache: &PassCache,
+        lookup: Option<CacheLookup>,
     ) -> Result<ServiceRequest, ServiceResponse> {
-        let config = &*self.config;
-        let mut visit = match RequestContext::read(config, req.request(), session).await {
-            Ok(visit) => visit,
-            Err(error) => return Err(self.error_response(req, error)),
+        let realm = &*self.realm;
+        let mut context = match RequestContext::read(realm, req.request(), session).await {
+            Ok(context) => context,
+            Err(error) => return self.conclude(req, Err(error.into())),
         };
-        visit.notice_missing_cookies(config);
-        config.misuse.look_at_cookie(config, req.request(), &visit);
-        let refuse = 'refused: {
-            let (good, bad) = match authenticate(&visit.ask(config, req.path())) {
-                Decision::Pass => {
-                    let user = User::of(&self.config, &visit);
-                    if let (Some(spot), Some(user)) = (spot, &user) {
-                        known.insert(&spot, config, &visit, user);
-                    }
-                    if let Err(error) = visit.keep(config, req.request(), false).await {
-                        return Err(self.error_response(req, error));
-                    }
-                    Self::pass(&req, user);
-                    return Ok(req);
-                }
-                Decision::Refuse(refuse) => break 'refused refuse,
-                Decision::Check { good, bad } => (good, bad),
-            };
-            // Only credentials that could be read are ever checked.
-            let Authorization::Basic(credentials) = &visit.authorization else {
-                break 'refused bad;
-            };
-            let verdict;
-            (req, verdict) = config.checker.check(req, credentials, good).await;
-            let verdict = match verdict {
-                Ok(verdict) => verdict,
-                Err(error) => return Err(self.error_response(req, error)),
-            };
-            // Somebody may have logged out while the authenticator was thinking.
-            match visit.notice_logout(config).await {
-                Ok(false) => {}
-                Ok(true) => match authenticate(&visit.ask(config, req.path())) {
-                    Decision::Refuse(refuse) => break 'refused refuse,
-                    _ => break 'refused bad,
-                },
-                Err(error) => return Err(self.error_response(req, error)),
-            }
-            if verdict {
-                return match self.let_in(&req, &mut visit, good).await {
-                    Ok(()) => Ok(req),
-                    Err(error) => Err(self.error_response(req, error)),
+        context.notice_missing_cookies(realm, req.request());
+        let decision = authenticate(&context.facts(realm, req.path()));
+        // A validator takes the request, so the check is apart from what follows.
+        let (req, verdict) = match (&decision, &context.authorization) {
+            (Decision::Check { on_success, .. }, Authorization::Basic(credentials)) => {
+                let kind = match on_success {
+                    OnSuccess::Confirm => CheckKind::Reverify,
+                    OnSuccess::LogIn | OnSuccess::Stateless => CheckKind::Login,
                 };
+                realm.config.checker.check(req, credentials, kind).await
             }
-            if good == OnSuccess::Confirm {
-                if let Err(error) = visit.end(config).await {
-                    return Err(self.error_response(req, error));
-                }
-                let user = visit.user_id();
-                tracing::info!(realm = %config.realm, user, "login no longer accepted");
-            }
-            bad
+            _ => (req, Ok(false)),
         };
-        Err(Box::pin(self.refuse(req, visit, refuse)).await)
+        let outcome = match (verdict, decision) {
+            (Err(error), _) => Err(error),
+            (Ok(_), Decision::Pass) => {
+                self.pass(req.request(), &mut context, cache, lookup).await.map_err(Error::from)
+            }
+            (Ok(_), Decision::Refuse(refusal)) => {
+                Box::pin(self.refuse(req.request(), context, refusal)).await.map_err(Error::from)
+            }
+            (Ok(is_valid), Decision::Check { on_success, on_failure }) => {
+                let check = Check { is_valid, on_success, on_failure };
+                self.conclude_check(req.request(), context, check).await.map_err(Error::from)
+            }
+        };
+        self.conclude(req, outcome)
     }
 
-    /// An error that says nothing about the credentials, and changes nothing.
-    fn error_response(&self, req: ServiceRequest, error: impl Into<Error>) -> ServiceResponse {
-        let error = response::error_response(&self.config, req.request(), error.into());
-        let mut response = req.error_response(error);
-        response::no_store(response.headers_mut());
-        response
-    }
-
-    fn pass(req: &ServiceRequest, user: Option<User>) {
-        if let Some(user) = user {
-            req.extensions_mut().insert(user);
-        }
-    }
-
-    /// Remembers what good credentials lead to.
-    async fn let_in(
+    /// Lets a login pass, and remembers the request.
+    async fn pass(
         &self,
-        req: &ServiceRequest,
-        visit: &mut RequestContext,
-        good: OnSuccess,
-    ) -> Result<(), RevocationError> {
-        let config = &self.config;
-        match good {
+        req: &HttpRequest,
+        context: &mut RequestContext,
+        cache: &PassCache,
+        lookup: Option<CacheLookup>,
+    ) -> Result<Outcome, RevocationError> {
+        let user = User::of(&self.realm, context);
+        if let (Some(lookup), Some(user)) = (lookup, &user) {
+            cache.insert(&lookup, &self.realm, context, user);
+        }
+        context.touch(&self.realm, req, false).await?;
+        Ok(Outcome::Pass(user))
+    }
+
+    /// Logs in, confirms or refuses, as the authenticator answered.
+    async fn conclude_check(
+        &self,
+        req: &HttpRequest,
+        mut context: Box<RequestContext>,
+        Check { is_valid, on_success, on_failure }: Check,
+    ) -> Result<Outcome, RevocationError> {
+        let realm = &*self.realm;
+        // A logout may have been handled while the authenticator was busy.
+        if context.notice_logout(realm).await? {
+            let refusal = match authenticate(&context.facts(realm, req.path())) {
+                Decision::Refuse(refusal) => refusal,
+                Decision::Pass | Decision::Check { .. } => on_failure,
+            };
+            return Box::pin(self.refuse(req, context, refusal)).await;
+        }
+        if is_valid {
+            return self.admit(req, &mut context, on_success).await;
+        }
+        if on_success == OnSuccess::Confirm {
+            context.end(realm).await?;
+            let user = context.user_id();
+            tracing::info!(realm = %realm.name, user, "login no longer accepted");
+        }
+        Box::pin(self.refuse(req, context, on_failure)).await
+    }
+
+    /// Records what valid credentials lead to.
+    async fn admit(
+        &self,
+        req: &HttpRequest,
+        context: &mut RequestContext,
+        on_success: OnSuccess,
+    ) -> Result<Outcome, RevocationError> {
+        let realm = &self.realm;
+        match on_success {
             OnSuccess::LogIn => {
-                let path = Place::of(req.path());
+                let path = RequestPath::of(req.path());
                 let typed_here = matches!(
-                    &visit.state,
-                    State::Rechallenged { path: at, .. } | State::Prompted { path: at, .. } if *at == path
+                    &context.state,
+                    State::Rechallenged { path: at, .. } | State::Prompted { path: at, .. }
+                        if *at == path
                 );
-                visit.log_in(config, req.request()).await?;
+                context.log_in(realm, req).await?;
                 if typed_here {
-                    req.extensions_mut().insert(LoggedInHere(config.realm.to_string()));
+                    req.extensions_mut().insert(LoggedInHere(realm.name.to_string()));
                 }
-                tracing::info!(realm = %config.realm, user = visit.user_id(), "logged in");
+                tracing::info!(realm = %realm.name, user = context.user_id(), "logged in");
             }
-            OnSuccess::Confirm => visit.keep(config, req.request(), true).await?,
+            OnSuccess::Confirm => context.touch(realm, req, true).await?,
             OnSuccess::Stateless => {
-                tracing::debug!(realm = %config.realm, user = visit.user_id(), "let in once");
+                tracing::debug!(realm = %realm.name, user = context.user_id(), "let in once");
+                return Ok(Outcome::Pass(User::without_session(realm, context)));
             }
         }
-        let user = match good {
-            OnSuccess::LogIn | OnSuccess::Confirm => User::of(config, visit),
-            OnSuccess::Stateless => User::of_program(config, visit),
-        };
-        Self::pass(req, user);
-        Ok(())
+        Ok(Outcome::Pass(User::of(realm, context)))
     }
 
     async fn refuse(
         &self,
-        req: ServiceRequest,
-        mut visit: Box<RequestContext>,
-        refuse: Refusal,
-    ) -> ServiceResponse {
-        let Refusal { how, reason, next } = refuse;
-        let config = &*self.config;
+        req: &HttpRequest,
+        mut context: Box<RequestContext>,
+        Refusal { kind, reason, next }: Refusal,
+    ) -> Result<Outcome, RevocationError> {
+        let realm = &*self.realm;
         if reason == Reason::WrongCredentials {
-            let user = visit.user_id();
-            tracing::warn!(realm = %config.realm, user, path = req.path(), "wrong credentials");
+            let user = context.user_id();
+            tracing::warn!(realm = %realm.name, user, path = req.path(), "wrong credentials");
         } else {
-            tracing::debug!(realm = %config.realm, ?reason, ?how, path = req.path(), "refused");
+            tracing::debug!(realm = %realm.name, ?reason, ?kind, path = req.path(), "refused");
         }
-        let mut response = response::refuse(config, req.request(), visit.client, how, reason);
+        let mut response = realm.responder.refuse(req, context.request_kind, kind, reason);
         if let Some(next) = next {
-            if let Err(error) = visit.write(config, req.request(), next).await {
-                return self.error_response(req, error);
-            }
-            response = Misuse::watch(self, req.request(), &visit.session, response);
+            context.write(realm, req, next).await?;
+            response = realm.setup.watch_session(req, &context.session, response);
         }
-        req.into_response(response)
+        Ok(Outcome::Respond(response))
     }
+}
+
+/// What the authenticator answered, and what it leads to.
+struct Check {
+    is_valid: bool,
+    on_success: OnSuccess,
+    on_failure: Refusal,
 }

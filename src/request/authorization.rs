@@ -7,6 +7,7 @@ use base64::{
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use sha2::{Digest, Sha256};
 
 const SCHEME: &str = "Basic";
 
@@ -72,6 +73,17 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
     text.pop();
     let user_id = text;
     (user_id.len() <= MAX_USER_ID).then(|| Basic::new(user_id, Some(password)).into())
+}
+
+/// The user-id that the logout page's script sends. Nobody can log in with it.
+pub(crate) const RESERVED_USER: &str = "logged-out";
+
+/// The password that the script of a realm sends. It differs from realm to realm, because another realm's script has
+/// replaced another realm's credentials.
+pub(crate) fn reserved_password(realm: &str) -> String {
+    let mut hex = format!("{:x}", Sha256::digest(realm));
+    hex.truncate(16);
+    hex
 }
 
 #[cfg(test)]

@@ -21,10 +21,10 @@ pub(crate) struct FingerprintKey {
 
 impl FingerprintKey {
     /// Least length of a key that an application gives.
-    pub(crate) const MIN: usize = 32;
+    pub(crate) const MIN_LENGTH: usize = 32;
 
     pub(crate) fn random() -> Self {
-        Self::new(&rand::random::<[u8; Self::MIN]>())
+        Self::new(&rand::random::<[u8; Self::MIN_LENGTH]>())
     }
 
     pub(crate) fn new(key: &[u8]) -> Self {

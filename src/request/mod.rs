@@ -5,4 +5,5 @@
 pub(crate) mod authorization;
 pub(crate) mod fingerprint;
 pub(crate) mod kind;
+pub(crate) mod origin;
 pub(crate) mod path;

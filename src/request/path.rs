@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Longest path that is kept as it is: a session in a cookie holds 4 KiB in all.
-const MAX: usize = 512;
+const MAX_LENGTH: usize = 512;
 
 /// The path of a request, kept to know it again. One that is too long is kept as its hash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Place(String);
+pub(crate) struct RequestPath(String);
 
-impl Place {
+impl RequestPath {
     pub(crate) fn of(path: &str) -> Self {
-        if path.len() <= MAX {
+        if path.len() <= MAX_LENGTH {
             return Self(path.to_owned());
         }
         Self(format!("sha256:{:x}", Sha256::digest(path)))
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     fn directory(path: &str) -> Option<Directory> {
-        Place::of(path).directory()
+        RequestPath::of(path).directory()
     }
 
     #[test]
@@ -67,11 +67,11 @@ mod tests {
 
     #[test]
     fn a_long_path_is_known_again_but_its_directory_is_not_guessed() {
-        let long = format!("/{}", "x/".repeat(MAX));
-        assert_eq!(Place::of(&long), Place::of(&long));
-        assert_ne!(Place::of(&long), Place::of(&format!("{long}y")));
+        let long = format!("/{}", "x/".repeat(MAX_LENGTH));
+        assert_eq!(RequestPath::of(&long), RequestPath::of(&long));
+        assert_ne!(RequestPath::of(&long), RequestPath::of(&format!("{long}y")));
         assert_eq!(directory(&long), None);
-        assert!(Place::of(&long).0.len() < 80);
+        assert!(RequestPath::of(&long).0.len() < 80);
     }
 
     #[test]

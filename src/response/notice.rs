@@ -1,4 +1,4 @@
-//! What a person or a program is told with a refusal or a log-out, and why.
+//! The text of a refusal or a logout, as a page, problem details or plain text.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -10,126 +10,10 @@ use actix_web::{
     },
     mime,
 };
+use html_escape::encode_double_quoted_attribute;
+use serde::Serialize;
 
-use crate::{request::kind::RequestKind, retry_later, session::Cause};
-
-/// Why a request was refused, or what has just happened to the login.
-///
-/// More reasons may come, so a `match` on it needs an arm for the others.
-///
-/// ```
-/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
-/// # #[actix_web::main]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use actix_basic_logout::{BasicLogin, Reason};
-/// use actix_web::HttpResponse;
-///
-/// fn greeting(reason: Reason) -> &'static str {
-///     match reason {
-///         Reason::LoggedOut => "Bye!",
-///         Reason::WrongCredentials => "Try again.",
-///         _ => "Please log in.",
-///     }
-/// }
-///
-/// let login = BasicLogin::builder("Admin area", users)
-///     .respond_with(|_, notice| HttpResponse::Ok().body(greeting(notice.reason())))
-///     .build()?;
-/// let mut browser = browser(&login).await;
-/// assert_eq!(text(browser.open("/admin/").await).await, "Please log in.");
-/// browser.credentials = Some(WRONG);
-/// assert_eq!(text(browser.open("/admin/").await).await, "Try again.");
-/// browser.log_in().await;
-/// assert_eq!(text(browser.open("/logout").await).await, "Bye!");
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// Nobody is logged in, or the request came without the credentials of the login.
-    LoginRequired,
-    /// The user has logged out.
-    LoggedOut,
-    /// The login has outlived its
-    /// [deadline](crate::BasicLoginBuilder::login_deadline), or nobody has used it for
-    /// [so long](crate::BasicLoginBuilder::visit_deadline).
-    LoginExpired,
-    /// The login was ended from outside, by [`revoke_user`](crate::BasicLogin::revoke_user) or
-    /// [`revoke_login`](crate::BasicLogin::revoke_login).
-    LoginRevoked,
-    /// The authenticator no longer agrees with the credentials of the login.
-    CredentialsChanged,
-    /// The credentials are wrong.
-    WrongCredentials,
-    /// Nobody has asked for this log-out: another site sent the browser here, or the browser was
-    /// fetching ahead of its user.
-    LogoutForbidden,
-    /// The browser has answered two challenges within a minute, and has brought no cookie: it keeps
-    /// none, and there is no login without.
-    CookiesRequired,
-    /// Another site's page has sent this by a method that is not safe (RFC 9110, section 9.2.1),
-    /// and the session stayed at home.
-    CrossSite,
-    /// Too many logins have failed, so this one was not looked at
-    /// ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)).
-    TooManyAttempts,
-    /// Passwords cannot be checked at the moment ([`TryLater::busy`](crate::TryLater::busy)).
-    Busy,
-    /// It cannot be looked up whether this login has ended
-    /// ([`RevocationError`](crate::RevocationError)), or what its session holds
-    /// ([`session_store_errors`](crate::session_store_errors)).
-    Unavailable,
-}
-
-impl From<Cause> for Reason {
-    fn from(why: Cause) -> Self {
-        match why {
-            Cause::NeverLoggedIn => Self::LoginRequired,
-            Cause::LoggedOut => Self::LoggedOut,
-            Cause::CredentialsChanged => Self::CredentialsChanged,
-            Cause::Expired => Self::LoginExpired,
-            Cause::Revoked => Self::LoginRevoked,
-        }
-    }
-}
-
-impl Reason {
-    fn title(self) -> &'static str {
-        match self {
-            Self::LoginRequired => "Login required",
-            Self::LoggedOut => "You are logged out",
-            Self::LoginExpired => "Your login has expired",
-            Self::LoginRevoked | Self::CredentialsChanged => "Your login has ended",
-            Self::WrongCredentials => "That did not match",
-            Self::LogoutForbidden => "You are not logged out",
-            Self::CookiesRequired => "Cookies required",
-            Self::CrossSite => "Sent by another site",
-            Self::TooManyAttempts => "Too many attempts",
-            Self::Busy => "Too busy",
-            Self::Unavailable => "Not available",
-        }
-    }
-
-    fn detail(self) -> &'static str {
-        match self {
-            Self::LoginRequired => "This page is for users who have logged in.",
-            Self::LoggedOut => "Whoever wants in now has to type a user name and a password.",
-            Self::LoginExpired => "Please log in again.",
-            Self::LoginRevoked => "It was ended from elsewhere. Please log in again.",
-            Self::CredentialsChanged => "Your user name and password are no longer accepted.",
-            Self::WrongCredentials => "The user name or the password is wrong.",
-            Self::LogoutForbidden => "To log out, use this site's own button or link.",
-            Self::CookiesRequired => {
-                "Your browser keeps no cookies for this site. Allow them, then load the page anew."
-            }
-            Self::CrossSite => "Nothing was done. Use this site's own pages.",
-            Self::TooManyAttempts => "Too many logins have failed.",
-            Self::Busy => "The server cannot check your password at the moment.",
-            Self::Unavailable => "The server cannot look up your login at the moment.",
-        }
-    }
-}
+use crate::{reason::Reason, request::kind::RequestKind, retry_later};
 
 /// What an answer of this crate has to say; given to the application's own
 /// [responses](crate::BasicLoginBuilder::respond_with).
@@ -157,8 +41,8 @@ impl Reason {
 pub struct Notice<'a> {
     pub(crate) status: StatusCode,
     pub(crate) reason: Reason,
-    pub(crate) landing: &'a str,
-    pub(crate) client: RequestKind,
+    pub(crate) landing_path: &'a str,
+    pub(crate) request_kind: RequestKind,
     pub(crate) script: Option<&'a str>,
     pub(crate) retry_after: Option<Duration>,
 }
@@ -235,7 +119,7 @@ impl Notice<'_> {
     /// ```
     #[must_use]
     pub fn landing_path(&self) -> &str {
-        self.landing
+        self.landing_path
     }
 
     /// The `<script>` element that a "logged out" page has to hold under
@@ -297,7 +181,84 @@ impl Notice<'_> {
         self.retry_after
     }
 
-    fn detail(&self) -> Cow<'static, str> {
+    /// The kind of the request that is answered: a page for people, or something for a script or a program.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use actix_basic_logout::BasicLogin;
+    /// use actix_basic_logout::RequestKind;
+    /// use actix_web::HttpResponse;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .respond_with(|_, notice| match notice.request_kind() {
+    ///         RequestKind::Navigation => HttpResponse::Ok().body("<h1>Please log in</h1>"),
+    ///         _ => HttpResponse::Ok().body("login required"),
+    ///     })
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert_eq!(text(browser.open("/admin/").await).await, "<h1>Please log in</h1>");
+    /// assert_eq!(text(browser.fetch("/admin/").await).await, "login required");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn request_kind(&self) -> RequestKind {
+        self.request_kind
+    }
+
+    /// The heading of this crate's own page, such as "You are logged out". Plain text in English.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use actix_basic_logout::BasicLogin;
+    /// use actix_web::HttpResponse;
+    ///
+    /// let login = BasicLogin::builder("Admin area", users)
+    ///     .respond_with(|_, notice| {
+    ///         HttpResponse::Ok().body(format!("{}: {}", notice.title(), notice.detail()))
+    ///     })
+    ///     .build()?;
+    /// let mut browser = browser(&login).await;
+    /// let page = text(browser.open("/admin/").await).await;
+    /// assert_eq!(page, "Login required: This page is for users who have logged in.");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.reason.title()
+    }
+
+    /// The sentences below that heading: what happened and what to do, with the time to wait where there is one.
+    /// Plain text in English.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{BasicLogin, TryLater};
+    /// use actix_web::HttpResponse;
+    ///
+    /// let busy = async |_: &HttpRequest, _: &BasicAuth| -> Result<bool, Error> {
+    ///     Err(TryLater::busy(Duration::from_secs(30)).into())
+    /// };
+    /// let login = BasicLogin::builder("Admin area", busy)
+    ///     .respond_with(|_, notice| HttpResponse::Ok().body(notice.detail().into_owned()))
+    ///     .build()?;
+    /// let app = test::init_service(App::new().wrap(login)).await;
+    /// let request = TestRequest::get().insert_header(ALICE).to_request();
+    /// let page = String::from_utf8(test::call_and_read_body(&app, request).await.to_vec())?;
+    /// assert!(page.ends_with("Try again in 30 seconds."), "{page}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn detail(&self) -> Cow<'static, str> {
         let detail = self.reason.detail();
         match self.retry_after.map(retry_later::seconds) {
             None => detail.into(),
@@ -318,24 +279,24 @@ impl Notice<'_> {
         let mut response = HttpResponse::build(self.status);
         match format {
             Format::Html => response.insert_header(ContentType::html()).body(self.html()),
+            // `json` keeps a content type that is set.
             Format::Json => {
-                response.insert_header(("Content-Type", "application/problem+json")).body(format!(
-                    r#"{{"status":{},"title":"{}","detail":"{}"}}"#,
-                    self.status.as_u16(),
-                    self.reason.title(),
-                    self.detail(),
-                ))
+                response.insert_header(("Content-Type", "application/problem+json")).json(Problem {
+                    status: self.status.as_u16(),
+                    title: self.title(),
+                    detail: &self.detail(),
+                })
             }
             Format::Text => response.insert_header(ContentType::plaintext()).body(format!(
                 "{}. {}\n",
-                self.reason.title(),
+                self.title(),
                 self.detail()
             )),
         }
     }
 
     fn format(&self, req: &HttpRequest) -> Format {
-        // What browsers send when they open a page, and what there is no need to weigh.
+        // The beginning of what browsers send with a navigation, recognized without parsing the rest.
         let accept = req.headers().get(ACCEPT);
         if accept.is_some_and(|it| it.as_bytes().starts_with(b"text/html,")) {
             return Format::Html;
@@ -354,56 +315,41 @@ impl Notice<'_> {
         named.unwrap_or_else(|| self.usual_format())
     }
 
-    /// What a client can be expected to accept.
+    /// The format for a client that names none.
     pub(crate) fn usual_format(&self) -> Format {
-        match self.client {
+        match self.request_kind {
             RequestKind::Navigation => Format::Html,
             _ => Format::Text,
         }
     }
 
     fn html(&self) -> String {
-        let Self { status, reason, landing, script, .. } = self;
-        let script = script.unwrap_or_default();
-        let (title, detail) = (reason.title(), self.detail());
-        // A browser that has asked and been cancelled two or three times (Firefox) stays silent
-        // in that tab until the page is loaded anew.
-        let hint = match *status {
+        // A browser that prompted and was cancelled two or three times (Firefox) stays silent in that tab until the
+        // page is loaded again.
+        let hint = match self.status {
             StatusCode::OK | StatusCode::UNAUTHORIZED => {
                 "<p class=hint>If your browser does not ask for a password, reload the page.</p>"
             }
             _ => "",
         };
         format!(
-            r#"<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="robots" content="noindex">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 20vh auto 0; padding: 0 1.5rem; }}
-h1 {{ font-size: 1.5rem; margin: 0; }}
-a {{ display: inline-block; padding: .45rem 1rem; border-radius: .4rem; background: #2457c5; color: #fff; text-decoration: none; }}
-a:focus-visible {{ outline: 2px solid; outline-offset: 2px; }}
-.hint {{ font-size: .875rem; opacity: .7; }}
-</style>
-</head>
-<body>
-<main>
-<h1>{title}</h1>
-<p>{detail}</p>
-<p><a href="{landing}">Log in</a></p>
-{hint}
-</main>
-{script}</body>
-</html>
-"#,
-            landing = escape(landing),
+            include_str!("page.html"),
+            title = self.title(),
+            detail = self.detail(),
+            style = include_str!("page.css"),
+            landing_path = encode_double_quoted_attribute(self.landing_path),
+            hint = hint,
+            script = self.script.unwrap_or_default(),
         )
     }
+}
+
+/// Problem details (RFC 9457).
+#[derive(Serialize)]
+struct Problem<'a> {
+    status: u16,
+    title: &'a str,
+    detail: &'a str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -411,8 +357,4 @@ pub(crate) enum Format {
     Html,
     Json,
     Text,
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -8,10 +8,13 @@ use redis::{
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 
-use crate::revocation::{RevocationError, RevocationKey, RevocationStore};
+use super::{
+    key::RevocationKey,
+    store::{RevocationError, RevocationStore},
+};
 
 /// How long Redis has for an answer, and for a connection: then the request is refused.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A [`RevocationStore`] in Redis, beside actix-session's
 /// [`RedisSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.RedisSessionStore.html).
@@ -75,8 +78,8 @@ impl RedisRevocationStore {
     pub async fn new(url: &str) -> Result<Self, RevocationError> {
         let client = Client::open(url).map_err(RevocationError::new)?;
         let config = ConnectionManagerConfig::new()
-            .set_response_timeout(PATIENCE)
-            .set_connection_timeout(PATIENCE)
+            .set_response_timeout(TIMEOUT)
+            .set_connection_timeout(TIMEOUT)
             .set_number_of_retries(0);
         let connection = ConnectionManager::new_with_config(client, config).await;
         let connection = connection.map_err(RevocationError::new)?;

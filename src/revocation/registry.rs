@@ -1,4 +1,4 @@
-//! Which logins count no more: asked on each request, told by log-outs.
+//! The revocation list as a realm uses it: looked up on every request, updated by logouts.
 
 use std::{
     fmt,
@@ -10,186 +10,177 @@ use std::{
 };
 
 use rand::Rng;
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
-use crate::{
-    config::Config,
-    revocation::{InMemory, RevocationError, RevocationKey, RevocationStore},
-    session::deadlines::Deadlines,
-    session::{Entry, LoginId, State, millis},
+use super::{
+    key::{Epoch, LoginId, RevocationKey},
+    memory::InMemory,
+    store::{RevocationError, RevocationStore},
 };
 
-/// No deadline counts for longer than that.
-const LONGEST: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// No entry is kept for longer, whatever the deadlines are.
+const MAX_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// How often an open handle looks for what has happened on other machines.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// What is remembered of a login's id.
+/// What is stored under the id of a login.
 const LOGGED_OUT: u64 = 0;
-const FROM_OUTSIDE: u64 = 1;
+const REVOKED: u64 = 1;
 
-/// All realms of a process share it: one realm's log-out ends the logins of the others, too.
+/// All realms of a process share it, because one realm's logout ends the logins of the others, too.
 static IN_MEMORY: LazyLock<InMemory> = LazyLock::new(InMemory::default);
 
-/// How often a login may have ended in the memory of this process.
-static ENDS: AtomicU64 = AtomicU64::new(0);
+/// Counts the writes to the memory of this process.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// Told whenever a login may have ended in this process.
+/// Notifies whenever a login may have ended in this process.
 static CHANGED: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
 
-/// [`revoke`](Ended::revoke) begins another epoch of a user: the logins of all others have ended.
-pub(crate) type Epoch = Option<u64>;
-
-/// The logins that have ended before their time, as a realm sees them.
+/// A realm's access to the revocation list.
 pub(crate) struct Revocations {
-    /// None for the memory of the process, which need not be waited for.
+    /// None for the memory of the process, which needs no waiting.
     store: Option<Arc<dyn RevocationStore>>,
-    keep: Duration,
+    ttl: Duration,
 }
 
-/// What has become of an id.
+/// What the revocation list says about the id of a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RevocationStatus {
-    GoesOn,
-    /// A log-out has ended it.
+    Active,
+    /// A logout ended it.
     LoggedOut,
-    /// It was ended from outside, and its browser does not know yet.
+    /// The application ended it, and the browser does not know yet.
     Revoked,
 }
 
 impl RevocationStatus {
     fn of(value: Option<u64>) -> Self {
         match value {
-            None => Self::GoesOn,
-            Some(FROM_OUTSIDE) => Self::Revoked,
+            None => Self::Active,
+            Some(REVOKED) => Self::Revoked,
             Some(_) => Self::LoggedOut,
         }
     }
 }
 
-/// What is known of an entry.
+/// What the revocation list says about a session entry.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryStatus {
-    pub(crate) fate: RevocationStatus,
-    pub(crate) is_revoked: bool,
-    /// The present epoch of the user who is presented, or else of the one who is logged in.
-    pub(crate) epoch: Epoch,
+    pub(crate) id: RevocationStatus,
+    /// The current epoch of the user who is logged in.
+    pub(crate) user_epoch: Epoch,
+    /// The current epoch of the user whose credentials came with the request, or else of the user who is logged in.
+    pub(crate) presented_epoch: Epoch,
+}
+
+impl EntryStatus {
+    /// Nothing is revoked.
+    pub(crate) const ACTIVE: Self =
+        Self { id: RevocationStatus::Active, user_epoch: None, presented_epoch: None };
 }
 
 impl Revocations {
-    /// What a login outlives is its shortest deadline, so nobody has to remember it for longer.
-    pub(crate) fn new(store: Option<Arc<dyn RevocationStore>>, deadlines: Deadlines) -> Self {
-        Self { store, keep: deadlines.longest_life().min(LONGEST) }
+    /// No login outlives its shorter deadline, so `ttl` is how long an entry has to be kept.
+    pub(crate) fn new(store: Option<Arc<dyn RevocationStore>>, ttl: Duration) -> Self {
+        Self { store, ttl: ttl.min(MAX_RETENTION) }
     }
 
-    /// A log-out ends an id: of a login, or of one that may just be beginning under it.
-    pub(crate) async fn end(&self, id: LoginId) -> Result<(), RevocationError> {
-        self.set(RevocationKey::of_login(id), LOGGED_OUT, self.keep).await
+    /// Records a logout of a login, or of a login that may be about to begin under this id.
+    pub(crate) async fn log_out(&self, id: LoginId) -> Result<(), RevocationError> {
+        self.set(RevocationKey::of_login(id), LOGGED_OUT, self.ttl).await
     }
 
-    /// A log-out of one realm ends another's login, whose deadlines it does not know.
-    pub(crate) async fn end_for_long(&self, id: LoginId) -> Result<(), RevocationError> {
-        self.set(RevocationKey::of_login(id), LOGGED_OUT, LONGEST).await
+    /// Records that a logout of this realm ended another realm's login, whose deadlines are not known here.
+    pub(crate) async fn log_out_other_realm(&self, id: LoginId) -> Result<(), RevocationError> {
+        self.set(RevocationKey::of_login(id), LOGGED_OUT, MAX_RETENTION).await
     }
 
-    /// A log-out whose session is gone ends the realm's login in what has taken its place meanwhile.
-    pub(crate) async fn end_successor(
+    /// Records a logout whose session no longer exists: it ends the realm's login in the session that has replaced it.
+    pub(crate) async fn log_out_successor(
         &self,
         session: RevocationKey,
         realm: &str,
     ) -> Result<(), RevocationError> {
-        self.set(session.within(realm), LOGGED_OUT, self.keep).await
+        self.set(session.within(realm), LOGGED_OUT, self.ttl).await
     }
 
-    /// Ends a login whose browser does not know. One that has ended already stays as it is.
-    pub(crate) async fn end_from_outside(&self, id: LoginId) -> Result<(), RevocationError> {
-        if self.look(&Keys::of(Some(id), None, "", &[])).await?.0 != RevocationStatus::GoesOn {
+    /// Ends a login whose browser does not know. A login that has ended already stays as it is.
+    pub(crate) async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
+        let status = self.look_up(&Keys::of(Some(id), None, "", &[])).await?;
+        if status.id != RevocationStatus::Active {
             return Ok(());
         }
-        self.set(RevocationKey::of_login(id), FROM_OUTSIDE, self.keep).await
+        self.set(RevocationKey::of_login(id), REVOKED, self.ttl).await
     }
 
-    /// Begins another epoch of a user, which ends all logins of the one before.
-    pub(crate) async fn revoke(&self, realm: &str, user: &str) -> Result<(), RevocationError> {
+    /// Begins a new epoch of a user, which ends all logins of the epochs before.
+    pub(crate) async fn revoke_user(&self, realm: &str, user: &str) -> Result<(), RevocationError> {
         let epoch = rand::rng().random();
-        self.set(RevocationKey::of_user(realm, user), epoch, self.keep).await
+        self.set(RevocationKey::of_user(realm, user), epoch, self.ttl).await
     }
 
     async fn set(
         &self,
         key: RevocationKey,
         value: u64,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<(), RevocationError> {
         if let Some(store) = &self.store {
-            store.set(&[(key, value)], keep).await?;
+            store.set(&[(key, value)], ttl).await?;
         } else {
-            IN_MEMORY.set(&[(key, value)], keep);
-            ENDS.fetch_add(1, SeqCst);
+            IN_MEMORY.set(&[(key, value)], ttl);
+            GENERATION.fetch_add(1, SeqCst);
         }
         CHANGED.send_replace(());
         Ok(())
     }
 
-    /// A number that changes when a login may have ended; none if only looking tells.
+    /// A number that changes when a login may have ended. None if only a lookup tells.
     pub(crate) fn generation(&self) -> Option<u64> {
-        self.store.is_none().then(|| ENDS.load(SeqCst))
+        self.store.is_none().then(|| GENERATION.load(SeqCst))
     }
 
-    /// What is known of an entry, and of who is presented. It is looked no further than they can lead:
-    /// only who was asked, or is logged in, can log in.
-    pub(crate) async fn standing(
-        &self,
-        realm: &str,
-        entry: &Entry,
-        predecessor: Option<RevocationKey>,
-        presented: Option<&str>,
-    ) -> Result<EntryStatus, RevocationError> {
-        let (login, presented) = match &entry.state {
-            State::LoggedIn(login) => (Some(login), presented.filter(|it| *it != login.user)),
-            State::Prompted { .. } | State::Rechallenged { .. } => (None, presented),
-            State::Fresh | State::LoggedOut { .. } => (None, None),
-        };
-        let users: Vec<_> = login.map(|it| &*it.user).into_iter().chain(presented).collect();
-        let keys = Keys::of(entry.id, predecessor, realm, &users);
-        let (fate, epochs) = self.look(&keys).await?;
-        let is_over = login.is_some_and(|it| is_over(&epochs, it.epoch));
-        let is_revoked = is_over || fate == RevocationStatus::Revoked;
-        Ok(EntryStatus { fate, is_revoked, epoch: epochs.last().copied().flatten() })
+    /// Notifies whenever a login may have ended in this process.
+    pub(crate) fn changes() -> watch::Receiver<()> {
+        CHANGED.subscribe()
     }
 
-    /// What has become of an id, and the present epochs of users.
-    pub(crate) async fn look(
-        &self,
-        keys: &Keys,
-    ) -> Result<(RevocationStatus, Vec<Epoch>), RevocationError> {
+    pub(crate) async fn look_up(&self, keys: &Keys) -> Result<EntryStatus, RevocationError> {
         if keys.all.is_empty() {
-            return Ok((RevocationStatus::GoesOn, Vec::new()));
+            return Ok(EntryStatus::ACTIVE);
         }
-        let mut values = match &self.store {
+        let values = match &self.store {
             Some(store) => store.get(&keys.all).await?,
             None => IN_MEMORY.get(&keys.all),
         };
         if values.len() != keys.all.len() {
             return Err(RevocationError::new("the answer is not one value for each key"));
         }
-        let mut of_id = values.drain(..keys.of_id).map(RevocationStatus::of);
-        let fate =
-            of_id.find(|it| *it != RevocationStatus::GoesOn).unwrap_or(RevocationStatus::GoesOn);
-        drop(of_id);
-        Ok((fate, values))
+        let (of_id, epochs) = values.split_at(keys.of_id);
+        let of_id = of_id.iter().copied().map(RevocationStatus::of);
+        let mut ended = of_id.filter(|it| *it != RevocationStatus::Active);
+        Ok(EntryStatus {
+            id: ended.next().unwrap_or(RevocationStatus::Active),
+            user_epoch: epochs.first().copied().flatten(),
+            presented_epoch: epochs.last().copied().flatten(),
+        })
     }
 }
 
-/// What is looked up.
+impl fmt::Debug for Revocations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Revocations").field("ttl", &self.ttl).finish_non_exhaustive()
+    }
+}
+
+/// What is looked up for a session entry.
 pub(crate) struct Keys {
     all: Vec<RevocationKey>,
-    /// So many of them tell what has become of an id; the others are users.
+    /// How many of them belong to the id. The others are users.
     of_id: usize,
 }
 
 impl Keys {
-    /// Of an id, in a session that has taken another's place, and of users.
+    /// The keys of an id, of the session that its session has replaced, and of users: first the one who is logged
+    /// in.
     pub(crate) fn of(
         id: Option<LoginId>,
         predecessor: Option<RevocationKey>,
@@ -202,49 +193,4 @@ impl Keys {
         let users = users.iter().map(|user| RevocationKey::of_user(realm, user));
         Self { all: id.into_iter().chain(predecessor).chain(users).collect(), of_id }
     }
-}
-
-impl fmt::Debug for Revocations {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Revocations").field("keep", &self.keep).finish_non_exhaustive()
-    }
-}
-
-/// A login, as far as its end can be waited for.
-#[derive(Clone, Copy)]
-pub(crate) struct Watched {
-    pub(crate) id: LoginId,
-    pub(crate) epoch: Epoch,
-    pub(crate) since: u64,
-}
-
-/// Waits until a login has ended: in this process at once, on another machine when that is next
-/// looked for.
-pub(crate) async fn wait(config: &Config, user: &str, login: Watched) {
-    let keys = Keys::of(Some(login.id), None, &config.realm, &[user]);
-    let mut changed = CHANGED.subscribe();
-    let mut was_unreachable = false;
-    loop {
-        if config.deadlines.login_has_passed(login.since, millis((config.clock)())) {
-            return;
-        }
-        match config.ended.look(&keys).await {
-            Ok((RevocationStatus::GoesOn, epochs)) if !is_over(&epochs, login.epoch) => {
-                was_unreachable = false;
-            }
-            Ok(_) => return,
-            // Nobody can log out meanwhile, either.
-            Err(error) if !was_unreachable => {
-                tracing::warn!(realm = %config.realm, %error, "an open login cannot be looked after");
-                was_unreachable = true;
-            }
-            Err(_) => {}
-        }
-        let _ = timeout(LOOK, changed.changed()).await;
-    }
-}
-
-/// Whether a login of one epoch has ended with its user's present one, who was looked up first.
-pub(crate) fn is_over(epochs: &[Epoch], of_login: Epoch) -> bool {
-    epochs.first().is_some_and(|present| present.is_some() && *present != of_login)
 }

@@ -1,34 +1,43 @@
-//! When a login ends by itself.
+//! The absolute timeout and the idle timeout of a login.
 
 use std::time::Duration;
 
-use crate::session::Login;
+use crate::revocation::key::Epoch;
 
 /// By how much the clocks of machines that share sessions may differ.
 const LEEWAY: Duration = Duration::from_secs(60);
 
-/// How much of the time between visits may go by before a visit is written down.
-const PARTS: u32 = 10;
+/// A visit is written to the session once this part of the idle timeout has passed since the last one.
+const VISIT_FRACTION: u32 = 10;
 
-/// For how long a login counts that nobody uses, unless the application says otherwise. It bounds
-/// what has to be remembered of logins that were ended before their time.
-const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The default idle timeout. It bounds how long revoked logins have to be remembered.
+const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What the validity of a login depends on. Times are in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    pub(crate) logged_in_at: u64,
+    pub(crate) verified_at: u64,
+    pub(crate) visited_at: u64,
+    /// The epoch of its user in which it began.
+    pub(crate) epoch: Epoch,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {
-    /// Since the login.
+    /// The absolute timeout, counted from the login.
     pub(crate) login: Option<Duration>,
-    /// Since the last visit.
+    /// The idle timeout, counted from the last visit.
     pub(crate) visit: Duration,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { login: None, visit: UNUSED }
+        Self { login: None, visit: DEFAULT_IDLE_TIMEOUT }
     }
 }
 
-/// Whether that is so long ago. What is in the future is.
+/// Whether this time has passed since then. A time in the future counts as long ago.
 fn has_passed(since: u64, after: Duration, now: u64) -> bool {
     match now.checked_sub(since) {
         Some(age) => Duration::from_millis(age) >= after,
@@ -38,49 +47,31 @@ fn has_passed(since: u64, after: Duration, now: u64) -> bool {
 
 impl Deadlines {
     /// Whether a login has outlived one of them.
-    pub(crate) fn have_passed(self, login: &Login, now: u64) -> bool {
-        self.login_has_passed(login.since, now) || has_passed(login.visited, self.visit, now)
+    pub(super) fn have_passed(self, login: &Validity, now: u64) -> bool {
+        self.login.is_some_and(|after| has_passed(login.logged_in_at, after, now))
+            || has_passed(login.visited_at, self.visit, now)
     }
 
-    /// Whether a login that began then has lasted too long.
-    pub(crate) fn login_has_passed(self, since: u64, now: u64) -> bool {
-        self.login.is_some_and(|after| has_passed(since, after, now))
-    }
-
-    /// After which time nobody can come with a login that has ended, on whatever clock it began.
+    /// How long a login that has ended could have lived, on whatever machine's clock it began.
     pub(crate) fn longest_life(self) -> Duration {
         self.login.map_or(self.visit, |it| it.min(self.visit)).saturating_add(LEEWAY)
     }
 
-    /// Whether a visit has to be written down, or the next one may come too late.
-    pub(crate) fn want_visit(self, login: &Login, now: u64) -> bool {
-        let age = Duration::from_millis(now.saturating_sub(login.visited));
-        age >= self.visit / PARTS
+    /// Whether a visit has to be written to the session, or the next one may come too late.
+    pub(crate) fn want_visit(self, login: &Validity, now: u64) -> bool {
+        let age = Duration::from_millis(now.saturating_sub(login.visited_at));
+        age >= self.visit / VISIT_FRACTION
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use actix_web_httpauth::headers::authorization::Basic;
-
     use super::*;
-    use crate::request::fingerprint::FingerprintKey;
 
     const MINUTE: u64 = 60_000;
 
-    fn login(since: u64, visited: u64) -> Login {
-        let alice = Basic::new("alice", Some("wonderland")).into();
-        Login {
-            user: "alice".to_owned(),
-            fingerprint: FingerprintKey::random().of("Admin area", &alice),
-            since,
-            verified: since,
-            visited,
-            directory: None,
-            reprompted: false,
-            epoch: None,
-            foreign_origin: None,
-        }
+    fn login(logged_in_at: u64, visited_at: u64) -> Validity {
+        Validity { logged_in_at, verified_at: logged_in_at, visited_at, epoch: None }
     }
 
     fn deadlines(login: Option<u64>, visit: Option<u64>) -> Deadlines {
@@ -89,16 +80,16 @@ mod tests {
     }
 
     #[test]
-    fn a_login_ends_after_thirty_days_of_nothing() {
+    fn default_idle_timeout_is_thirty_days() {
         let (default, days) = (Deadlines::default(), 24 * 60 * MINUTE);
         assert!(!default.have_passed(&login(0, 0), 30 * days - 1));
         assert!(default.have_passed(&login(0, 0), 30 * days));
         assert!(!default.have_passed(&login(0, 1000 * days), 1000 * days), "and not of use");
-        assert_eq!(default.longest_life(), UNUSED + LEEWAY);
+        assert_eq!(default.longest_life(), DEFAULT_IDLE_TIMEOUT + LEEWAY);
     }
 
     #[test]
-    fn without_deadlines_a_login_never_ends() {
+    fn login_without_deadlines_never_expires() {
         let none = deadlines(None, None);
         for (since, now) in [(0, u64::MAX), (7, 7)] {
             assert!(!none.have_passed(&login(since, since), now));
@@ -108,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn no_login_outlives_its_shortest_deadline_on_any_clock() {
+    fn longest_life_is_the_shorter_deadline_plus_leeway() {
         let minutes = |it: u64| Duration::from_millis(it * MINUTE);
         assert_eq!(deadlines(Some(60), Some(10)).longest_life(), minutes(10) + LEEWAY);
         assert_eq!(deadlines(Some(5), Some(10)).longest_life(), minutes(5) + LEEWAY);
@@ -116,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_ends_so_long_after_it_began_whatever_was_visited() {
+    fn absolute_timeout_counts_from_the_login() {
         let hour = deadlines(Some(60), None);
         let begun = login(5 * MINUTE, 64 * MINUTE);
         assert!(!hour.have_passed(&begun, 65 * MINUTE - 1));
@@ -124,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_ends_so_long_after_the_last_visit() {
+    fn idle_timeout_counts_from_the_last_visit() {
         let hour = deadlines(None, Some(60));
         let begun = login(0, 5 * MINUTE);
         assert!(!hour.have_passed(&begun, 65 * MINUTE - 1));
@@ -132,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn whichever_deadline_comes_first_counts() {
+    fn earlier_deadline_wins() {
         let both = deadlines(Some(60), Some(10));
         assert!(both.have_passed(&login(0, 0), 10 * MINUTE));
         assert!(!both.have_passed(&login(0, 55 * MINUTE), 59 * MINUTE));
@@ -140,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_in_the_future_is_a_passed_deadline_but_for_clocks_that_differ() {
+    fn time_in_the_future_expires_a_login_beyond_clock_skew() {
         let day = deadlines(Some(24 * 60), Some(24 * 60));
         assert!(!day.have_passed(&login(MINUTE, MINUTE), 0));
         assert!(day.have_passed(&login(MINUTE + 1, 0), 0));
@@ -149,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visit_is_written_down_after_a_tenth_of_the_deadline() {
+    fn visit_is_written_after_a_tenth_of_the_idle_timeout() {
         let hour = deadlines(None, Some(60));
         assert!(!hour.want_visit(&login(0, 0), 6 * MINUTE - 1));
         assert!(hour.want_visit(&login(0, 0), 6 * MINUTE));

@@ -175,11 +175,11 @@ async fn without_a_visit_deadline_no_visit_is_written() {
 async fn a_login_without_readable_times_is_past_its_deadlines() {
     type Break = fn(&mut serde_json::Value);
     let breaks: [(Break, bool); 5] = [
-        (|entry| entry["visited"] = serde_json::Value::Null, false),
-        (|entry| drop(entry.as_object_mut().unwrap().remove("since")), false),
-        (|entry| entry["since"] = "yesterday".into(), false),
-        (|entry| drop(entry.as_object_mut().unwrap().remove("visited")), true),
-        (|entry| entry["since"] = u64::MAX.into(), true),
+        (|entry| entry["visited_at"] = serde_json::Value::Null, false),
+        (|entry| drop(entry.as_object_mut().unwrap().remove("logged_in_at")), false),
+        (|entry| entry["logged_in_at"] = "yesterday".into(), false),
+        (|entry| drop(entry.as_object_mut().unwrap().remove("visited_at")), true),
+        (|entry| entry["logged_in_at"] = u64::MAX.into(), true),
     ];
     for (broken, is_readable) in breaks {
         let setup = Setup::new(Store::Memory);

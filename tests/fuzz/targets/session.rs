@@ -209,7 +209,7 @@ impl Site {
         let Ok(entry) = serde_json::from_str::<Value>(entry) else { return false };
         let login = &entry["state"]["logged_in"];
         let noon = u64::try_from(NOON.as_millis()).expect("a time");
-        let age = login["verified"].as_u64().and_then(|it| noon.checked_sub(it));
+        let age = login["verified_at"].as_u64().and_then(|it| noon.checked_sub(it));
         login["fingerprint"] == self.fingerprint.as_str()
             && age.is_some_and(|age| age < REVERIFY_AFTER)
     }

@@ -318,8 +318,8 @@ impl Model {
     /// Whether a login has ended by itself, or was ended from outside.
     fn has_expired(&self, realm: &str, entry: &serde_json::Value) -> bool {
         let has_passed = self.setup.deadlines
-            && (self.age(&entry["since"]) >= LOGIN_DEADLINE
-                || self.age(&entry["visited"]) >= VISIT_DEADLINE);
+            && (self.age(&entry["logged_in_at"]) >= LOGIN_DEADLINE
+                || self.age(&entry["visited_at"]) >= VISIT_DEADLINE);
         has_passed || self.is_revoked(realm, entry)
     }
 
@@ -376,7 +376,7 @@ impl Model {
                 && sent.is_some_and(|it| is_good(request.realm, it.credentials))
                 && !self.has_expired(request.realm, &entry),
             is_visit_due: self.setup.deadlines
-                && self.age(&entry["visited"]) >= VISIT_DEADLINE / 10,
+                && self.age(&entry["visited_at"]) >= VISIT_DEADLINE / 10,
             has_expired: entry["is"] == "logged_in" && self.has_expired(request.realm, &entry),
             is_elsewhere: is_elsewhere(&entry, request.origin),
             revocations: sent.map_or(0, |it| self.revocations(request.realm, it.credentials.0)),

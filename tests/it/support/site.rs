@@ -425,7 +425,7 @@ async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> Htt
     if hole == Some(Hole::LogoutAlwaysChallenges) {
         edit(&req.get_session(), login.realm(), |entry| {
             *entry = serde_json::json!({
-                "id": null, "origin": entry["origin"], "is": "logged_out", "why": "logged_out",
+                "id": null, "origin": entry["origin"], "is": "logged_out", "cause": "logged_out",
                 "directory": null, "fingerprint": null,
             });
         });

@@ -1,0 +1,109 @@
+//! Why a request is refused, and what its page says.
+
+/// Why a request was refused, or what has just happened to the login.
+///
+/// More reasons may come, so a `match` on it needs an arm for the others.
+///
+/// ```
+/// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use actix_basic_logout::{BasicLogin, Reason};
+/// use actix_web::HttpResponse;
+///
+/// fn greeting(reason: Reason) -> &'static str {
+///     match reason {
+///         Reason::LoggedOut => "Bye!",
+///         Reason::WrongCredentials => "Try again.",
+///         _ => "Please log in.",
+///     }
+/// }
+///
+/// let login = BasicLogin::builder("Admin area", users)
+///     .respond_with(|_, notice| HttpResponse::Ok().body(greeting(notice.reason())))
+///     .build()?;
+/// let mut browser = browser(&login).await;
+/// assert_eq!(text(browser.open("/admin/").await).await, "Please log in.");
+/// browser.credentials = Some(WRONG);
+/// assert_eq!(text(browser.open("/admin/").await).await, "Try again.");
+/// browser.log_in().await;
+/// assert_eq!(text(browser.open("/logout").await).await, "Bye!");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Nobody is logged in, or the request came without the credentials of the login.
+    LoginRequired,
+    /// The user has logged out.
+    LoggedOut,
+    /// The login has outlived its
+    /// [deadline](crate::BasicLoginBuilder::login_deadline), or nobody has used it for
+    /// [so long](crate::BasicLoginBuilder::visit_deadline).
+    LoginExpired,
+    /// The login was ended from outside, by [`revoke_user`](crate::BasicLogin::revoke_user) or
+    /// [`revoke_login`](crate::BasicLogin::revoke_login).
+    LoginRevoked,
+    /// The authenticator no longer agrees with the credentials of the login.
+    CredentialsChanged,
+    /// The credentials are wrong.
+    WrongCredentials,
+    /// Nobody has asked for this log-out: another site sent the browser here, or the browser was
+    /// fetching ahead of its user.
+    LogoutForbidden,
+    /// The browser has answered two challenges within a minute, and has brought no cookie: it keeps
+    /// none, and there is no login without.
+    CookiesRequired,
+    /// Another site's page has sent this by a method that is not safe (RFC 9110, section 9.2.1),
+    /// and the session stayed at home.
+    CrossSite,
+    /// Too many logins have failed, so this one was not looked at
+    /// ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)).
+    TooManyAttempts,
+    /// Passwords cannot be checked at the moment ([`TryLater::busy`](crate::TryLater::busy)).
+    Busy,
+    /// It cannot be looked up whether this login has ended
+    /// ([`RevocationError`](crate::RevocationError)), or what its session holds
+    /// ([`session_store_errors`](crate::session_store_errors)).
+    Unavailable,
+}
+
+impl Reason {
+    /// The heading of the page.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::LoginRequired => "Login required",
+            Self::LoggedOut => "You are logged out",
+            Self::LoginExpired => "Your login has expired",
+            Self::LoginRevoked | Self::CredentialsChanged => "Your login has ended",
+            Self::WrongCredentials => "That did not match",
+            Self::LogoutForbidden => "You are not logged out",
+            Self::CookiesRequired => "Cookies required",
+            Self::CrossSite => "Sent by another site",
+            Self::TooManyAttempts => "Too many attempts",
+            Self::Busy => "Too busy",
+            Self::Unavailable => "Not available",
+        }
+    }
+
+    /// The sentence below the heading.
+    pub(crate) fn detail(self) -> &'static str {
+        match self {
+            Self::LoginRequired => "This page is for users who have logged in.",
+            Self::LoggedOut => "Log in again to continue.",
+            Self::LoginExpired => "Please log in again.",
+            Self::LoginRevoked => "It was ended from elsewhere. Please log in again.",
+            Self::CredentialsChanged => "Your user name and password are no longer accepted.",
+            Self::WrongCredentials => "The user name or the password is wrong.",
+            Self::LogoutForbidden => "To log out, use this site's own button or link.",
+            Self::CookiesRequired => {
+                "Your browser keeps no cookies for this site. Allow them, then load the page anew."
+            }
+            Self::CrossSite => "Nothing was done. Use this site's own pages.",
+            Self::TooManyAttempts => "Too many logins have failed.",
+            Self::Busy => "The server cannot check your password at the moment.",
+            Self::Unavailable => "The server cannot look up your login at the moment.",
+        }
+    }
+}

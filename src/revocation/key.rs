@@ -1,0 +1,179 @@
+//! Names of what can be revoked: a login, a session, or all logins of a user.
+
+use std::{fmt, num::ParseIntError, str::FromStr};
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// A number that changes when all logins of a user are revoked. A login is valid in the epoch in which it began.
+pub(crate) type Epoch = Option<u64>;
+
+/// Names a login, from the challenge that it answers to its end.
+///
+/// [`User::login_id`](crate::User::login_id) tells a login's own; with it anybody who is told can
+/// [end](crate::BasicLogin::revoke_login) that one login, and do nothing else. It is written as 32
+/// hexadecimal digits, as for the value of a form's button.
+///
+/// ```
+/// use actix_basic_logout::LoginId;
+///
+/// let id: LoginId = "00112233445566778899aabbccddeeff".parse()?;
+/// assert_eq!(id.to_string(), "00112233445566778899aabbccddeeff");
+/// assert_eq!(format!("{id:?}"), "LoginId(..)"); // for logs
+/// assert!("0011".parse::<LoginId>().is_err());
+/// # Ok::<(), actix_basic_logout::LoginIdError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LoginId(u128);
+
+impl LoginId {
+    pub(crate) fn draw() -> Self {
+        Self(rand::rng().random())
+    }
+
+    pub(crate) fn number(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Debug for LoginId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoginId(..)")
+    }
+}
+
+impl fmt::Display for LoginId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for LoginId {
+    type Err = LoginIdError;
+
+    fn from_str(text: &str) -> Result<Self, LoginIdError> {
+        let is_id = text.len() == 32 && text.bytes().all(|it| it.is_ascii_hexdigit());
+        let number = is_id.then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        number.map(Self).ok_or(LoginIdError(()))
+    }
+}
+
+/// A text is not a [`LoginId`].
+///
+/// ```
+/// # use actix_basic_logout::LoginId;
+/// let error = "alice".parse::<LoginId>().unwrap_err();
+/// assert_eq!(error.to_string(), "the id of a login has 32 hexadecimal digits");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginIdError(());
+
+impl fmt::Display for LoginIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the id of a login has 32 hexadecimal digits")
+    }
+}
+
+impl std::error::Error for LoginIdError {}
+
+impl Serialize for LoginId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for LoginId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a [`RevocationStore`] keeps a number under: a login, a session, or a realm's user.
+///
+/// It is written as 32 hexadecimal digits, and read from them again. Neither the name of the user
+/// nor the session's cookie can be read from it.
+///
+/// ```
+/// use actix_basic_logout::RevocationKey;
+///
+/// let key: RevocationKey = "00112233445566778899aabbccddeeff".parse()?;
+/// assert_eq!(format!("revoked:{key}"), "revoked:00112233445566778899aabbccddeeff");
+/// # Ok::<(), std::num::ParseIntError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RevocationKey(u128);
+
+impl RevocationKey {
+    pub(crate) fn of_login(id: LoginId) -> Self {
+        Self(id.number())
+    }
+
+    #[cfg(test)]
+    pub(super) fn numbered(number: u128) -> Self {
+        Self(number)
+    }
+
+    // A realm holds no control character.
+    pub(crate) fn of_user(realm: &str, user: &str) -> Self {
+        Self::of(&["user\0", realm, "\0", user])
+    }
+
+    /// A session, by the cookie that led to it. No two agree at both ends: there are what it was
+    /// encrypted with and the tag, or the signature, or a key that was drawn.
+    pub(crate) fn of_session(cookie: &str) -> Self {
+        const END: usize = 22; // 132 bits of base64
+        let (start, _) = cookie.split_at_checked(END).unwrap_or((cookie, ""));
+        let end = cookie.len().saturating_sub(END);
+        let (_, end) = cookie.split_at_checked(end).unwrap_or(("", cookie));
+        Self::of(&["session\0", start, end])
+    }
+
+    /// A realm's part of that session.
+    pub(crate) fn within(self, realm: &str) -> Self {
+        Self::of(&["within\0", &self.to_string(), realm])
+    }
+
+    fn of(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        let hash = hash.finalize();
+        let (halves, _) = hash.as_chunks();
+        Self(halves.iter().fold(0, |key, half| key ^ u128::from_be_bytes(*half)))
+    }
+}
+
+impl FromStr for RevocationKey {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        u128::from_str_radix(text, 16).map(Self)
+    }
+}
+
+impl fmt::Display for RevocationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for RevocationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RevocationKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_users_differ_by_realm_and_user() {
+        let of = RevocationKey::of_user;
+        assert_eq!(of("a", "b"), of("a", "b"));
+        assert_ne!(of("a", "b"), of("a", "c"));
+        assert_ne!(of("a", "b"), of("ab", ""));
+    }
+}

@@ -1,0 +1,236 @@
+//! A realm's entry in the session. Only this file names session keys or knows how a session stores values.
+
+use std::hash::{Hash, Hasher};
+
+use actix_session::Session;
+use serde::{Deserialize, Serialize};
+
+use super::{login::Login, state::State};
+use crate::{
+    request::fingerprint::{Fingerprint, FingerprintKey},
+    revocation::key::{LoginId, RevocationKey},
+};
+
+/// What the session holds for a realm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// None once a logout has ended it. The next challenge draws another.
+    pub(crate) id: Option<LoginId>,
+    pub(crate) origin: String,
+    pub(crate) state: State,
+}
+
+/// What was found in a session for a realm.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is found")]
+pub(crate) enum FoundEntry {
+    Missing,
+    Unreadable,
+    Entry(Entry),
+}
+
+const PREFIX: &str = "actix-basic-logout:";
+
+/// The key of no realm. Its entry says that the session replaces one that no longer exists, so a realm without an
+/// entry is logged out, not new.
+const REPLACES_MISSING: &str = PREFIX;
+
+/// Where a session keeps the key of the session that it replaces. No realm holds a control character.
+const PREDECESSOR: &str = "actix-basic-logout:\n";
+
+/// Where a session keeps a realm's entry.
+pub(crate) fn key_of(realm: &str) -> String {
+    format!("{PREFIX}{realm}")
+}
+
+/// A realm's part of a session as it is stored: everything in the session that matters to its login. It can be
+/// compared with another without being parsed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredEntry<'s> {
+    entry: &'s str,
+    /// Not an empty string: glibc takes 60 ns to find two of those equal.
+    predecessor: Option<&'s str>,
+}
+
+/// A [`StoredEntry`] that outlives its session.
+pub(crate) struct OwnedStoredEntry {
+    entry: String,
+    predecessor: Option<String>,
+}
+
+impl StoredEntry<'_> {
+    pub(crate) fn to_owned(self) -> OwnedStoredEntry {
+        let Self { entry, predecessor } = self;
+        OwnedStoredEntry {
+            entry: entry.to_owned(),
+            predecessor: predecessor.map(ToOwned::to_owned),
+        }
+    }
+}
+
+impl OwnedStoredEntry {
+    pub(crate) fn as_stored(&self) -> StoredEntry<'_> {
+        StoredEntry { entry: &self.entry, predecessor: self.predecessor.as_deref() }
+    }
+}
+
+/// Folds the entry, which holds the random id of the login, into 128 bits. Equality decides.
+impl Hash for StoredEntry<'_> {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let (blocks, rest) = self.entry.as_bytes().as_chunks();
+        let mut last = [0; 16];
+        last[..rest.len()].copy_from_slice(rest);
+        let folded = blocks.iter().map(|it| u128::from_ne_bytes(*it));
+        hasher.write_u128(folded.fold(u128::from_ne_bytes(last), |all, it| all ^ it));
+    }
+}
+
+/// Reads what is stored for a realm, if there is anything.
+pub(crate) fn with_stored<T>(
+    session: &Session,
+    key: &str,
+    read: impl FnOnce(StoredEntry<'_>) -> T,
+) -> Option<T> {
+    let entries = session.entries();
+    let mut each = entries.iter();
+    // Most sessions hold nothing else, and then a comparison is faster than a lookup.
+    if let (Some((only, entry)), None) = (each.next(), each.next()) {
+        return (only == key).then(|| read(StoredEntry { entry, predecessor: None }));
+    }
+    let entry = entries.get(key)?;
+    let predecessor = entries.get(PREDECESSOR).map(String::as_str);
+    Some(read(StoredEntry { entry, predecessor }))
+}
+
+/// Whether the session holds nothing at all, as one that was not found.
+pub(crate) fn is_empty(session: &Session) -> bool {
+    session.entries().is_empty()
+}
+
+pub(crate) fn find(session: &Session, key: &str) -> FoundEntry {
+    match session.get(key) {
+        Ok(None) => FoundEntry::Missing,
+        // A login without an id could not be ended.
+        Ok(Some(Entry { id: None, state: State::LoggedIn(_), .. })) | Err(_) => {
+            FoundEntry::Unreadable
+        }
+        Ok(Some(entry)) => FoundEntry::Entry(entry),
+    }
+}
+
+/// Whether anything is stored for a realm.
+pub(crate) fn contains(session: &Session, key: &str) -> bool {
+    session.contains_key(key)
+}
+
+/// Puts an entry into the session, where it stays if the session middleware saves it.
+pub(crate) fn put(session: &Session, key: &str, entry: &Entry) {
+    if let Err(error) = session.insert(key, entry) {
+        // Nothing in an entry can fail to become JSON. If it ever does, nobody is logged in.
+        tracing::error!(key, %error, "the login could not be written to the session");
+    }
+}
+
+/// Whether the session replaces one that no longer exists.
+pub(crate) fn replaces_missing_session(session: &Session) -> bool {
+    session.contains_key(REPLACES_MISSING)
+}
+
+pub(crate) fn mark_replacement(session: &Session) {
+    put(session, REPLACES_MISSING, &ended());
+}
+
+/// Notes the session that this one replaces, or that none is known.
+pub(crate) fn note_predecessor(session: &Session, predecessor: Option<RevocationKey>) {
+    match predecessor {
+        // As in `put`.
+        Some(it) => drop(session.insert(PREDECESSOR, it.to_string())),
+        None => drop(session.remove(PREDECESSOR)),
+    }
+}
+
+pub(crate) fn predecessor(session: &Session) -> Option<RevocationKey> {
+    session.get::<String>(PREDECESSOR).ok()??.parse().ok()
+}
+
+/// The entries of all realms but the one with that key, each with its own key.
+pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
+    let is_of_another =
+        |key: &&String| key.starts_with(PREFIX) && *key != mine && *key != PREDECESSOR;
+    let keys: Vec<_> = session.entries().keys().filter(is_of_another).cloned().collect();
+    let entry = |key: String| match find(session, &key) {
+        FoundEntry::Entry(entry) => Some((key, entry)),
+        FoundEntry::Missing => None,
+        FoundEntry::Unreadable => Some((key, ended())),
+    };
+    keys.into_iter().filter_map(entry).collect()
+}
+
+fn ended() -> Entry {
+    Entry { id: None, origin: String::new(), state: State::Fresh.ended() }
+}
+
+impl Entry {
+    /// The state that counts for a request from this origin with these credentials. `has_ended` says that a logout
+    /// has ended the id since the entry was written.
+    ///
+    /// Browsers keep credentials per origin (scheme, host, port), but cookies across ports and perhaps subdomains, so
+    /// what one origin's browser has shown proves nothing about another's.
+    pub(crate) fn into_state(
+        self,
+        key: &FingerprintKey,
+        origin: &str,
+        credentials: Option<&Fingerprint>,
+        has_ended: bool,
+    ) -> State {
+        let state = if has_ended { self.state.ended() } else { self.state };
+        match state {
+            _ if self.origin == origin => state.known_to(key),
+            // A login counts at every origin, with its own credentials.
+            State::LoggedIn(login) if credentials.is_none_or(|it| *it == login.fingerprint) => {
+                State::LoggedIn(Login { foreign_origin: Some(self.origin), ..login })
+            }
+            _ => state.ended().known_to(key),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::DefaultHasher;
+
+    use super::*;
+
+    fn stored<'s>(entry: &'s str, predecessor: Option<&'s str>) -> StoredEntry<'s> {
+        StoredEntry { entry, predecessor }
+    }
+
+    fn hash_of(it: StoredEntry<'_>) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        it.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    #[test]
+    fn stored_entries_are_equal_only_if_entry_and_predecessor_are() {
+        let entry = stored(r#"{"id":"1"}"#, None);
+        assert!(entry == stored(r#"{"id":"1"}"#, None));
+        assert!(entry != stored(r#"{"id":"2"}"#, None));
+        assert!(entry != stored(r#"{"id":"1"}"#, Some("1")));
+        assert!(entry == entry.to_owned().as_stored());
+    }
+
+    #[test]
+    fn hash_depends_on_the_id_wherever_it_is_in_the_entry() {
+        let rest = r#""origin":"http://localhost:8080","state":"fresh""#;
+        for place in [r#"{"id":"ID",REST}"#, r#"{REST,"id":"ID"}"#] {
+            let entry =
+                |id: char| place.replace("ID", &id.to_string().repeat(32)).replace("REST", rest);
+            let (one, other) = (entry('1'), entry('2'));
+            assert_eq!(hash_of(stored(&one, None)), hash_of(stored(&one, None)));
+            let mixed = one.replacen('1', "2", 1);
+            assert_ne!(hash_of(stored(&one, None)), hash_of(stored(&mixed, None)));
+            assert_ne!(hash_of(stored(&mixed, None)), hash_of(stored(&other, None)));
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Whether a login is still valid. Nothing else decides that: a new way for a login to end belongs here.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::deadlines::{Deadlines, Validity};
+use crate::{
+    reason::Reason,
+    revocation::registry::{EntryStatus, RevocationStatus},
+};
+
+/// The status of a login at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LoginStatus {
+    Active,
+    /// Valid, but the authenticator has to confirm the credentials.
+    Due,
+    /// Past its absolute or idle timeout.
+    Expired,
+    /// The application ended it, alone or with all logins of its user.
+    Revoked,
+    /// A logout ended it.
+    LoggedOut,
+}
+
+impl LoginStatus {
+    /// Why the login has ended. None while it is valid.
+    pub(crate) fn ended(self) -> Option<Cause> {
+        match self {
+            Self::Active | Self::Due => None,
+            Self::Expired => Some(Cause::Expired),
+            Self::Revoked => Some(Cause::Revoked),
+            Self::LoggedOut => Some(Cause::LoggedOut),
+        }
+    }
+}
+
+/// Why the browser is, or will be, asked for credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Cause {
+    NeverLoggedIn,
+    LoggedOut,
+    CredentialsChanged,
+    Expired,
+    Revoked,
+}
+
+impl From<Cause> for Reason {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::NeverLoggedIn => Self::LoginRequired,
+            Cause::LoggedOut => Self::LoggedOut,
+            Cause::CredentialsChanged => Self::CredentialsChanged,
+            Cause::Expired => Self::LoginExpired,
+            Cause::Revoked => Self::LoginRevoked,
+        }
+    }
+}
+
+/// How long logins of a realm are valid.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lifetime {
+    pub(crate) deadlines: Deadlines,
+    /// Zero if the credentials are checked on every request.
+    pub(crate) reverify_after: Duration,
+}
+
+/// The status of a login now, given what the revocation list says about it.
+pub(crate) fn login_status(
+    login: &Validity,
+    now: u64,
+    lifetime: &Lifetime,
+    revocations: &EntryStatus,
+) -> LoginStatus {
+    let is_of_earlier_epoch =
+        revocations.user_epoch.is_some() && revocations.user_epoch != login.epoch;
+    match revocations.id {
+        RevocationStatus::LoggedOut => LoginStatus::LoggedOut,
+        RevocationStatus::Revoked => LoginStatus::Revoked,
+        RevocationStatus::Active if is_of_earlier_epoch => LoginStatus::Revoked,
+        RevocationStatus::Active if lifetime.deadlines.have_passed(login, now) => {
+            LoginStatus::Expired
+        }
+        RevocationStatus::Active if is_due(login, now, lifetime.reverify_after) => LoginStatus::Due,
+        RevocationStatus::Active => LoginStatus::Active,
+    }
+}
+
+/// A time in the future does not count as a verification.
+fn is_due(login: &Validity, now: u64, after: Duration) -> bool {
+    now.checked_sub(login.verified_at).is_none_or(|age| Duration::from_millis(age) >= after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revocation::key::Epoch;
+
+    const MINUTE: u64 = 60_000;
+
+    fn status(now: u64, epoch: Epoch, id: RevocationStatus, user_epoch: Epoch) -> LoginStatus {
+        let login = Validity { logged_in_at: 0, verified_at: 0, visited_at: 0, epoch };
+        let minutes = |it| Duration::from_millis(it * MINUTE);
+        let deadlines = Deadlines { login: Some(minutes(60)), visit: minutes(30) };
+        let lifetime = Lifetime { deadlines, reverify_after: minutes(5) };
+        login_status(&login, now, &lifetime, &EntryStatus { id, user_epoch, presented_epoch: None })
+    }
+
+    #[test]
+    fn login_status_follows_revocations_deadlines_and_verification() {
+        use RevocationStatus::{Active, LoggedOut, Revoked};
+        for (name, now, epoch, id, user_epoch, expected) in [
+            ("fresh", 0, None, Active, None, LoginStatus::Active),
+            ("verified recently", 5 * MINUTE - 1, None, Active, None, LoginStatus::Active),
+            ("to be verified", 5 * MINUTE, None, Active, None, LoginStatus::Due),
+            ("idle", 30 * MINUTE, None, Active, None, LoginStatus::Expired),
+            ("logged out", 0, None, LoggedOut, None, LoginStatus::LoggedOut),
+            ("logged out and idle", 30 * MINUTE, None, LoggedOut, Some(7), LoginStatus::LoggedOut),
+            ("revoked", 0, None, Revoked, None, LoginStatus::Revoked),
+            ("revoked and idle", 30 * MINUTE, None, Revoked, None, LoginStatus::Revoked),
+            ("its user was revoked", 0, None, Active, Some(7), LoginStatus::Revoked),
+            ("its user was revoked before", 0, Some(7), Active, Some(7), LoginStatus::Active),
+            ("its user was revoked again", 0, Some(7), Active, Some(8), LoginStatus::Revoked),
+            ("the revocation has expired", 0, Some(7), Active, None, LoginStatus::Active),
+        ] {
+            assert_eq!(status(now, epoch, id, user_epoch), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn verification_in_the_future_is_due() {
+        let login = Validity { logged_in_at: 0, verified_at: 1, visited_at: 0, epoch: None };
+        assert!(is_due(&login, 0, Duration::MAX));
+        assert!(is_due(&login, 1, Duration::ZERO), "checked on every request");
+    }
+}
