@@ -11,7 +11,7 @@ use actix_web::{Error, HttpRequest, HttpResponse, dev::ServiceRequest, http::hea
 use actix_web_httpauth::extractors::basic::BasicAuth;
 
 use crate::{
-    authenticator::{Authenticator, Checker},
+    authenticator::{Authenticator, checker::Checker},
     config::{BasicLogin, Config, LogoutScope, Realm},
     decision::logout::LogoutResponse,
     diagnostics::{missing_cookies::Cookieless, setup::SetupMistakes},

@@ -9,7 +9,7 @@ use std::{
 use actix_web::{HttpRequest, http::header::HeaderValue};
 
 use crate::{
-    authenticator::Checker,
+    authenticator::checker::Checker,
     decision::logout::LogoutResponse,
     diagnostics::{missing_cookies::Cookieless, setup::SetupMistakes},
     request::{fingerprint::FingerprintKey, kind::RequestKind},

@@ -205,6 +205,7 @@ mod config;
 mod context;
 mod decision;
 mod diagnostics;
+mod expiring_map;
 #[cfg(all(fuzzing, feature = "users"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -224,7 +225,10 @@ mod user;
 #[cfg(feature = "cache")]
 pub use crate::authenticator::cache::CredentialCache;
 #[cfg(feature = "throttle")]
-pub use crate::authenticator::throttle::{Throttle, ThrottleError};
+pub use crate::authenticator::throttle::{
+    Throttle,
+    builder::{ThrottleBuilder, ThrottleError},
+};
 #[cfg(feature = "users")]
 pub use crate::authenticator::{
     password::HashLimiter,

@@ -376,7 +376,7 @@ fn unsolicited() -> Case {
 
 fn too_many_attempts() -> Case {
     let users = async |_: &HttpRequest, credentials: &BasicAuth| Ok(is_right(credentials));
-    let users = Throttle::new(users).per_user_id(1, DAY).expect("a limit");
+    let users = Throttle::builder(users).per_user_id(1, DAY).build().expect("a limit");
     let (_, site) = site(BasicLogin::builder("Admin area", users), private_cookie());
     let curl = Visitor::program().with("alice", "looking-glass");
     assert_eq!(site.visit(&mut curl.clone(), PAGE), 401);

@@ -1,7 +1,9 @@
-//! Good credentials, remembered for a while.
+//! A cache of valid credentials around another authenticator.
+//!
+//! Uses the `Authenticator` trait and the expiring map.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
@@ -14,27 +16,32 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tokio::sync::OnceCell;
 
-use crate::authenticator::{Authenticator, unauthorized_is_wrong};
+use crate::{
+    authenticator::{Authenticator, unauthorized_is_wrong},
+    expiring_map::ExpiringMap,
+};
 
-/// How many are remembered at most; the oldest goes first. Some 300 bytes each.
-const MOST: usize = 10_000;
+/// How many credentials are cached. Each takes some 300 bytes.
+const CAPACITY: usize = 10_000;
 
-/// Wraps an [`Authenticator`] and remembers for a while which credentials were good, so that
-/// programs, which come without a session, do not cost a hash with every request.
+/// Wraps an [`Authenticator`] and caches valid credentials, so that programs, which send no session
+/// cookie, do not cost a hash with every request.
 ///
-/// Only good ones are remembered, 10,000 at most, as a MAC (HMAC-SHA-256) under a key that is drawn
-/// when the wrapper is made; neither passwords nor anything to try them against without that key.
-/// Many requests with the same credentials at once are checked once. A login that goes on is
-/// verified again by the wrapped authenticator itself.
+/// Only valid credentials are cached, up to 10,000; the oldest are evicted first. The cache stores
+/// an HMAC-SHA-256 of them under a random key that it draws when it is created. It holds no
+/// passwords, and nothing that passwords could be tested against without that key. Requests that
+/// send the same credentials at the same time share one check. Reverification of a login always
+/// asks the wrapped authenticator.
 ///
-/// What is remembered holds until the time is over or the wrapped authenticator's
-/// [`revision`](Authenticator::revision) changes: with [`Users`](crate::Users) a changed password
-/// counts as soon as the file has been looked at again, which is within a second. A closure has no
-/// revision, so a user that it no longer knows gets in until the time is over.
+/// An entry is valid until its time to live is over or the wrapped authenticator's
+/// [`revision`](Authenticator::revision) changes. With [`Users`](crate::Users) a changed password
+/// takes effect as soon as the file is checked again, which is within a second. A closure has no
+/// revision, so a user that it no longer accepts can authenticate until the time to live is over.
 ///
-/// It asks about credentials alone: whatever else the wrapped authenticator looks at in a request
-/// is remembered with them. Around a [`Throttle`](crate::Throttle) it lets programs with good
-/// credentials through while somebody else is trying their user-id.
+/// The cache looks at the credentials alone. If the wrapped authenticator also looks at other parts
+/// of the request, its answer is cached regardless of them. Put the cache around a
+/// [`Throttle`](crate::Throttle): then programs with valid credentials are not limited while an
+/// attacker guesses passwords for their user-id.
 ///
 /// ```
 /// use std::{sync::atomic::{AtomicU32, Ordering::Relaxed}, time::Duration};
@@ -42,9 +49,9 @@ const MOST: usize = 10_000;
 /// use actix_web::{App, HttpRequest, test};
 /// use actix_web_httpauth::extractors::basic::BasicAuth;
 ///
-/// static ASKED: AtomicU32 = AtomicU32::new(0);
+/// static CHECKS: AtomicU32 = AtomicU32::new(0);
 /// let users = async |_: &HttpRequest, credentials: &BasicAuth| {
-///     ASKED.fetch_add(1, Relaxed);
+///     CHECKS.fetch_add(1, Relaxed);
 ///     Ok(credentials.password() == Some("x"))
 /// };
 /// # actix_web::rt::System::new().block_on(async {
@@ -54,40 +61,42 @@ const MOST: usize = 10_000;
 /// for _ in 0..3 {
 ///     let alice = ("Authorization", "Basic YWxpY2U6eA==");
 ///     let req = test::TestRequest::get().insert_header(alice).to_request();
-///     assert_eq!(test::call_service(&app, req).await.status(), 404); // let in; nothing is there
+///     assert_eq!(test::call_service(&app, req).await.status(), 404); // authenticated; the app has no route
 /// }
-/// assert_eq!(ASKED.load(Relaxed), 1);
+/// assert_eq!(CHECKS.load(Relaxed), 1);
 /// # });
 /// ```
 ///
-/// Clones share everything.
+/// Clones share one cache.
 pub struct CredentialCache<A> {
     inner: Arc<A>,
-    keep: Duration,
+    ttl: Duration,
     clock: Arc<dyn Fn() -> Instant + Send + Sync>,
-    memory: Arc<Memory>,
+    cache: Arc<Cache>,
 }
 
 impl<A> Clone for CredentialCache<A> {
     fn clone(&self) -> Self {
         Self {
             inner: Arc::clone(&self.inner),
-            keep: self.keep,
+            ttl: self.ttl,
             clock: Arc::clone(&self.clock),
-            memory: Arc::clone(&self.memory),
+            cache: Arc::clone(&self.cache),
         }
     }
 }
 
 impl<A> fmt::Debug for CredentialCache<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CredentialCache").field("keep", &self.keep).finish_non_exhaustive()
+        f.debug_struct("CredentialCache").field("ttl", &self.ttl).finish_non_exhaustive()
     }
 }
 
 impl<A: Authenticator> CredentialCache<A> {
-    /// Remembers what this authenticator found to be good, for this long. With zero it remembers
-    /// nothing, and still checks equal credentials that come at once but once.
+    /// Caches credentials that this authenticator accepts, for this time to live.
+    ///
+    /// With a `ttl` of zero, or one that is too long for an [`Instant`], nothing is cached; requests
+    /// that send the same credentials at the same time still share one check.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -98,27 +107,27 @@ impl<A: Authenticator> CredentialCache<A> {
     /// use actix_basic_logout::{Authenticator, CredentialCache};
     ///
     /// let req = TestRequest::default().to_http_request();
-    /// static ARE_GOOD: AtomicBool = AtomicBool::new(true);
-    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ARE_GOOD.load(Relaxed));
+    /// static ARE_VALID: AtomicBool = AtomicBool::new(true);
+    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ARE_VALID.load(Relaxed));
     /// let users = CredentialCache::new(users, Duration::from_secs(300));
     /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
-    /// ARE_GOOD.store(false, Relaxed);
+    /// ARE_VALID.store(false, Relaxed);
     /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
     /// assert!(!users.authenticate(&req, &basic("bob", "builder")).await?);
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
-    pub fn new(inner: A, keep: Duration) -> Self {
+    pub fn new(inner: A, ttl: Duration) -> Self {
         Self {
             inner: Arc::new(inner),
-            keep,
+            ttl,
             clock: Arc::new(Instant::now),
-            memory: Arc::new(Memory::new()),
+            cache: Arc::new(Cache::new()),
         }
     }
 
-    /// The clock. Default: [`Instant::now`]. For tests.
+    /// Sets the clock by which entries expire, for tests. Default: [`Instant::now`].
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -132,8 +141,8 @@ impl<A: Authenticator> CredentialCache<A> {
     /// let alice = basic("alice", "wonderland");
     /// let watch = Watch::default();
     ///
-    /// static ASKED: AtomicU32 = AtomicU32::new(0);
-    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ASKED.fetch_add(1, Relaxed) == 0);
+    /// static CHECKS: AtomicU32 = AtomicU32::new(0);
+    /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(CHECKS.fetch_add(1, Relaxed) == 0);
     /// let users = CredentialCache::new(users, Duration::from_secs(300)).clock(watch.instant());
     /// assert!(users.authenticate(&req, &alice).await?);
     /// watch.forward(Duration::from_secs(299));
@@ -150,24 +159,24 @@ impl<A: Authenticator> CredentialCache<A> {
     }
 
     async fn check(&self, req: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
-        // Before the question: an answer that was overtaken by a change is not kept for long.
+        // Read before the check: if a change overtakes the answer, the entry has the old revision.
         let revision = self.inner.revision().await;
-        let mac = self.memory.mac(credentials);
-        if self.memory.lock().knows(&mac, revision, (self.clock)()) {
+        let mac = self.cache.mac(credentials);
+        if self.cache.lock().contains(&mac, revision, (self.clock)()) {
             return Ok(true);
         }
-        let seat = Seat::take(&self.memory, (mac, revision));
-        // An error is for who has run into it. The others ask by themselves.
+        let shared = SharedCheck::join(&self.cache, (mac, revision));
+        // Only the request that ran into an error gets it. The others ask by themselves.
         let mut own = None;
-        let answer = seat.check.get_or_init(async || {
+        let answer = shared.answer.get_or_init(async || {
             match unauthorized_is_wrong(self.inner.authenticate(req, credentials).await) {
-                Ok(good) => {
-                    if good {
+                Ok(is_valid) => {
+                    if is_valid {
                         let now = (self.clock)();
-                        let until = now.checked_add(self.keep).unwrap_or(now);
-                        self.memory.lock().keep(mac, revision, until);
+                        let expires_at = now.checked_add(self.ttl).unwrap_or(now);
+                        self.cache.lock().insert(mac, revision, expires_at, now);
                     }
-                    Some(good)
+                    Some(is_valid)
                 }
                 Err(error) => {
                     own = Some(error);
@@ -176,9 +185,9 @@ impl<A: Authenticator> CredentialCache<A> {
             }
         });
         let answer = *answer.await;
-        drop(seat);
+        drop(shared);
         match (answer, own) {
-            (Some(good), _) => Ok(good),
+            (Some(is_valid), _) => Ok(is_valid),
             (None, Some(error)) => Err(error),
             (None, None) => self.inner.authenticate(req, credentials).await,
         }
@@ -202,8 +211,8 @@ impl<A: Authenticator> Authenticator for CredentialCache<A> {
         Box::pin(async move {
             let verdict = unauthorized_is_wrong(self.inner.reverify(req, credentials).await);
             if matches!(verdict, Ok(false)) {
-                let mac = self.memory.mac(credentials);
-                self.memory.lock().good.remove(&mac);
+                let mac = self.cache.mac(credentials);
+                self.cache.lock().revisions.remove(&mac);
             }
             verdict
         })
@@ -214,30 +223,34 @@ impl<A: Authenticator> Authenticator for CredentialCache<A> {
     }
 }
 
-type MacOf = [u8; 32];
+/// A MAC of credentials.
+type CredentialsMac = [u8; 32];
 
-/// The credentials that were good, and those that are being checked.
-struct Memory {
+/// The cached credentials, and the checks under way.
+struct Cache {
     key: Hmac<Sha256>,
-    kept: Mutex<Kept>,
-    checks: Mutex<HashMap<(MacOf, u64), Weak<Check>>>,
+    entries: Mutex<Entries>,
+    checks: Mutex<HashMap<CheckKey, Weak<Answer>>>,
 }
 
-/// The answer to a question that several may have asked. None: an error.
-type Check = OnceCell<Option<bool>>;
+/// The credentials and the revision that they are checked against.
+type CheckKey = (CredentialsMac, u64);
 
-impl Memory {
+/// The answer to a check that several requests may share. None: an error.
+type Answer = OnceCell<Option<bool>>;
+
+impl Cache {
     fn new() -> Self {
         #[expect(
             clippy::expect_used,
             reason = "HMAC takes a key of any length, RFC 2104 section 3"
         )]
         let key = Hmac::new_from_slice(&rand::random::<[u8; 32]>()).expect("HMAC takes any key");
-        Self { key, kept: Mutex::default(), checks: Mutex::default() }
+        Self { key, entries: Mutex::default(), checks: Mutex::default() }
     }
 
-    /// User-ids hold no NUL, and no colon.
-    fn mac(&self, credentials: &BasicAuth) -> MacOf {
+    /// The user-id and the password are told apart because a user-id holds no colon.
+    fn mac(&self, credentials: &BasicAuth) -> CredentialsMac {
         let mut mac = self.key.clone();
         mac.update(credentials.user_id().as_bytes());
         mac.update(b":");
@@ -245,83 +258,62 @@ impl Memory {
         mac.finalize().into_bytes().into()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        // Nothing in here panics halfway through a change.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        // No method of `Entries` panics halfway through a change.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is remembered.
-#[derive(Default)]
-struct Kept {
-    good: HashMap<MacOf, Good>,
-    /// With the numbers that they were kept under.
-    oldest_first: VecDeque<(u64, MacOf)>,
-    number: u64,
+/// The revision at which credentials were valid. All entries live equally long, so a full map
+/// evicts the oldest.
+struct Entries {
+    revisions: ExpiringMap<CredentialsMac, u64, Instant>,
 }
 
-struct Good {
-    until: Instant,
-    revision: u64,
-    number: u64,
-}
-
-impl Kept {
-    fn knows(&mut self, mac: &MacOf, revision: u64, now: Instant) -> bool {
-        while let Some((number, oldest)) = self.oldest_first.front()
-            // It may have been kept anew since, or forgotten.
-            && self.good.get(oldest).is_none_or(|it| it.number != *number || it.until <= now)
-        {
-            self.forget_oldest();
-        }
-        // The time to find it tells of a MAC whose key nobody outside has.
-        self.good.get(mac).is_some_and(|it| now < it.until && it.revision == revision)
-    }
-
-    fn keep(&mut self, mac: MacOf, revision: u64, until: Instant) {
-        self.number += 1;
-        let number = self.number;
-        self.good.insert(mac, Good { until, revision, number });
-        self.oldest_first.push_back((number, mac));
-        while self.oldest_first.len() > MOST {
-            self.forget_oldest();
-        }
-    }
-
-    fn forget_oldest(&mut self) {
-        if let Some((number, mac)) = self.oldest_first.pop_front()
-            && self.good.get(&mac).is_some_and(|it| it.number == number)
-        {
-            self.good.remove(&mac);
-        }
+impl Default for Entries {
+    fn default() -> Self {
+        Self { revisions: ExpiringMap::new(CAPACITY) }
     }
 }
 
-/// A place at a check that is under way. The last to leave clears the table.
-struct Seat<'a> {
-    memory: &'a Memory,
-    of: (MacOf, u64),
-    check: Arc<Check>,
+impl Entries {
+    fn contains(&mut self, mac: &CredentialsMac, revision: u64, now: Instant) -> bool {
+        self.revisions.purge(now);
+        // The lookup takes time that depends on the MAC, but nobody outside has its key.
+        self.revisions.get(mac, now) == Some(&revision)
+    }
+
+    fn insert(&mut self, mac: CredentialsMac, revision: u64, expires_at: Instant, now: Instant) {
+        self.revisions.insert(mac, revision, expires_at, now);
+    }
 }
 
-impl<'a> Seat<'a> {
-    fn take(memory: &'a Memory, of: (MacOf, u64)) -> Self {
-        let mut checks = memory.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let check = checks.get(&of).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let check = Arc::default();
-            checks.insert(of, Arc::downgrade(&check));
-            check
+/// A check under way that requests with the same credentials share. The last one removes it from
+/// the table.
+struct SharedCheck<'a> {
+    cache: &'a Cache,
+    key: CheckKey,
+    answer: Arc<Answer>,
+}
+
+impl<'a> SharedCheck<'a> {
+    fn join(cache: &'a Cache, key: CheckKey) -> Self {
+        let mut checks = cache.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = checks.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let answer = Arc::default();
+            checks.insert(key, Arc::downgrade(&answer));
+            answer
         });
-        Self { memory, of, check }
+        Self { cache, key, answer }
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for SharedCheck<'_> {
     fn drop(&mut self) {
-        let mut checks = self.memory.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody else gets one while the table is held.
-        if Arc::strong_count(&self.check) == 1 {
-            checks.remove(&self.of);
+        let mut checks = self.cache.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody can join while this request holds the lock.
+        if Arc::strong_count(&self.answer) == 1 {
+            checks.remove(&self.key);
         }
     }
 }
@@ -330,38 +322,39 @@ impl Drop for Seat<'_> {
 mod tests {
     use super::*;
 
-    fn mac(number: usize) -> MacOf {
+    fn mac(number: usize) -> CredentialsMac {
         let mut mac = [0; 32];
         mac[..8].copy_from_slice(&number.to_le_bytes());
         mac
     }
 
     #[test]
-    fn the_memory_is_bounded_and_the_oldest_goes_first() {
-        let (mut kept, now) = (Kept::default(), Instant::now());
-        let until = now + Duration::from_secs(60);
-        for number in 0..=MOST {
-            kept.keep(mac(number), 0, until);
+    fn cache_is_bounded_and_evicts_the_oldest() {
+        let (mut entries, now) = (Entries::default(), Instant::now());
+        let expires_at = now + Duration::from_secs(60);
+        for number in 0..=CAPACITY {
+            entries.insert(mac(number), 0, expires_at, now);
         }
-        assert!(!kept.knows(&mac(0), 0, now));
-        assert!((1..=MOST).all(|number| kept.knows(&mac(number), 0, now)));
-        for _ in 0..2 * MOST {
-            kept.keep(mac(1), 0, until);
+        assert!(!entries.contains(&mac(0), 0, now));
+        assert!((1..=CAPACITY).all(|number| entries.contains(&mac(number), 0, now)));
+        for _ in 0..2 * CAPACITY {
+            entries.insert(mac(1), 0, expires_at, now);
         }
-        assert_eq!((kept.good.len(), kept.oldest_first.len()), (1, MOST));
-        assert!(kept.knows(&mac(1), 0, now));
+        assert_eq!(entries.revisions.len(), CAPACITY, "one entry takes the room of one");
+        assert!(entries.contains(&mac(1), 0, now));
     }
 
     #[test]
-    fn a_check_is_in_the_table_as_long_as_anybody_waits_for_it() {
-        let memory = Memory::new();
-        let seats = [Seat::take(&memory, (mac(1), 0)), Seat::take(&memory, (mac(1), 0))];
-        let other = Seat::take(&memory, (mac(1), 1));
-        let in_table = || memory.checks.lock().expect("unpoisoned").len();
-        assert!(Arc::ptr_eq(&seats[0].check, &seats[1].check));
-        assert!(!Arc::ptr_eq(&seats[0].check, &other.check));
+    fn check_stays_in_the_table_while_a_request_waits_for_it() {
+        let cache = Cache::new();
+        let shared =
+            [SharedCheck::join(&cache, (mac(1), 0)), SharedCheck::join(&cache, (mac(1), 0))];
+        let other = SharedCheck::join(&cache, (mac(1), 1));
+        let in_table = || cache.checks.lock().expect("unpoisoned").len();
+        assert!(Arc::ptr_eq(&shared[0].answer, &shared[1].answer));
+        assert!(!Arc::ptr_eq(&shared[0].answer, &other.answer));
         assert_eq!(in_table(), 2);
-        let [first, second] = seats;
+        let [first, second] = shared;
         drop(first);
         assert_eq!(in_table(), 2);
         drop(second);
@@ -371,26 +364,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_forgotten() {
-        let (mut kept, now) = (Kept::default(), Instant::now());
+    fn expired_entries_are_removed() {
+        let (mut entries, now) = (Entries::default(), Instant::now());
         let second = Duration::from_secs(1);
-        kept.keep(mac(1), 0, now + second);
-        kept.keep(mac(2), 0, now + second * 2);
-        assert!(kept.knows(&mac(1), 0, now));
-        assert!(!kept.knows(&mac(1), 1, now), "of another revision");
-        assert!(!kept.knows(&mac(1), 0, now + second));
-        assert!(kept.knows(&mac(2), 0, now + second));
-        assert!(!kept.knows(&mac(3), 0, now + second * 2));
-        assert!(kept.good.is_empty() && kept.oldest_first.is_empty());
+        entries.insert(mac(1), 0, now + second, now);
+        entries.insert(mac(2), 0, now + second * 2, now);
+        assert!(entries.contains(&mac(1), 0, now));
+        assert!(!entries.contains(&mac(1), 1, now), "of another revision");
+        assert!(!entries.contains(&mac(1), 0, now + second));
+        assert!(entries.contains(&mac(2), 0, now + second));
+        assert!(!entries.contains(&mac(3), 0, now + second * 2));
+        assert_eq!(entries.revisions.len(), 0);
     }
 
     #[test]
-    fn what_was_kept_anew_outlives_its_first_time() {
-        let (mut kept, now) = (Kept::default(), Instant::now());
+    fn inserting_again_renews_the_time_to_live() {
+        let (mut entries, now) = (Entries::default(), Instant::now());
         let second = Duration::from_secs(1);
-        kept.keep(mac(1), 0, now + second);
-        kept.keep(mac(1), 1, now + second * 2);
-        assert!(kept.knows(&mac(1), 1, now + second));
-        assert!(!kept.knows(&mac(1), 0, now + second));
+        entries.insert(mac(1), 0, now + second, now);
+        entries.insert(mac(1), 1, now + second * 2, now);
+        assert!(entries.contains(&mac(1), 1, now + second));
+        assert!(!entries.contains(&mac(1), 0, now + second));
     }
 }

@@ -1,7 +1,11 @@
-//! Whether a user-id and a password are right.
+//! Checks credentials: the `Authenticator` trait, and the authenticators that the crate provides.
+//!
+//! May use `request`, `retry_later` and the expiring map. Knows nothing of realms, sessions and
+//! logins.
 
 #[cfg(feature = "cache")]
 pub(crate) mod cache;
+pub(crate) mod checker;
 #[cfg(feature = "users")]
 pub(crate) mod password;
 #[cfg(feature = "throttle")]
@@ -9,26 +13,23 @@ pub(crate) mod throttle;
 #[cfg(feature = "users")]
 pub(crate) mod users;
 
-use std::{
-    future::{Future, ready},
-    sync::Arc,
-};
+use std::future::ready;
 
-use actix_web::{Error, HttpRequest, dev::ServiceRequest, http::StatusCode};
+use actix_web::{Error, HttpRequest, http::StatusCode};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 
-/// Says whether credentials are right.
+/// Checks whether credentials are valid.
 ///
-/// Any `async` function or closure over `(&HttpRequest, &BasicAuth)` that answers
-/// `Result<bool, actix_web::Error>` is one; implement the trait for a type of your own where you
-/// want to name or to nest it. Ready-made ones are features of this crate: `Users`, `Throttle`,
-/// `CredentialCache`.
+/// Every `async` function or closure that takes `(&HttpRequest, &BasicAuth)` and returns
+/// `Result<bool, actix_web::Error>` is an authenticator. Implement the trait for a type of your own
+/// to name it or to wrap another authenticator. The optional features of this crate provide three:
+/// `Users`, `Throttle` and `CredentialCache`.
 ///
-/// It is asked at a login, for each request of a client without a session, and again for a login
-/// once [`reverify_after`](crate::BasicLoginBuilder::reverify_after) has passed. It is never
-/// asked about a header that is malformed. The password is never `None`: a missing one is an
-/// empty string.
+/// The middleware calls it at a login, for each request of a client without a session, and again
+/// for a login when [`reverify_after`](crate::BasicLoginBuilder::reverify_after) has passed. It
+/// never passes on a malformed header. The password is never `None`: a missing one is an empty
+/// string.
 ///
 /// ```
 /// use actix_basic_logout::{Authenticator, BasicLogin};
@@ -53,7 +54,7 @@ use futures_core::future::LocalBoxFuture;
 /// let alice = BasicAuth::from(Basic::new("alice", Some("")));
 /// assert!(OneUser("alice").authenticate(&req, &alice).await?);
 /// assert!(!OneUser("bob").authenticate(&req, &alice).await?);
-/// // The defaults of the others:
+/// // The defaults of the other methods:
 /// assert!(OneUser("alice").reverify(&req, &alice).await?);
 /// assert_eq!(OneUser("alice").revision().await, 0);
 ///
@@ -67,25 +68,26 @@ use futures_core::future::LocalBoxFuture;
 /// # }).unwrap();
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
-    /// Answers whether these credentials are right.
+    /// Returns whether these credentials are valid.
     ///
     /// # Errors
     ///
-    /// An error is what keeps the question from being answered, such as a database that is down.
-    /// It goes out as its own response and changes nothing; only one with the status 401 counts
-    /// as `Ok(false)`. A [`TryLater`](crate::TryLater) goes out as a refusal does.
+    /// An error means that the credentials could not be checked, for example because a database is
+    /// down. It is sent as its own response and changes no login. Only an error with status 401
+    /// counts as `Ok(false)`. A [`TryLater`](crate::TryLater) is answered in the same form as a
+    /// refusal.
     fn authenticate<'a>(
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
     ) -> LocalBoxFuture<'a, Result<bool, Error>>;
 
-    /// Answers whether the credentials of a login that goes on are still right.
+    /// Returns whether the credentials of an existing login are still valid.
     ///
-    /// They are those that it began with, so nobody is guessing: an authenticator that limits
-    /// attempts lets these through, or anybody could lock its users out of their work. Default:
-    /// the same as [`authenticate`](Self::authenticate). What wraps another authenticator passes
-    /// this on to it.
+    /// They are the credentials that the user logged in with, so nobody is guessing. A rate limiter
+    /// does not limit these calls, since otherwise an attacker could lock out users who are logged
+    /// in. Default: calls [`authenticate`](Self::authenticate). A wrapper calls this method of the
+    /// authenticator that it wraps.
     ///
     /// # Errors
     ///
@@ -98,12 +100,12 @@ pub trait Authenticator: Send + Sync + 'static {
         self.authenticate(req, credentials)
     }
 
-    /// A number that changes when answers given before may no longer hold, because a password was
+    /// Returns a number that changes when earlier answers may no longer hold, because a password was
     /// changed or a user was removed.
     ///
-    /// Who keeps answers asks for it first and keeps it with them. Default: 0 always, so kept
-    /// answers hold for as long as they are kept. What wraps another authenticator passes this on
-    /// to it.
+    /// A cache reads it before each check and stores it with the answer. Default: always 0, so
+    /// cached answers are valid until they expire. A wrapper returns the revision of the
+    /// authenticator that it wraps.
     fn revision(&self) -> LocalBoxFuture<'_, u64> {
         Box::pin(ready(0))
     }
@@ -122,80 +124,17 @@ where
     }
 }
 
-/// Why the authenticator is asked.
+/// Why credentials are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckKind {
-    /// A login, or a request of a program.
+    /// They are new: for a login, or for one request without a session.
     Login,
-    /// The credentials of a login that continues.
+    /// They are those of an existing login.
     Reverify,
 }
 
-type Validated = Result<ServiceRequest, (Error, ServiceRequest)>;
-type Validator =
-    dyn Fn(ServiceRequest, BasicAuth) -> LocalBoxFuture<'static, Validated> + Send + Sync;
-
-/// Whoever is asked: an authenticator, or a validator written for actix-web-httpauth.
-#[derive(Clone)]
-pub(crate) enum Checker {
-    Authenticator(Arc<dyn Authenticator>),
-    Validator(Arc<Validator>),
-}
-
-impl Checker {
-    pub(crate) fn validator<F, O>(validator: F) -> Self
-    where
-        F: Fn(ServiceRequest, BasicAuth) -> O + Send + Sync + 'static,
-        O: Future<Output = Validated> + 'static,
-    {
-        Self::Validator(Arc::new(move |req, credentials| Box::pin(validator(req, credentials))))
-    }
-
-    /// A validator may put things into the request that handlers look for, so it sees them all.
-    pub(crate) fn sees_every_request(&self) -> bool {
-        matches!(self, Self::Validator(_))
-    }
-
-    /// Asks about a login that goes on, outside the middleware, where there is no request to give to
-    /// a validator.
-    pub(crate) async fn reverify(
-        &self,
-        req: &HttpRequest,
-        credentials: &BasicAuth,
-    ) -> Result<bool, Error> {
-        match self {
-            Self::Authenticator(it) => unauthorized_is_wrong(it.reverify(req, credentials).await),
-            Self::Validator(_) => Ok(false),
-        }
-    }
-
-    /// Asks about credentials: those of a login that goes on, or new ones.
-    pub(crate) async fn check(
-        &self,
-        req: ServiceRequest,
-        credentials: &BasicAuth,
-        kind: CheckKind,
-    ) -> (ServiceRequest, Result<bool, Error>) {
-        let (req, verdict) = match self {
-            Self::Authenticator(authenticator) => {
-                let verdict = match kind {
-                    CheckKind::Reverify => authenticator.reverify(req.request(), credentials).await,
-                    CheckKind::Login => {
-                        authenticator.authenticate(req.request(), credentials).await
-                    }
-                };
-                (req, verdict)
-            }
-            Self::Validator(validator) => match validator(req, credentials.clone()).await {
-                Ok(req) => (req, Ok(true)),
-                Err((error, req)) => (req, Err(error)),
-            },
-        };
-        (req, unauthorized_is_wrong(verdict))
-    }
-}
-
-/// `ErrorUnauthorized` has no challenge of its own; it is what validators say for "wrong".
+/// Treats an error with status 401 as wrong credentials: it is what validators return for them, and
+/// it has no challenge of its own.
 pub(crate) fn unauthorized_is_wrong(verdict: Result<bool, Error>) -> Result<bool, Error> {
     match verdict {
         Err(error) if error.as_response_error().status_code() == StatusCode::UNAUTHORIZED => {

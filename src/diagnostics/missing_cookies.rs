@@ -1,37 +1,38 @@
-//! Browsers that keep no cookies, so that no dialog would ever lead anywhere.
+//! Browsers that keep no cookies, so that no password prompt ever leads to a login.
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{Mutex, PoisonError},
 };
 
-use crate::request::fingerprint::Fingerprint;
+use crate::{expiring_map::ExpiringMap, request::fingerprint::Fingerprint};
 
-/// Who types the same again within this time, and still brings no cookie, keeps none. In
-/// milliseconds.
+/// The user has typed the same credentials twice within this time, and the browser has still sent no
+/// session cookie: then it keeps none. In milliseconds.
 const WINDOW: u64 = 60_000;
 
-/// How many are remembered at most; the oldest goes first. Some 48 bytes each.
-const MOST: usize = 1_000;
+/// How many credentials are remembered. Each takes some 150 bytes.
+const CAPACITY: usize = 1_000;
 
-/// Credentials that were challenged though they came without a session, and when.
-#[derive(Default)]
-pub(crate) struct Cookieless(Mutex<VecDeque<(u64, Fingerprint)>>);
+/// Credentials that were challenged because they came without a session.
+pub(crate) struct Cookieless(Mutex<ExpiringMap<Fingerprint, (), u64>>);
+
+impl Default for Cookieless {
+    fn default() -> Self {
+        Self(Mutex::new(ExpiringMap::new(CAPACITY)))
+    }
+}
 
 impl Cookieless {
-    /// Whether these came without a session before, a short while ago. If not, they have now.
+    /// Returns whether these credentials came without a session before, less than [`WINDOW`] ago. If
+    /// not, remembers that they came at `now`.
     pub(crate) fn came_before(&self, credentials: Fingerprint, now: u64) -> bool {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|(at, _)| now.abs_diff(*at) < WINDOW);
-        let known = all.iter().any(|(_, it)| *it == credentials);
-        if !known {
-            all.push_back((now, credentials));
-            if all.len() > MOST {
-                all.pop_front();
-            }
+        let came_before = all.get(&credentials, now).is_some();
+        if !came_before {
+            all.insert(credentials, (), now.saturating_add(WINDOW), now);
         }
-        known
+        came_before
     }
 }
 
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_credentials_again_within_a_minute_are_known() {
+    fn same_credentials_are_recognized_for_a_minute() {
         let (all, key) = (Cookieless::default(), FingerprintKey::random());
         assert!(!all.came_before(of(&key, 1), 0));
         assert!(!all.came_before(of(&key, 2), 0));
@@ -62,9 +63,9 @@ mod tests {
     }
 
     #[test]
-    fn the_memory_is_bounded_and_the_oldest_goes_first() {
+    fn memory_is_bounded_and_evicts_the_oldest() {
         let (all, key) = (Cookieless::default(), FingerprintKey::random());
-        for user in 0..=MOST {
+        for user in 0..=CAPACITY {
             assert!(!all.came_before(of(&key, user), 0));
         }
         assert!(all.came_before(of(&key, 1), 0));

@@ -1,6 +1,9 @@
 //! A keyed fingerprint of credentials: enough to know them again, useless to whoever reads it.
 
-use std::fmt;
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -86,6 +89,12 @@ impl PartialEq for Fingerprint {
 }
 
 impl Eq for Fingerprint {}
+
+impl Hash for Fingerprint {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.mac.hash(state);
+    }
+}
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,7 +1,6 @@
 //! The default revocation list: the memory of this process.
 
 use std::{
-    collections::{BTreeSet, HashMap},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -10,76 +9,63 @@ use std::{
 };
 
 use super::key::RevocationKey;
+use crate::expiring_map::ExpiringMap;
 
-/// How many are remembered at most, before the one that would be forgotten next is.
-const MOST: usize = 100_000;
+/// How many entries are kept. One more evicts the entry that expires soonest.
+const CAPACITY: usize = 100_000;
 
-/// The memory of this process.
-#[derive(Debug, Default)]
-pub(crate) struct InMemory {
-    inner: Mutex<Inner>,
-    overflow_said: AtomicBool,
+/// The revocation list of this process.
+#[derive(Debug)]
+pub(super) struct InMemory {
+    entries: Mutex<ExpiringMap<RevocationKey, u64, Instant>>,
+    reported_overflow: AtomicBool,
 }
 
-#[derive(Debug, Default)]
-struct Inner {
-    entries: HashMap<RevocationKey, (u64, Instant)>,
-    by_end: BTreeSet<(Instant, RevocationKey)>,
-}
-
-impl Inner {
-    fn forget(&mut self, at: Instant, key: RevocationKey) {
-        self.by_end.remove(&(at, key));
-        self.entries.remove(&key);
+impl Default for InMemory {
+    fn default() -> Self {
+        Self {
+            entries: Mutex::new(ExpiringMap::new(CAPACITY)),
+            reported_overflow: AtomicBool::default(),
+        }
     }
 }
 
 impl InMemory {
-    /// As [`RevocationStore::set`].
-    pub(crate) fn set(&self, entries: &[(RevocationKey, u64)], ttl: Duration) {
+    /// As [`RevocationStore::set`](super::store::RevocationStore::set).
+    pub(super) fn set(&self, entries: &[(RevocationKey, u64)], ttl: Duration) {
         self.set_at(entries, ttl, Instant::now());
     }
 
-    /// As [`RevocationStore::get`].
-    pub(crate) fn get(&self, keys: &[RevocationKey]) -> Vec<Option<u64>> {
+    /// As [`RevocationStore::get`](super::store::RevocationStore::get).
+    pub(super) fn get(&self, keys: &[RevocationKey]) -> Vec<Option<u64>> {
         self.get_at(keys, Instant::now())
     }
 
     fn set_at(&self, entries: &[(RevocationKey, u64)], ttl: Duration, now: Instant) {
-        let mut inner = self.lock();
-        while let Some((at, key)) = inner.by_end.first().copied().filter(|(at, _)| *at <= now) {
-            inner.forget(at, key);
-        }
-        // No deadline is so long that an `Instant` cannot hold it; `Revocations` sees to that.
-        let Some(until) = now.checked_add(ttl) else { return };
+        // `Revocations` keeps nothing for so long that an `Instant` could not hold it.
+        let Some(expires_at) = now.checked_add(ttl) else { return };
+        let mut map = self.lock();
+        map.purge(now);
         for (key, value) in entries {
-            if let Some((_, at)) = inner.entries.insert(*key, (*value, until)) {
-                inner.by_end.remove(&(at, *key));
-            }
-            inner.by_end.insert((until, *key));
-        }
-        while inner.entries.len() > MOST
-            && let Some((at, key)) = inner.by_end.first().copied()
-        {
-            inner.forget(at, key);
-            if !self.overflow_said.swap(true, Relaxed) {
+            let has_evicted = map.insert(*key, *value, expires_at, now);
+            if has_evicted && !self.reported_overflow.swap(true, Relaxed) {
                 tracing::warn!(
-                    "more than {MOST} logins have ended that could still come back, and the oldest \
-                     are forgotten: set shorter deadlines, or keep them in a store of your own"
+                    "the revocation list is full: more than {CAPACITY} logins ended before their \
+                     deadline, and the oldest entries are dropped; set shorter deadlines, or use a \
+                     `revocation_store`"
                 );
             }
         }
     }
 
     fn get_at(&self, keys: &[RevocationKey], now: Instant) -> Vec<Option<u64>> {
-        let inner = self.lock();
-        let value = |key| inner.entries.get(key).filter(|(_, until)| *until > now);
-        keys.iter().map(|key| value(key).map(|(value, _)| *value)).collect()
+        let map = self.lock();
+        keys.iter().map(|key| map.get(key, now).copied()).collect()
     }
 
-    /// Whoever panicked with the lock in hand has left it whole: no call can fail half-way.
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ExpiringMap<RevocationKey, u64, Instant>> {
+        // No call fails half-way, so a panic elsewhere leaves the map intact.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_remembered_for_so_long_and_no_longer() {
+    fn entry_expires_after_its_ttl() {
         let (memory, start) = (InMemory::default(), Instant::now());
         memory.set_at(&[(key(1), 7)], HOUR, start);
         memory.set_at(&[(key(2), 8)], 2 * HOUR, start);
@@ -103,28 +89,26 @@ mod tests {
         assert_eq!(memory.get_at(&[key(1), key(2)], start + HOUR), [None, Some(8)]);
 
         memory.set_at(&[], HOUR, start + HOUR);
-        assert_eq!(memory.lock().entries.len(), 1, "and takes no room");
-        assert_eq!(memory.lock().by_end.len(), 1);
+        assert_eq!(memory.lock().len(), 1, "and takes no room");
     }
 
     #[test]
-    fn what_is_set_anew_takes_the_place_of_the_old() {
+    fn later_entry_replaces_the_earlier() {
         let (memory, start) = (InMemory::default(), Instant::now());
         memory.set_at(&[(key(1), 7)], HOUR, start);
         memory.set_at(&[(key(1), 8)], 2 * HOUR, start);
         assert_eq!(memory.get_at(&[key(1)], start + HOUR), [Some(8)]);
-        assert_eq!(memory.lock().by_end.len(), 1);
+        assert_eq!(memory.lock().len(), 1);
     }
 
     #[test]
-    fn the_memory_is_bounded_and_what_would_end_next_goes_first() {
+    fn list_is_bounded_and_evicts_what_expires_soonest() {
         let (memory, now) = (InMemory::default(), Instant::now());
         memory.set_at(&[(key(0), 0)], 2 * HOUR, now);
-        for number in 1..=MOST {
+        for number in 1..=CAPACITY {
             memory.set_at(&[(key(number), 0)], HOUR, now);
         }
         assert_eq!(memory.get_at(&[key(0), key(1), key(2)], now), [Some(0), None, Some(0)]);
-        assert_eq!(memory.lock().entries.len(), MOST);
-        assert_eq!(memory.lock().by_end.len(), MOST);
+        assert_eq!(memory.lock().len(), CAPACITY);
     }
 }

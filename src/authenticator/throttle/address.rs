@@ -1,87 +1,59 @@
-//! The address of a client, behind the proxies that the application trusts.
+//! The address of a client, behind trusted proxies.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use actix_web::{HttpRequest, http::header::HeaderName};
+use ipnet::IpNet;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Addresses that begin with the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Network {
-    address: IpAddr,
-    prefix: u8,
-}
-
-impl Network {
-    /// An address, or a network as in `10.0.0.0/8`. None if it is neither, or has bits set beyond
-    /// its prefix: then something else was meant.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
-            None => width,
-            Some(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => digits.parse().ok()?,
-            Some(_) => return None,
-        };
-        let network = Self { address, prefix };
-        let fits = prefix <= width && bits(address) == network.first_bits(address);
-        fits.then_some(network)
+/// Parses a network in CIDR notation, such as `10.0.0.0/8`, or a single address. None if the text is
+/// neither, or if the address has bits set beyond the prefix, which is probably a mistake.
+pub(crate) fn network(text: &str) -> Option<IpNet> {
+    let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    let network = text.parse::<IpNet>().ok().or_else(single)?;
+    if network.addr() != network.network() {
+        return None;
     }
-
-    fn first_bits(self, address: IpAddr) -> u128 {
-        let width: u32 = if address.is_ipv4() { 32 } else { 128 };
-        let rest = width.saturating_sub(u32::from(self.prefix));
-        // No prefix at all leaves none of the 128.
-        bits(address).checked_shr(rest).and_then(|it| it.checked_shl(rest)).unwrap_or_default()
-    }
-
-    fn holds(self, address: IpAddr) -> bool {
-        self.address.is_ipv4() == address.is_ipv4()
-            && self.first_bits(address) == bits(self.address)
+    // IPv4-mapped IPv6 addresses are compared as IPv4.
+    match (network.addr(), network.addr().to_canonical()) {
+        (IpAddr::V6(_), v4 @ IpAddr::V4(_)) => {
+            IpNet::new(v4, network.prefix_len().checked_sub(96)?).ok()
+        }
+        _ => Some(network),
     }
 }
 
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(it) => u128::from(it.to_bits()),
-        IpAddr::V6(it) => it.to_bits(),
-    }
-}
-
-/// The address that a request comes from: the peer's, or, if that is a trusted proxy's, what the
-/// proxy says (`X-Forwarded-For`), and so on from proxy to proxy. What lies beyond the last trusted
-/// one is hearsay.
+/// The client address of a request: the peer address, or, if the peer is a trusted proxy, the last
+/// address in `X-Forwarded-For` that is not a trusted proxy's. A client can forge all that precedes
+/// it.
 ///
-/// None where there is no peer's address, as on a Unix socket, and nobody says.
-pub(crate) fn of(req: &HttpRequest, trusted: &[Network]) -> Option<IpAddr> {
+/// None if there is no peer address, as on a Unix socket, and the header names no
+/// client either, or no proxy is trusted.
+pub(crate) fn of(req: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = req.peer_addr().map(|it| it.ip().to_canonical());
     let values = req.headers().get_all(&X_FORWARDED_FOR);
     let said: Vec<&str> = values.map(|it| it.to_str().unwrap_or_default()).collect();
     client(peer, &said, trusted)
 }
 
-/// Whether a proxy that the application has not named seems to stand in front.
-pub(crate) fn seems_proxied(req: &HttpRequest, trusted: &[Network]) -> bool {
+/// Whether there seems to be a proxy in front that the application has not named.
+pub(crate) fn seems_proxied(req: &HttpRequest, trusted: &[IpNet]) -> bool {
     trusted.is_empty() && req.headers().contains_key(&X_FORWARDED_FOR)
 }
 
-fn client(peer: Option<IpAddr>, said: &[&str], trusted: &[Network]) -> Option<IpAddr> {
+fn client(peer: Option<IpAddr>, said: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {
     if trusted.is_empty() {
         return peer;
     }
-    let is_trusted = |it: IpAddr| trusted.iter().any(|network| network.holds(it));
-    // Who reaches a Unix socket is on this machine.
+    let is_trusted = |it: IpAddr| trusted.iter().any(|network| network.contains(&it));
+    // A peer on a Unix socket is on this machine.
     if peer.is_some_and(|peer| !is_trusted(peer)) {
         return peer;
     }
     let mut client = peer;
     for hop in said.iter().rev().flat_map(|it| it.rsplit(',')) {
-        let Some(hop) = read(hop.trim()) else { break };
+        let Some(hop) = parse_hop(hop.trim()) else { break };
         client = Some(hop);
         if !is_trusted(hop) {
             break;
@@ -90,15 +62,16 @@ fn client(peer: Option<IpAddr>, said: &[&str], trusted: &[Network]) -> Option<Ip
     client
 }
 
-/// An address as proxies write it: some add the port.
-fn read(hop: &str) -> Option<IpAddr> {
+/// Parses an address as proxies write it: some add the port.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
     let address = hop.parse::<IpAddr>().ok();
-    let address = address.or_else(|| Some(hop.parse::<std::net::SocketAddr>().ok()?.ip()));
+    let address = address.or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()));
     let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse::<IpAddr>().ok();
     Some(address.or_else(bracketed)?.to_canonical())
 }
 
-/// What one client may have many of: an IPv6 network of 64 bits is one connection of a household.
+/// The address that stands for one client: of IPv6 the first 64 bits, since a single connection has
+/// a whole /64 network.
 pub(crate) fn one_client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(it) => Ipv6Addr::from_bits(it.to_bits() & (u128::MAX << 64)).into(),
@@ -114,12 +87,12 @@ mod tests {
         text.parse().expect("an address")
     }
 
-    fn networks(texts: &[&str]) -> Vec<Network> {
-        texts.iter().map(|it| Network::parse(it).expect("a network")).collect()
+    fn networks(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|it| network(it).expect("a network")).collect()
     }
 
     #[test]
-    fn a_client_is_told_by_trusted_proxies_alone() {
+    fn only_trusted_proxies_name_the_client() {
         let proxy = ["10.0.0.0/8", "2001:db8::1"];
         for (name, trusted, peer, said, client_is) in [
             ("nobody is trusted", &[][..], Some("10.0.0.1"), &["1.2.3.4"][..], Some("10.0.0.1")),
@@ -172,8 +145,8 @@ mod tests {
     }
 
     #[test]
-    fn networks_hold_what_begins_alike() {
-        for (network, address, holds) in [
+    fn network_contains_addresses_with_its_prefix() {
+        for (text, address, contains) in [
             ("10.0.0.0/8", "10.255.0.1", true),
             ("10.0.0.0/8", "11.0.0.1", false),
             ("10.0.0.1", "10.0.0.1", true),
@@ -185,14 +158,17 @@ mod tests {
             ("2001:db8::/32", "2001:db8:ffff::", true),
             ("2001:db8::/32", "2001:db9::", false),
             ("::1", "::1", true),
+            ("::ffff:10.0.0.1", "10.0.0.1", true),
+            ("::ffff:10.0.0.0/104", "10.255.0.1", true),
+            ("::ffff:10.0.0.0/104", "11.0.0.1", false),
         ] {
-            let network = Network::parse(network).expect("a network");
-            assert_eq!(network.holds(ip(address)), holds, "{network:?} {address}");
+            let network = network(text).expect("a network");
+            assert_eq!(network.contains(&ip(address)), contains, "{text} {address}");
         }
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn invalid_network_is_an_error() {
         for text in [
             "",
             "proxy",
@@ -203,13 +179,14 @@ mod tests {
             "10.0.0.0/+8",
             "/8",
             "10.0.0.0/8/8",
+            "::ffff:10.0.0.1/104",
         ] {
-            assert_eq!(Network::parse(text), None, "{text}");
+            assert_eq!(network(text), None, "{text}");
         }
     }
 
     #[test]
-    fn one_client_has_a_whole_v6_network() {
+    fn ipv6_client_is_a_64_bit_network() {
         assert_eq!(one_client(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
         assert_eq!(one_client(ip("2001:db8:1:2:ffff::")), ip("2001:db8:1:2::"));
         assert_ne!(one_client(ip("2001:db8:1:3::1")), ip("2001:db8:1:2::"));

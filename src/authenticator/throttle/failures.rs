@@ -1,62 +1,58 @@
-//! How many logins have failed for whom, in bounded memory: pure, with the time given from outside.
+//! Counts failed logins in bounded memory. Pure: the caller passes the current time.
 //!
-//! Failures drain away at a steady rate, as in a leaky bucket (the generic cell rate algorithm,
-//! ITU-T I.371). All that is kept of somebody is when the last failure will have drained.
+//! Failures drain at a steady rate, as in a leaky bucket (the generic cell rate algorithm, ITU-T
+//! I.371). All that is stored for a key is the time at which its last failure will have drained.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
-/// For whom: a keyed hash of a user-id or of an address.
+use crate::expiring_map::ExpiringMap;
+
+/// A keyed hash of a user-id or of an address.
 pub(crate) type Key = u64;
 
-/// So many failures at once, and one more each time such a while has passed.
+/// How many logins may fail at once, and the time after which one more may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub(crate) failures: u32,
     pub(crate) every: Duration,
 }
 
-/// Whether one more may try.
+/// Whether one more attempt is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
     Go,
-    /// There would be none if all that are being tried failed: wait until one is decided.
+    /// The limit would be exceeded if all attempts under way failed: wait until one is decided.
     Wait,
-    /// Try again after this.
+    /// The limit is reached: try again after this time.
     Full(Duration),
 }
 
-/// The failures of many, each by itself.
+/// The failures of many keys, each counted by itself.
 #[derive(Debug)]
 pub(crate) struct Failures {
     limit: Limit,
-    /// How many are kept at most.
-    most: usize,
-    /// When the last failure of each will have drained.
-    drained: HashMap<Key, Duration>,
-    /// The same, those who have failed least or longest ago first: they are forgotten first.
-    soonest: BTreeSet<(Duration, Key)>,
-    /// How many are being tried.
+    /// Keys with failures, until these have drained. A full map evicts the key with the fewest or
+    /// oldest failures.
+    failed: ExpiringMap<Key, (), Duration>,
+    /// How many attempts are under way.
     undecided: HashMap<Key, u32>,
 }
 
 impl Failures {
-    pub(crate) fn new(limit: Limit, most: usize) -> Self {
-        let (drained, soonest, undecided) = <_>::default();
-        Self { limit, most, drained, soonest, undecided }
+    pub(crate) fn new(limit: Limit, capacity: usize) -> Self {
+        Self { limit, failed: ExpiringMap::new(capacity), undecided: HashMap::new() }
     }
 
-    /// How long until there is room for one more failure; zero if there is now.
+    /// The time until one more failure is allowed; zero if it is allowed now.
     fn full_for(&self, key: Key, now: Duration) -> Duration {
         let left = self.left(key, now);
         let room_below = self.limit.every.saturating_mul(self.limit.failures - 1);
         left.saturating_sub(room_below)
     }
 
+    /// The time until all failures have drained.
     fn left(&self, key: Key, now: Duration) -> Duration {
-        self.drained.get(&key).map_or(Duration::ZERO, |it| it.saturating_sub(now))
+        self.failed.expiry(&key).map_or(Duration::ZERO, |it| it.saturating_sub(now))
     }
 
     pub(crate) fn room(&self, key: Key, now: Duration) -> Room {
@@ -73,13 +69,13 @@ impl Failures {
         }
     }
 
-    /// Somebody tries.
+    /// Begins an attempt.
     pub(crate) fn begin(&mut self, key: Key) {
         *self.undecided.entry(key).or_default() += 1;
     }
 
-    /// It is decided, or given up. Answers whether this failure was the last that there was room
-    /// for.
+    /// Ends an attempt, which is decided or was given up. Returns whether it failed and thereby
+    /// reached the limit.
     pub(crate) fn end(&mut self, key: Key, failed: bool, now: Duration) -> bool {
         if let Some(undecided) = self.undecided.get_mut(&key) {
             *undecided = undecided.saturating_sub(1);
@@ -91,27 +87,10 @@ impl Failures {
     }
 
     fn fail(&mut self, key: Key, now: Duration) -> bool {
-        self.forget_drained(now);
-        let begun = self.drained.get(&key).copied().unwrap_or_default().max(now);
+        let begun = self.failed.expiry(&key).unwrap_or_default().max(now);
         let drained = begun.saturating_add(self.limit.every);
-        if let Some(before) = self.drained.insert(key, drained) {
-            self.soonest.remove(&(before, key));
-        }
-        self.soonest.insert((drained, key));
-        while self.drained.len() > self.most {
-            let Some((_, key)) = self.soonest.pop_first() else { break };
-            self.drained.remove(&key);
-        }
+        self.failed.insert(key, (), drained, now);
         !self.full_for(key, now).is_zero()
-    }
-
-    fn forget_drained(&mut self, now: Duration) {
-        while let Some(&(drained, key)) = self.soonest.first()
-            && drained <= now
-        {
-            self.soonest.pop_first();
-            self.drained.remove(&key);
-        }
     }
 }
 
@@ -125,8 +104,8 @@ mod tests {
     const ALICE: Key = 1;
     const BOB: Key = 2;
 
-    fn three_a_minute(most: usize) -> Failures {
-        Failures::new(Limit { failures: 3, every: MINUTE }, most)
+    fn three_a_minute(capacity: usize) -> Failures {
+        Failures::new(Limit { failures: 3, every: MINUTE }, capacity)
     }
 
     fn fail(failures: &mut Failures, key: Key, now: Duration) -> bool {
@@ -136,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn after_so_many_failures_there_is_one_more_with_each_while() {
+    fn limit_allows_one_more_failure_after_each_interval() {
         let (mut failures, start) = (three_a_minute(9), MINUTE * 1000);
         assert!(!fail(&mut failures, ALICE, start));
         assert!(!fail(&mut failures, ALICE, start));
@@ -155,18 +134,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_good_or_given_up_does_not_count() {
+    fn successes_and_abandoned_attempts_do_not_count() {
         let mut failures = three_a_minute(9);
         for _ in 0..100 {
             assert_eq!(failures.room(ALICE, MINUTE), Room::Go);
             failures.begin(ALICE);
             assert!(!failures.end(ALICE, false, MINUTE));
         }
-        assert!(failures.drained.is_empty() && failures.undecided.is_empty());
+        assert!(failures.failed.len() == 0 && failures.undecided.is_empty());
     }
 
     #[test]
-    fn guesses_at_the_same_time_do_not_outrun_the_limit() {
+    fn concurrent_guesses_do_not_exceed_the_limit() {
         let mut failures = three_a_minute(9);
         fail(&mut failures, ALICE, MINUTE);
         for _ in 0..2 {
@@ -184,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_names_takes_bounded_memory_and_forgets_those_who_failed_least() {
+    fn flood_of_names_takes_bounded_memory_and_evicts_the_fewest_failures() {
         let mut failures = three_a_minute(100);
         for _ in 0..3 {
             fail(&mut failures, ALICE, MINUTE);
@@ -192,20 +171,19 @@ mod tests {
         for name in 1000..11_000 {
             fail(&mut failures, name, MINUTE);
         }
-        assert_eq!(failures.drained.len(), 100);
-        assert_eq!(failures.soonest.len(), 100);
+        assert_eq!(failures.failed.len(), 100);
         assert!(failures.undecided.is_empty());
         assert_eq!(failures.room(ALICE, MINUTE), Room::Full(MINUTE), "the flood freed nobody");
     }
 
     #[test]
-    fn who_has_drained_is_forgotten() {
+    fn drained_keys_are_removed() {
         let mut failures = three_a_minute(100);
         for name in 0..50 {
             fail(&mut failures, name, MINUTE);
         }
         fail(&mut failures, ALICE, MINUTE * 5);
-        assert_eq!((failures.drained.len(), failures.soonest.len()), (1, 1));
+        assert_eq!(failures.failed.len(), 1);
     }
 
     #[test]
@@ -221,9 +199,9 @@ mod tests {
     }
 
     proptest! {
-        /// However guesses are spread, no more than the limit allows are tried in any time.
+        /// In any period, no more guesses are tried than the limit allows, however they are spread.
         #[test]
-        fn no_more_are_tried_than_the_limit_allows(
+        fn attempts_never_exceed_the_limit(
             steps in proptest::collection::vec((0u64..40, any::<bool>()), 1..200),
         ) {
             let mut failures = three_a_minute(9);

@@ -173,9 +173,10 @@ impl World {
 
         let checked = Users::htpasswd(&path).expect("users").clock(watch.instant());
         seen.note("Debug of Users", format!("{checked:?}"));
-        let checked = Throttle::new(checked)
+        let checked = Throttle::builder(checked)
             .clock(watch.instant())
             .per_user_id(3, Duration::from_secs(60))
+            .build()
             .expect("a limit");
         seen.note("Debug of Throttle", format!("{checked:?}"));
         let minutes = Duration::from_secs(300);
@@ -506,7 +507,7 @@ async fn no_log_session_answer_or_debug_holds_a_secret_whatever_is_asked() {
             "wrong credentials",
             "refused",
             "unsolicited log-out",
-            "not looked at",
+            "login not checked: over the limit",
             "too many failed logins",
             "all logins ended",
             "login no longer accepted",
@@ -595,8 +596,9 @@ async fn no_debug_and_no_error_shows_a_secret() {
 #[actix_web::test]
 async fn nothing_that_a_client_sends_begins_a_line_of_the_log() {
     let (log, guard) = Log::listen();
-    let checked = Throttle::new(is_alice).per_user_id(1, Duration::from_secs(60)).expect("a limit");
-    let login = BasicLogin::builder("Admin area", checked).clock(noon).landing_path("/admin/");
+    let checked = Throttle::builder(is_alice).per_user_id(1, Duration::from_secs(60)).build();
+    let login = BasicLogin::builder("Admin area", checked.expect("a limit"));
+    let login = login.clock(noon).landing_path("/admin/");
     let site = site(&login.build().expect("a realm")).await;
     let mut asked = 0;
     for text in ["\nFORGED", "\rFORGED", "\u{1b}[2KFORGED", "\u{2028}FORGED", "\u{202e}FORGED"] {

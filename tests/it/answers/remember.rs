@@ -243,8 +243,8 @@ async fn a_login_that_goes_on_is_verified_by_the_users_themselves() {
 #[actix_web::test]
 async fn around_a_throttle_it_lets_known_programs_through() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let throttle = Throttle::new(users.clone()).clock(watch.instant());
-    let throttle = throttle.per_user_id(1, MINUTE * 60).expect("a limit");
+    let throttle = Throttle::builder(users.clone()).clock(watch.instant());
+    let throttle = throttle.per_user_id(1, MINUTE * 60).build().expect("a limit");
     let site = site_of(CredentialCache::new(throttle, MINUTE).clock(watch.instant()), &watch).await;
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     assert_eq!(status_of(&site, "alice", "x").await, 401);

@@ -1,8 +1,8 @@
-//! Failed logins are limited, for each user-id and each address, and nobody is locked out of work.
+//! Failed logins are limited by user-id and by address, and existing logins are not locked out.
 
 use std::sync::{Mutex, atomic::AtomicBool};
 
-use actix_basic_logout::{Throttle, ThrottleError};
+use actix_basic_logout::{Throttle, ThrottleBuilder, ThrottleError};
 use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
 use tokio::sync::Notify;
 
@@ -14,13 +14,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 type Users = Box<dyn Fn(&BasicAuth) -> bool + Send + Sync>;
 type Throttled = Throttle<Counted>;
 
-/// Knows alice, and counts how often it was asked.
+/// Accepts alice's password, and counts the checks.
 #[derive(Clone)]
 struct Counted {
     asked: Arc<AtomicU64>,
     knows: Arc<Mutex<Users>>,
     down: Arc<AtomicBool>,
-    /// Holds whoever asks, until told to let go.
+    /// Holds each check until it is notified.
     held: Option<Arc<Notify>>,
 }
 
@@ -56,12 +56,16 @@ impl actix_basic_logout::Authenticator for Counted {
 }
 
 /// Three failures for a user-id and one more each minute, five for an address.
-fn three(users: &Counted, watch: &Watch) -> Throttled {
-    Throttle::new(users.clone())
+fn limits(users: &Counted, watch: &Watch) -> ThrottleBuilder<Counted> {
+    Throttle::builder(users.clone())
         .clock(watch.instant())
         .per_user_id(3, MINUTE)
-        .and_then(|it| it.per_address(5, MINUTE))
-        .expect("limits")
+        .per_address(5, MINUTE)
+}
+
+/// The same without trusted proxies.
+fn three(users: &Counted, watch: &Watch) -> Throttled {
+    limits(users, watch).build().expect("limits")
 }
 
 async fn site_of(throttle: Throttled, watch: &Watch) -> Site {
@@ -79,7 +83,7 @@ async fn status_of(site: &Site, req: TestRequest, user_id: &str, password: &str)
 }
 
 #[actix_web::test]
-async fn after_so_many_failures_a_user_id_is_not_looked_at_for_a_while() {
+async fn failed_logins_of_a_user_id_are_limited() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     for number in 0..3 {
@@ -107,7 +111,7 @@ async fn after_so_many_failures_a_user_id_is_not_looked_at_for_a_while() {
 }
 
 #[actix_web::test]
-async fn spellings_of_a_user_id_count_as_one() {
+async fn throttle_counts_user_ids_case_insensitively() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     for user_id in ["alice", "Alice", " ALICE "] {
@@ -117,7 +121,7 @@ async fn spellings_of_a_user_id_count_as_one() {
 }
 
 #[actix_web::test]
-async fn after_so_many_failures_an_address_is_not_looked_at_for_a_while() {
+async fn failed_logins_from_an_address_are_limited() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     for number in 0..5 {
@@ -131,7 +135,7 @@ async fn after_so_many_failures_an_address_is_not_looked_at_for_a_while() {
 }
 
 #[actix_web::test]
-async fn a_v6_client_is_its_network() {
+async fn ipv6_clients_are_limited_by_their_64_bit_network() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     for number in 0..5 {
@@ -144,14 +148,14 @@ async fn a_v6_client_is_its_network() {
 }
 
 #[actix_web::test]
-async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
+async fn x_forwarded_for_is_ignored_unless_a_trusted_proxy_sends_it() {
     for (proxies, through, free) in [
         (&[][..], false, false),
         (&["10.0.0.0/8"][..], true, true),
         (&["10.9.0.0/16"][..], false, false),
     ] {
         let (users, watch) = (Counted::new(), Watch::new());
-        let throttle = three(&users, &watch).trusted_proxies(proxies).expect("networks");
+        let throttle = limits(&users, &watch).trusted_proxies(proxies).build().expect("networks");
         let site = site_of(throttle, &watch).await;
         let by = |said: &str| from("10.0.0.1").insert_header(("X-Forwarded-For", said));
         for number in 0..5 {
@@ -167,10 +171,10 @@ async fn x_forwarded_for_counts_from_trusted_proxies_alone() {
 }
 
 #[actix_web::test]
-async fn forwarded_counts_from_nobody() {
+async fn forwarded_header_is_never_trusted() {
     for proxies in [&[][..], &["10.0.0.0/8"][..]] {
         let (users, watch) = (Counted::new(), Watch::new());
-        let throttle = three(&users, &watch).trusted_proxies(proxies).expect("networks");
+        let throttle = limits(&users, &watch).trusted_proxies(proxies).build().expect("networks");
         let site = site_of(throttle, &watch).await;
         for number in 0..6 {
             let by = from("10.0.0.1").insert_header(("Forwarded", format!("for=1.2.3.{number}")));
@@ -181,7 +185,7 @@ async fn forwarded_counts_from_nobody() {
 }
 
 #[actix_web::test]
-async fn a_proxy_that_nobody_has_named_is_told_once() {
+async fn unnamed_proxy_is_logged_once() {
     let (users, watch) = (Counted::new(), Watch::new());
     let (log, guard) = Log::listen();
     let said = || from("10.0.0.1").insert_header(("X-Forwarded-For", "1.2.3.4"));
@@ -189,7 +193,7 @@ async fn a_proxy_that_nobody_has_named_is_told_once() {
     for _ in 0..3 {
         status_of(&site, said(), "alice", "wonderland").await;
     }
-    let named = three(&users, &watch).trusted_proxies(["10.0.0.1"]).expect("an address");
+    let named = limits(&users, &watch).trusted_proxies(["10.0.0.1"]).build().expect("an address");
     let site = site_of(named, &watch).await;
     status_of(&site, said(), "alice", "wonderland").await;
     drop(guard);
@@ -197,7 +201,7 @@ async fn a_proxy_that_nobody_has_named_is_told_once() {
 }
 
 #[actix_web::test]
-async fn good_credentials_do_not_count() {
+async fn valid_credentials_do_not_count_towards_the_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     for _ in 0..100 {
@@ -209,7 +213,7 @@ async fn good_credentials_do_not_count() {
 }
 
 #[actix_web::test]
-async fn what_could_not_be_checked_does_not_count() {
+async fn failed_checks_do_not_count_towards_the_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     users.down.store(true, Relaxed);
@@ -221,18 +225,18 @@ async fn what_could_not_be_checked_does_not_count() {
 }
 
 #[actix_web::test]
-async fn an_unauthorized_counts_as_a_wrong_password() {
+async fn unauthorized_error_counts_as_a_wrong_password() {
     let watch = Watch::new();
     let users = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorUnauthorized("no"));
-    let throttle = Throttle::new(users).clock(watch.instant()).per_user_id(1, MINUTE);
-    let login = BasicLogin::builder("Admin area", throttle.expect("a limit"));
+    let throttle = Throttle::builder(users).clock(watch.instant()).per_user_id(1, MINUTE);
+    let login = BasicLogin::builder("Admin area", throttle.build().expect("a limit"));
     let site = site(&login.build().expect("a realm")).await;
     assert_eq!(status_of(&site, program("/admin/"), "alice", "x").await, 401);
     assert_eq!(status_of(&site, program("/admin/"), "alice", "x").await, 429);
 }
 
 #[actix_web::test]
-async fn who_is_logged_in_goes_on_while_others_try_the_user_id() {
+async fn existing_login_is_not_limited_while_others_guess_its_password() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     let logged_in = log_in(&site).await;
@@ -251,7 +255,7 @@ async fn who_is_logged_in_goes_on_while_others_try_the_user_id() {
 }
 
 #[actix_web::test]
-async fn a_stolen_session_is_no_way_around_the_limit() {
+async fn stolen_session_does_not_bypass_the_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     let stolen = log_in(&site).await;
@@ -262,7 +266,7 @@ async fn a_stolen_session_is_no_way_around_the_limit() {
 }
 
 #[actix_web::test]
-async fn somebody_at_a_dialog_is_shown_a_page_and_not_asked_again() {
+async fn limited_browser_login_shows_a_page_and_does_not_prompt_again() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(three(&users, &watch), &watch).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
@@ -280,7 +284,7 @@ async fn somebody_at_a_dialog_is_shown_a_page_and_not_asked_again() {
 }
 
 #[actix_web::test]
-async fn guesses_at_the_same_time_do_not_outrun_the_limit() {
+async fn concurrent_guesses_do_not_exceed_the_limit() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
@@ -300,7 +304,7 @@ async fn guesses_at_the_same_time_do_not_outrun_the_limit() {
 }
 
 #[actix_web::test]
-async fn many_with_good_credentials_get_in_at_the_same_time() {
+async fn concurrent_valid_logins_all_succeed() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
@@ -327,7 +331,7 @@ async fn many_with_good_credentials_get_in_at_the_same_time() {
 }
 
 #[actix_web::test]
-async fn who_gives_up_leaves_the_place_to_others() {
+async fn abandoned_attempt_makes_room_for_others() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
@@ -346,7 +350,7 @@ async fn who_gives_up_leaves_the_place_to_others() {
 }
 
 #[actix_web::test]
-async fn a_bounded_number_waits_for_others_and_for_a_bounded_time() {
+async fn throttle_queue_is_bounded_and_times_out() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     users.held = Some(Arc::default());
     let site = site_of(three(&users, &watch), &watch).await;
@@ -367,9 +371,10 @@ async fn a_bounded_number_waits_for_others_and_for_a_bounded_time() {
 }
 
 #[actix_web::test]
-async fn by_default_ten_fail_for_a_user_id_and_fifty_for_an_address() {
+async fn default_limits_are_ten_per_user_id_and_fifty_per_address() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(Throttle::new(users.clone()).clock(watch.instant()), &watch).await;
+    let throttle = Throttle::builder(users.clone()).clock(watch.instant()).build();
+    let site = site_of(throttle.expect("the defaults"), &watch).await;
     for _ in 0..10 {
         assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, 401);
     }
@@ -386,7 +391,7 @@ async fn by_default_ten_fail_for_a_user_id_and_fifty_for_an_address() {
 }
 
 #[actix_web::test]
-async fn what_is_given_up_counts_for_the_address_alone() {
+async fn abandoned_attempts_count_for_the_address_only() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
@@ -405,7 +410,7 @@ async fn what_is_given_up_counts_for_the_address_alone() {
 }
 
 #[actix_web::test]
-async fn a_limit_that_is_reached_is_told_once_and_without_a_secret() {
+async fn reached_limit_is_logged_once_and_without_a_secret() {
     let (users, watch) = (Counted::new(), Watch::new());
     let (log, guard) = Log::listen();
     let throttle = three(&users, &watch);
@@ -427,7 +432,7 @@ async fn a_limit_that_is_reached_is_told_once_and_without_a_secret() {
 }
 
 #[actix_web::test]
-async fn realms_with_clones_of_one_throttle_share_its_limits() {
+async fn clones_of_a_throttle_share_their_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
     let throttle = three(&users, &watch);
     let one = site_of(throttle.clone(), &watch).await;
@@ -439,17 +444,18 @@ async fn realms_with_clones_of_one_throttle_share_its_limits() {
 }
 
 #[test]
-fn limits_that_make_no_sense_are_errors() {
-    let throttle = || Throttle::new(Counted::new());
+fn invalid_throttle_options_are_errors() {
+    let throttle = || Throttle::builder(Counted::new());
     for error in [
-        throttle().per_user_id(0, MINUTE).expect_err("zero"),
-        throttle().per_user_id(1, Duration::ZERO).expect_err("zero"),
-        throttle().per_address(0, MINUTE).expect_err("zero"),
-        throttle().per_address(1, Duration::ZERO).expect_err("zero"),
+        throttle().per_user_id(0, MINUTE).build().expect_err("zero"),
+        throttle().per_user_id(1, Duration::ZERO).build().expect_err("zero"),
+        throttle().per_address(0, MINUTE).build().expect_err("zero"),
+        throttle().per_address(1, Duration::ZERO).build().expect_err("zero"),
     ] {
-        assert_eq!(error, ThrottleError::Zero);
+        assert_eq!(error, ThrottleError::ZeroLimit);
         assert!(error.to_string().starts_with("a limit of zero"));
     }
-    let error = throttle().trusted_proxies(["10.0.0.0/8", "10.0.0.1/8"]).expect_err("bits");
+    let error = throttle().trusted_proxies(["10.0.0.0/8", "10.0.0.1/8"]).build();
+    let error = error.expect_err("bits");
     assert!(matches!(error, ThrottleError::InvalidNetwork { text, .. } if text == "10.0.0.1/8"));
 }

@@ -1,0 +1,74 @@
+//! The authenticator or validator of a realm.
+
+use std::{future::Future, sync::Arc};
+
+use actix_web::{Error, HttpRequest, dev::ServiceRequest};
+use actix_web_httpauth::extractors::basic::BasicAuth;
+use futures_core::future::LocalBoxFuture;
+
+use crate::authenticator::{Authenticator, CheckKind, unauthorized_is_wrong};
+
+type Validated = Result<ServiceRequest, (Error, ServiceRequest)>;
+type Validator =
+    dyn Fn(ServiceRequest, BasicAuth) -> LocalBoxFuture<'static, Validated> + Send + Sync;
+
+/// Checks credentials: an authenticator, or a validator written for actix-web-httpauth.
+#[derive(Clone)]
+pub(crate) enum Checker {
+    Authenticator(Arc<dyn Authenticator>),
+    Validator(Arc<Validator>),
+}
+
+impl Checker {
+    pub(crate) fn validator<F, O>(validator: F) -> Self
+    where
+        F: Fn(ServiceRequest, BasicAuth) -> O + Send + Sync + 'static,
+        O: Future<Output = Validated> + 'static,
+    {
+        Self::Validator(Arc::new(move |req, credentials| Box::pin(validator(req, credentials))))
+    }
+
+    /// Whether every request has to be checked. A validator may add data to the request that handlers
+    /// need, so no request may skip it.
+    pub(crate) fn sees_every_request(&self) -> bool {
+        matches!(self, Self::Validator(_))
+    }
+
+    /// Reverifies an existing login outside the middleware. There is no `ServiceRequest` to pass to a
+    /// validator there, so with one no login is valid.
+    pub(crate) async fn reverify(
+        &self,
+        req: &HttpRequest,
+        credentials: &BasicAuth,
+    ) -> Result<bool, Error> {
+        match self {
+            Self::Authenticator(it) => unauthorized_is_wrong(it.reverify(req, credentials).await),
+            Self::Validator(_) => Ok(false),
+        }
+    }
+
+    /// Checks the credentials of a request. A validator makes no difference between the kinds.
+    pub(crate) async fn check(
+        &self,
+        req: ServiceRequest,
+        credentials: &BasicAuth,
+        kind: CheckKind,
+    ) -> (ServiceRequest, Result<bool, Error>) {
+        let (req, verdict) = match self {
+            Self::Authenticator(authenticator) => {
+                let verdict = match kind {
+                    CheckKind::Reverify => authenticator.reverify(req.request(), credentials).await,
+                    CheckKind::Login => {
+                        authenticator.authenticate(req.request(), credentials).await
+                    }
+                };
+                (req, verdict)
+            }
+            Self::Validator(validator) => match validator(req, credentials.clone()).await {
+                Ok(req) => (req, Ok(true)),
+                Err((error, req)) => (req, Err(error)),
+            },
+        };
+        (req, unauthorized_is_wrong(verdict))
+    }
+}

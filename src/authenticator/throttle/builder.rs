@@ -1,0 +1,277 @@
+//! The options of a [`Throttle`].
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use crate::authenticator::{
+    Authenticator,
+    throttle::{Clock, Throttle, address, failures::Limit},
+};
+
+/// The options, as they were given.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) per_user_id: Limit,
+    pub(crate) per_address: Limit,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) clock: Arc<Clock>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            per_user_id: Limit { failures: 10, every: Duration::from_secs(60) },
+            per_address: Limit { failures: 50, every: Duration::from_secs(10) },
+            trusted_proxies: Vec::new(),
+            clock: Arc::new(Instant::now),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("per_user_id", &self.per_user_id)
+            .field("per_address", &self.per_address)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Throttle`]. [`Throttle::builder`] starts it.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_basic_logout::Throttle;
+/// # use actix_web::HttpRequest;
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+///
+/// let users = Throttle::builder(users)
+///     .per_user_id(5, Duration::from_secs(120))
+///     .per_address(20, Duration::from_secs(30))
+///     .trusted_proxies(["127.0.0.1"])
+///     .build()?;
+/// assert!(format!("{users:?}").contains("Limit { failures: 5, every: 120s }"));
+/// # Ok::<(), actix_basic_logout::ThrottleError>(())
+/// ```
+#[derive(Clone)]
+#[must_use = "call `build` to get the `Throttle`"]
+pub struct ThrottleBuilder<A> {
+    inner: A,
+    config: Config,
+}
+
+impl<A> fmt::Debug for ThrottleBuilder<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.config.fmt_as("ThrottleBuilder", f)
+    }
+}
+
+impl<A: Authenticator> ThrottleBuilder<A> {
+    pub(crate) fn new(inner: A) -> Self {
+        Self { inner, config: Config::default() }
+    }
+
+    /// Sets how many logins of one user-id may fail at once, and the time after which one more may.
+    ///
+    /// Default: 10, and one more each minute. [`build`](Self::build) fails if either is zero.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let users = Throttle::builder(users).per_user_id(1, Duration::from_secs(600)).build()?;
+    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// let error = users.authenticate(&req, &basic("alice", "x")).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "too many failed logins, try again in 600 s");
+    /// // Other user-ids are not limited.
+    /// assert!(!users.authenticate(&req, &basic("bob", "x")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn per_user_id(mut self, failures: u32, every: Duration) -> Self {
+        self.config.per_user_id = Limit { failures, every };
+        self
+    }
+
+    /// Sets how many logins from one client address may fail at once, and the time after which one
+    /// more may.
+    ///
+    /// Default: 50, and one more each ten seconds, since many users may share an address.
+    /// [`build`](Self::build) fails if either is zero.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let users = Throttle::builder(users).per_address(1, Duration::from_secs(600)).build()?;
+    /// # let here = from("10.0.0.1").to_http_request();
+    /// # let there = from("10.0.0.2").to_http_request();
+    /// // Two requests, from different addresses.
+    /// assert!(!users.authenticate(&here, &basic("bob", "x")).await?);
+    /// let error = users.authenticate(&here, &basic("alice", "wonderland")).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "too many failed logins, try again in 600 s");
+    /// assert!(users.authenticate(&there, &basic("alice", "wonderland")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn per_address(mut self, failures: u32, every: Duration) -> Self {
+        self.config.per_address = Limit { failures, every };
+        self
+    }
+
+    /// Sets the proxies whose `X-Forwarded-For` header is trusted: addresses, or networks in CIDR
+    /// notation such as `10.0.0.0/8`. It replaces those that were set before.
+    ///
+    /// Default: none. `Forwarded` (RFC 7239) is not read. [`build`](Self::build) fails if a text is
+    /// neither an address nor a network.
+    ///
+    /// The client address is the last one in the header that is not a trusted proxy's. A client
+    /// cannot forge it, because each trusted proxy appends the address that it sees. Where there is
+    /// no peer address, as on a Unix socket, the peer is trusted if any proxy is named; if none is
+    /// named, only user-ids are limited there.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let users = Throttle::builder(users)
+    ///     .per_address(1, Duration::from_secs(600))
+    ///     .trusted_proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])
+    ///     .build()?;
+    /// let by_proxy = |client: &str| {
+    ///     from("10.0.0.1").insert_header(("X-Forwarded-For", client)).to_http_request()
+    /// };
+    /// assert!(!users.authenticate(&by_proxy("192.0.2.1"), &basic("bob", "x")).await?);
+    /// assert!(users.authenticate(&by_proxy("192.0.2.1"), &basic("bob", "x")).await.is_err());
+    /// assert!(!users.authenticate(&by_proxy("192.0.2.2"), &basic("bob", "x")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trusted_proxies<T: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = T>) -> Self {
+        let texts = proxies.into_iter().map(|it| it.as_ref().to_owned());
+        self.config.trusted_proxies = texts.collect();
+        self
+    }
+
+    /// Sets the clock by which failures are counted, for tests. Default: [`Instant::now`].
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let watch = Watch::default();
+    /// let users = Throttle::builder(users)
+    ///     .per_user_id(1, Duration::from_secs(60))
+    ///     .clock(watch.instant())
+    ///     .build()?;
+    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await.is_err());
+    /// watch.forward(Duration::from_secs(60));
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn clock(mut self, clock: impl Fn() -> Instant + Send + Sync + 'static) -> Self {
+        self.config.clock = Arc::new(clock);
+        self
+    }
+
+    /// Builds the [`Throttle`], with no failures counted yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ThrottleError`] if a limit is zero, or if a trusted proxy is neither an address nor a
+    /// network.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Throttle, ThrottleError};
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+    ///
+    /// let minute = Duration::from_secs(60);
+    /// assert!(Throttle::builder(users).per_address(100, minute).build().is_ok());
+    /// let error = Throttle::builder(users).per_address(0, minute).build().unwrap_err();
+    /// assert_eq!(error, ThrottleError::ZeroLimit);
+    /// ```
+    pub fn build(self) -> Result<Throttle<A>, ThrottleError> {
+        let Self { inner, config } = self;
+        for Limit { failures, every } in [config.per_user_id, config.per_address] {
+            if failures == 0 || every.is_zero() {
+                return Err(ThrottleError::ZeroLimit);
+            }
+        }
+        let network = |text: &String| {
+            address::network(text)
+                .ok_or_else(|| ThrottleError::InvalidNetwork { text: text.clone() })
+        };
+        let proxies = config.trusted_proxies.iter().map(network).collect::<Result<_, _>>()?;
+        Ok(Throttle::from_parts(inner, config, proxies))
+    }
+}
+
+/// The reason why a [`Throttle`] cannot be built.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_basic_logout::{Throttle, ThrottleError};
+/// # use actix_web::HttpRequest;
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+///
+/// let error = Throttle::builder(users).per_user_id(0, Duration::from_secs(60)).build();
+/// assert_eq!(error.unwrap_err(), ThrottleError::ZeroLimit);
+/// let error = Throttle::builder(users).trusted_proxies(["nginx"]).build();
+/// assert_eq!(
+///     error.unwrap_err().to_string(),
+///     r#""nginx" is neither an address nor a network, such as 10.0.0.0/8"#
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThrottleError {
+    /// A limit allows zero failures, or one more failure after zero time.
+    ZeroLimit,
+    /// A trusted proxy is neither an address nor a network, or the network has bits set beyond its
+    /// prefix.
+    #[non_exhaustive]
+    InvalidNetwork {
+        /// The text that was given.
+        text: String,
+    },
+}
+
+impl fmt::Display for ThrottleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ZeroLimit => f.write_str(
+                "a limit of zero: allow at least one failure, and one more after some time",
+            ),
+            Self::InvalidNetwork { text } => {
+                write!(f, "{text:?} is neither an address nor a network, such as 10.0.0.0/8")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ThrottleError {}
