@@ -21,7 +21,7 @@ pub mod migrating {}
 ///
 /// Reference: [`RevocationStore`](crate::RevocationStore),
 /// [`session_store_errors`](crate::session_store_errors),
-/// [`revocations`](crate::BasicLoginBuilder::revocation_store),
+/// [`revocation_store`](crate::BasicLoginBuilder::revocation_store),
 /// [`fingerprint_key`](crate::BasicLoginBuilder::fingerprint_key),
 /// [`login_deadline`](crate::BasicLoginBuilder::login_deadline),
 /// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline).
@@ -65,5 +65,5 @@ pub mod csp {}
 #[doc = include_str!("limits.md")]
 ///
 /// Reference: [`LogoutResponse`](crate::LogoutResponse), [`revoke_user`](crate::BasicLogin::revoke_user),
-/// [`revoke_login`](crate::BasicLogin::revoke_login), [`revocations`](crate::BasicLoginBuilder::revocation_store).
+/// [`revoke_login`](crate::BasicLogin::revoke_login), [`revocation_store`](crate::BasicLoginBuilder::revocation_store).
 pub mod limits {}

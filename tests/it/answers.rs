@@ -4,14 +4,14 @@
 #![expect(clippy::expect_used, reason = "what fails here is a test")]
 
 mod authenticators;
+mod credential_cache;
 mod cross_site;
 mod htpasswd;
-mod known;
 mod leaks;
 mod own_responses;
+mod pass_cache;
 mod passwords;
 mod refusals;
-mod remember;
 mod secrets;
 mod set_up;
 mod throttle;

@@ -6,10 +6,10 @@
 mod answers;
 mod deadlines;
 mod flows;
-mod misuse;
 mod model;
 mod neighbours;
 mod redis;
 mod revocation;
+mod setup_mistakes;
 mod support;
 mod traces;
