@@ -25,8 +25,8 @@ use crate::{
     session::{
         entry::{self, Entry, FoundEntry},
         login::Login,
-        login_status::{Cause, LoginStatus, login_status},
-        state::State,
+        login_status::{LoginStatus, login_status},
+        state::{Cause, State},
     },
 };
 

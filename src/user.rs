@@ -28,7 +28,11 @@ use crate::{
         key::LoginId,
         registry::{EntryStatus, Keys, Revocations},
     },
-    session::{deadlines::Validity, login::time, login_status::login_status, state::State},
+    session::{
+        login::{Validity, time},
+        login_status::login_status,
+        state::State,
+    },
 };
 
 /// How often an open handle looks for logouts on other machines.

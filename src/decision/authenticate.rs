@@ -4,7 +4,10 @@ use super::facts::{Credentials, Facts, Refusal, RefusalKind};
 use crate::{
     reason::Reason,
     request::{kind::RequestKind, path::RequestPath},
-    session::{login::Login, login_status::Cause, state::State},
+    session::{
+        login::Login,
+        state::{Cause, State},
+    },
 };
 
 /// What to do with a request that wants to pass.

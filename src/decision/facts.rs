@@ -3,7 +3,7 @@
 use crate::{
     reason::Reason,
     request::{fingerprint::Fingerprint, kind::RequestKind, path::RequestPath},
-    session::{login_status::Cause, state::State},
+    session::state::{Cause, State},
 };
 
 /// What a request presented, as far as it matters here.

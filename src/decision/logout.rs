@@ -3,7 +3,7 @@
 use super::facts::{Credentials, Facts};
 use crate::{
     request::path::RequestPath,
-    session::{login_status::Cause, state::State},
+    session::state::{Cause, State},
 };
 
 /// How log-out answers a navigation. Background requests always get 204 (RFC 9110, section

@@ -23,7 +23,10 @@ use crate::{
         kind::RequestKind,
         path::{Directory, RequestPath},
     },
-    session::{login::Login, login_status::Cause, state::State},
+    session::{
+        login::Login,
+        state::{Cause, State},
+    },
 };
 
 const STATES: &[&str] = &[

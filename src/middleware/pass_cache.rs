@@ -19,8 +19,8 @@ use crate::{
         store::RevocationError,
     },
     session::{
-        deadlines::Validity,
         entry::{self, OwnedStoredEntry},
+        login::Validity,
         login_status::{LoginStatus, login_status},
     },
     user::User,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::revocation::key::Epoch;
+use super::login::Validity;
 
 /// By how much the clocks of machines that share sessions may differ.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -12,16 +12,6 @@ const VISIT_FRACTION: u32 = 10;
 
 /// The default idle timeout. It bounds how long revoked logins have to be remembered.
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// What the validity of a login depends on. Times are in milliseconds since 1970.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Validity {
-    pub(crate) logged_in_at: u64,
-    pub(crate) verified_at: u64,
-    pub(crate) visited_at: u64,
-    /// The epoch of its user in which it began.
-    pub(crate) epoch: Epoch,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {

@@ -4,7 +4,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use super::deadlines::Validity;
 use crate::{
     request::{fingerprint::Fingerprint, path::Directory},
     revocation::key::Epoch,
@@ -44,6 +43,16 @@ impl Login {
         let Self { logged_in_at, verified_at, visited_at, epoch, .. } = *self;
         Validity { logged_in_at, verified_at, visited_at, epoch }
     }
+}
+
+/// What the validity of a login depends on. Times are in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Validity {
+    pub(crate) logged_in_at: u64,
+    pub(crate) verified_at: u64,
+    pub(crate) visited_at: u64,
+    /// The epoch of its user in which it began.
+    pub(crate) epoch: Epoch,
 }
 
 /// A time in milliseconds since 1970, as the clock tells it.

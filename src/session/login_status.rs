@@ -2,13 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::deadlines::{Deadlines, Validity};
-use crate::{
-    reason::Reason,
-    revocation::registry::{EntryStatus, RevocationStatus},
-};
+use super::{deadlines::Deadlines, login::Validity, state::Cause};
+use crate::revocation::registry::{EntryStatus, RevocationStatus};
 
 /// The status of a login at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,29 +27,6 @@ impl LoginStatus {
             Self::Expired => Some(Cause::Expired),
             Self::Revoked => Some(Cause::Revoked),
             Self::LoggedOut => Some(Cause::LoggedOut),
-        }
-    }
-}
-
-/// Why the browser is, or will be, asked for credentials.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Cause {
-    NeverLoggedIn,
-    LoggedOut,
-    CredentialsChanged,
-    Expired,
-    Revoked,
-}
-
-impl From<Cause> for Reason {
-    fn from(cause: Cause) -> Self {
-        match cause {
-            Cause::NeverLoggedIn => Self::LoginRequired,
-            Cause::LoggedOut => Self::LoggedOut,
-            Cause::CredentialsChanged => Self::CredentialsChanged,
-            Cause::Expired => Self::LoginExpired,
-            Cause::Revoked => Self::LoginRevoked,
         }
     }
 }

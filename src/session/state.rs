@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{login::Login, login_status::Cause};
-use crate::request::{
-    fingerprint::{Fingerprint, FingerprintKey},
-    path::{Directory, RequestPath},
+use super::login::Login;
+use crate::{
+    reason::Reason,
+    request::{
+        fingerprint::{Fingerprint, FingerprintKey},
+        path::{Directory, RequestPath},
+    },
 };
 
 /// What a realm knows of a browser.
@@ -27,6 +30,29 @@ pub(crate) enum State {
     /// The browser has shown that it holds no credentials, and was challenged at this path. Whatever comes now was
     /// typed.
     Prompted { path: RequestPath, cause: Cause },
+}
+
+/// Why the browser is, or will be, asked for credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Cause {
+    NeverLoggedIn,
+    LoggedOut,
+    CredentialsChanged,
+    Expired,
+    Revoked,
+}
+
+impl From<Cause> for Reason {
+    fn from(cause: Cause) -> Self {
+        match cause {
+            Cause::NeverLoggedIn => Self::LoginRequired,
+            Cause::LoggedOut => Self::LoggedOut,
+            Cause::CredentialsChanged => Self::CredentialsChanged,
+            Cause::Expired => Self::LoginExpired,
+            Cause::Revoked => Self::LoginRevoked,
+        }
+    }
 }
 
 impl State {
