@@ -10,6 +10,7 @@
 //! - [`cors`]: preflights and other origins
 //! - [`csp`]: a `Content-Security-Policy`
 //! - [`limits`]: what it cannot do, and what to do instead
+//! - [`states`]: the state machine behind it all, as tables
 
 #[doc = include_str!("migrating.md")]
 ///
@@ -67,3 +68,35 @@ pub mod csp {}
 /// Reference: [`LogoutResponse`](crate::LogoutResponse), [`revoke_user`](crate::BasicLogin::revoke_user),
 /// [`revoke_login`](crate::BasicLogin::revoke_login), [`revocation_store`](crate::BasicLoginBuilder::revocation_store).
 pub mod limits {}
+
+#[doc = include_str!("states.md")]
+///
+#[doc = include_str!("states.svg")]
+///
+/// # Middleware
+///
+/// ```text
+#[doc = include_str!("../decision/tables/authenticate.txt")]
+/// ```
+///
+/// # Middleware, with `challenge_subresources`
+///
+/// ```text
+#[doc = include_str!("../decision/tables/challenged_subresources.txt")]
+/// ```
+///
+/// # Logout
+///
+/// ```text
+#[doc = include_str!("../decision/tables/logout.txt")]
+/// ```
+///
+/// # Script of the logout page
+///
+/// ```text
+#[doc = include_str!("../decision/tables/script.txt")]
+/// ```
+///
+/// Reference: [`challenge_subresources`](crate::BasicLoginBuilder::challenge_subresources),
+/// [`LogoutResponse`](crate::LogoutResponse), [`LogoutScope`](crate::LogoutScope).
+pub mod states {}
