@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, http::header::HeaderValue};
 use crate::{
     authenticator::checker::Checker,
     decision::logout::LogoutResponse,
-    diagnostics::{missing_cookies::Cookieless, setup::SetupMistakes},
+    diagnostics::{missing_cookies::MissingCookies, setup::SetupMistakes},
     request::{fingerprint::FingerprintKey, kind::RequestKind},
     response::responder::{RespondWith, Responder},
     revocation::{
@@ -270,7 +270,7 @@ pub(crate) struct Realm {
     pub(crate) redirect: Option<HeaderValue>,
     pub(crate) reserved_password: String,
     pub(crate) setup: Arc<SetupMistakes>,
-    pub(crate) missing_cookies: Cookieless,
+    pub(crate) missing_cookies: MissingCookies,
 }
 
 impl Realm {

@@ -15,15 +15,15 @@ const WINDOW: u64 = 60_000;
 const CAPACITY: usize = 1_000;
 
 /// Credentials that were challenged because they came without a session.
-pub(crate) struct Cookieless(Mutex<ExpiringMap<Fingerprint, (), u64>>);
+pub(crate) struct MissingCookies(Mutex<ExpiringMap<Fingerprint, (), u64>>);
 
-impl Default for Cookieless {
+impl Default for MissingCookies {
     fn default() -> Self {
         Self(Mutex::new(ExpiringMap::new(CAPACITY)))
     }
 }
 
-impl Cookieless {
+impl MissingCookies {
     /// Returns whether these credentials came without a session before, less than [`WINDOW`] ago. If
     /// not, remembers that they came at `now`.
     pub(crate) fn came_before(&self, credentials: Fingerprint, now: u64) -> bool {
@@ -36,9 +36,9 @@ impl Cookieless {
     }
 }
 
-impl fmt::Debug for Cookieless {
+impl fmt::Debug for MissingCookies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Cookieless(..)")
+        f.write_str("MissingCookies(..)")
     }
 }
 
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn same_credentials_are_recognized_for_a_minute() {
-        let (all, key) = (Cookieless::default(), FingerprintKey::random());
+        let (all, key) = (MissingCookies::default(), FingerprintKey::random());
         assert!(!all.came_before(of(&key, 1), 0));
         assert!(!all.came_before(of(&key, 2), 0));
         assert!(all.came_before(of(&key, 1), WINDOW - 1));
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_evicts_the_oldest() {
-        let (all, key) = (Cookieless::default(), FingerprintKey::random());
+        let (all, key) = (MissingCookies::default(), FingerprintKey::random());
         for user in 0..=CAPACITY {
             assert!(!all.came_before(of(&key, user), 0));
         }
