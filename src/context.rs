@@ -49,7 +49,9 @@ pub(crate) struct RequestContext {
     fingerprint: Option<Fingerprint>,
     /// The authenticator has to confirm the credentials of the login.
     is_due: bool,
-    /// The session that the cookie named no longer exists.
+    /// The cookie names a session that does not exist.
+    has_stale_session_cookie: bool,
+    /// That is so, or was when the session began.
     replaces_missing_session: bool,
     /// The request was sent before its browser knew of a logout: its login has ended, or its session is gone.
     raced_logout: bool,
@@ -69,9 +71,9 @@ impl RequestContext {
         let request_kind = (config.classify_with)(req);
         let authorization = Authorization::read(req.headers());
         let found = entry::find(session, &realm.entry_key);
-        // There is nothing to compare the credentials of a program without a session with.
-        let is_compared =
-            request_kind != RequestKind::NonBrowser || !matches!(found, FoundEntry::Missing);
+        // There is nothing to compare the credentials of a program without an entry with.
+        let is_compared = request_kind != RequestKind::NonBrowser
+            || matches!(found, FoundEntry::Entry(_) | FoundEntry::Unreadable);
         let fingerprint = is_compared.then(|| fingerprint(realm, &authorization)).flatten();
         let session_only_allowed =
             config.allow_session_only.as_ref().is_some_and(|it| it(req)) && !is_cross_site(req);
@@ -87,6 +89,7 @@ impl RequestContext {
             epoch: None,
             fingerprint,
             is_due: false,
+            has_stale_session_cookie: false,
             replaces_missing_session: false,
             raced_logout: false,
             is_cross_site_write: false,
@@ -96,14 +99,19 @@ impl RequestContext {
         match found {
             FoundEntry::Entry(entry) => Box::pin(context.read_entry(realm, req, entry)).await?,
             FoundEntry::Unreadable => context.state = State::Fresh.ended(),
-            FoundEntry::Missing => {
-                context.raced_logout = has_stale_session_cookie(realm, req, session, request_kind);
-                context.replaces_missing_session =
-                    context.raced_logout || entry::replaces_missing_session(session);
-                if context.replaces_missing_session {
-                    context.state = State::Fresh.ended();
-                }
+            FoundEntry::ReplacesMissing => context.replaces_missing_session = true,
+            // A request that raced a logout carries a cookie whose session no longer exists, because the logout
+            // renewed its key. A program's credentials are sent by nothing but the program, so there the cookie means
+            // nothing.
+            FoundEntry::NoSession if request_kind != RequestKind::NonBrowser => {
+                context.has_stale_session_cookie = has_cookie(req, &config.session_cookie);
+                context.raced_logout = context.has_stale_session_cookie;
+                context.replaces_missing_session = context.has_stale_session_cookie;
             }
+            FoundEntry::NoSession | FoundEntry::Missing => {}
+        }
+        if context.replaces_missing_session {
+            context.state = State::Fresh.ended();
         }
         let is_fresh = context.state == State::Fresh;
         context.is_cross_site_write = is_fresh && !req.method().is_safe() && is_cross_site(req);
@@ -159,16 +167,16 @@ impl RequestContext {
 
     /// Notices a browser that answers a challenge without a cookie, and has done so before.
     pub(crate) fn notice_missing_cookies(&mut self, realm: &Realm, req: &HttpRequest) {
-        if self.request_kind != RequestKind::Navigation {
+        let is_fresh = self.state == State::Fresh;
+        let answers =
+            self.request_kind == RequestKind::Navigation && (self.user_id().is_some() || !is_fresh);
+        if !answers || matches!(self.state, State::LoggedIn(_)) {
             return;
         }
-        let is_fresh = self.state == State::Fresh;
         let came_before = |it| realm.missing_cookies.came_before(it, self.now);
         self.is_cookieless =
             is_fresh && !self.is_cross_site_write && self.fingerprint.is_some_and(came_before);
-        if !matches!(self.state, State::LoggedIn(_)) {
-            realm.setup.check_cookie(req, is_fresh, self.user_id().is_some());
-        }
+        realm.setup.check_cookie(req, is_fresh, self.user_id().is_some());
     }
 
     /// What a decision looks at.
@@ -288,7 +296,7 @@ impl RequestContext {
                 self.session.renew();
                 // A session that is gone, or whose login has ended, has no successor.
                 let continues = !self.raced_logout && !entry::is_empty(&self.session);
-                let predecessor = session_of(realm, req).filter(|_| continues);
+                let predecessor = continues.then(|| session_of(realm, req)).flatten();
                 entry::note_predecessor(&self.session, predecessor);
             }
             if matches!(state, State::LoggedOut { .. }) {
@@ -326,7 +334,7 @@ impl RequestContext {
         req: &HttpRequest,
     ) -> Result<(), RevocationError> {
         self.end(realm).await?;
-        if has_stale_session_cookie(realm, req, &self.session, self.request_kind)
+        if self.has_stale_session_cookie
             && let Some(session) = session_of(realm, req)
         {
             realm.revocations.log_out_successor(session, &realm.name).await?;
@@ -399,19 +407,6 @@ fn fingerprint(realm: &Realm, authorization: &Authorization) -> Option<Fingerpri
 fn is_reserved(realm: &Realm, authorization: &Authorization) -> bool {
     realm.config.logout_response == LogoutResponse::Page
         && matches!(authorization, Authorization::Basic(it) if it.user_id() == RESERVED_USER)
-}
-
-/// A request that raced a logout carries a cookie whose session no longer exists, because the logout renewed its key.
-/// A program's credentials are sent by nothing but the program, so its cookie means nothing.
-fn has_stale_session_cookie(
-    realm: &Realm,
-    req: &HttpRequest,
-    session: &Session,
-    request_kind: RequestKind,
-) -> bool {
-    request_kind != RequestKind::NonBrowser
-        && entry::is_empty(session)
-        && has_cookie(req, &realm.config.session_cookie)
 }
 
 /// The session that the request's cookie names, whether it still exists or not.

@@ -38,7 +38,7 @@ impl Entry {
     pub fn find(session: &Session, realm: &str) -> Option<Self> {
         match entry::find(session, &entry::key_of(realm)) {
             FoundEntry::Entry(entry) => Some(Self(entry)),
-            FoundEntry::Missing | FoundEntry::Unreadable => None,
+            _ => None,
         }
     }
 

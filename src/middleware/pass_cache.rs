@@ -73,17 +73,17 @@ impl PassCache {
         if realm.config.checker.sees_every_request() {
             return None;
         }
+        let mut headers = req.headers().get_all(AUTHORIZATION);
+        let (Some(header), None) = (headers.next(), headers.next()) else { return None };
         entry::with_stored(session, &realm.entry_key, |stored| {
-            let mut headers = req.headers().get_all(AUTHORIZATION);
-            let (Some(header), None) = (headers.next(), headers.next()) else { return None };
             let mut hash = SipHasher24::new_with_key(&self.key);
             hash.write(header.as_bytes());
             stored.hash(&mut hash);
             let mark = hash.finish128().as_u128();
             let passed = self.passed.borrow().get(&mark).map(Rc::clone);
             let is_same = |it: &Rc<Passed>| it.stored.as_stored() == stored;
-            Some(CacheLookup { mark, passed: passed.filter(is_same) })
-        })?
+            CacheLookup { mark, passed: passed.filter(is_same) }
+        })
     }
 
     /// Remembers a request that passes, before anything is written to its session.

@@ -24,6 +24,11 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it is taken apart where it is found")]
 pub(crate) enum FoundEntry {
+    /// The session is empty, as one that does not exist.
+    NoSession,
+    /// The realm has no entry, and the session replaces one that no longer exists.
+    ReplacesMissing,
+    /// The realm has no entry.
     Missing,
     Unreadable,
     Entry(Entry),
@@ -109,6 +114,8 @@ pub(crate) fn is_empty(session: &Session) -> bool {
 
 pub(crate) fn find(session: &Session, key: &str) -> FoundEntry {
     match session.get(key) {
+        Ok(None) if is_empty(session) => FoundEntry::NoSession,
+        Ok(None) if session.contains_key(REPLACES_MISSING) => FoundEntry::ReplacesMissing,
         Ok(None) => FoundEntry::Missing,
         // A login without an id could not be ended.
         Ok(Some(Entry { id: None, state: State::LoggedIn(_), .. })) | Err(_) => {
@@ -131,11 +138,7 @@ pub(crate) fn put(session: &Session, key: &str, entry: &Entry) {
     }
 }
 
-/// Whether the session replaces one that no longer exists.
-pub(crate) fn replaces_missing_session(session: &Session) -> bool {
-    session.contains_key(REPLACES_MISSING)
-}
-
+/// Marks a session as the replacement of one that no longer exists.
 pub(crate) fn mark_replacement(session: &Session) {
     put(session, REPLACES_MISSING, &ended());
 }
@@ -160,7 +163,7 @@ pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
     let keys: Vec<_> = session.entries().keys().filter(is_of_another).cloned().collect();
     let entry = |key: String| match find(session, &key) {
         FoundEntry::Entry(entry) => Some((key, entry)),
-        FoundEntry::Missing => None,
+        FoundEntry::NoSession | FoundEntry::ReplacesMissing | FoundEntry::Missing => None,
         FoundEntry::Unreadable => Some((key, ended())),
     };
     keys.into_iter().filter_map(entry).collect()
