@@ -214,11 +214,11 @@ async fn alike(what: &str, users: Users, user_ids: &[&str], samples: usize) -> b
 async fn main() -> ExitCode {
     let stored = argon2id::stored();
     // A machine that is busy with other things must not run into the limit of ten seconds.
-    let pool = HashLimiter::new().wait(Duration::from_secs(60));
-    println!("{} cores; {pool:?}", thread::available_parallelism().unwrap());
+    let limiter = HashLimiter::builder().queue_timeout(Duration::from_secs(60)).build().unwrap();
+    println!("{} cores; {limiter:?}", thread::available_parallelism().unwrap());
     let users = || {
         let users = Users::hashed((0..LOGINS).map(|it| (user(it), stored.clone())));
-        users.unwrap().hash_limiter(pool.clone())
+        users.unwrap().hash_limiter(limiter.clone())
     };
     let (naive, own) = (naive(), ours(users()));
 

@@ -7,7 +7,11 @@ use actix_web::http::header::{HeaderMap, HeaderValue};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 
 use crate::{
-    authenticator::users::{Place, Plaintext, Table, UsersError, lines},
+    authenticator::users::{
+        error::UsersError,
+        source::Source,
+        table::{Plaintext, Table, parse_lines},
+    },
     request::authorization::Authorization,
     response::challenge::Challenges,
     session::entry::{self, FoundEntry},
@@ -49,12 +53,12 @@ impl Entry {
 
 /// How many users and kinds of hashes a file of this content holds.
 pub fn htpasswd(path: &Path, content: &[u8]) -> Result<(usize, usize), UsersError> {
-    let place = Place::File(path.to_owned());
-    Table::new(&place, &lines(&place, content)?).map(|it| (it.users.len(), it.kinds.len()))
+    let source = Source::File(path.to_owned());
+    Table::new(&source, &parse_lines(&source, content)?).map(|it| (it.users.len(), it.kinds.len()))
 }
 
 /// How many users a variable of this content holds.
 pub fn plaintext(name: &str, content: &[u8]) -> Result<usize, UsersError> {
-    let place = Place::Variable(name.to_owned());
-    Plaintext::new(&place, &lines(&place, content)?).map(|it| it.users.len())
+    let source = Source::Variable(name.to_owned());
+    Plaintext::new(&source, &parse_lines(&source, content)?).map(|it| it.users.len())
 }

@@ -231,8 +231,11 @@ pub use crate::authenticator::throttle::{
 };
 #[cfg(feature = "users")]
 pub use crate::authenticator::{
-    password::HashLimiter,
-    users::{Users, UsersError},
+    password::{
+        builder::{HashLimiterBuilder, HashLimiterError},
+        limiter::HashLimiter,
+    },
+    users::{Users, error::UsersError},
 };
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;

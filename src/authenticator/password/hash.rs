@@ -1,6 +1,6 @@
-//! Hashes of passwords as they are stored: read, bounded, computed.
+//! Parses stored password hashes, bounds their cost, and computes them.
 //!
-//! Pure and slow: whatever computes runs on a thread of the [pool](crate::pool).
+//! Pure and slow: only a [`HashLimiter`](crate::HashLimiter) may compute one.
 
 use std::{fmt, hint::black_box};
 
@@ -15,24 +15,24 @@ use pbkdf2::sha2::{Sha256, Sha512};
 use phc::{Ident, Output, ParamsString, Salt};
 use subtle::ConstantTimeEq;
 
-/// Longest password, in bytes, that is hashed at all.
+/// The longest password that is hashed, in bytes.
 pub(crate) const MAX_PASSWORD: usize = 1024;
 
-/// All that bcrypt sees of a password.
+/// The number of bytes that bcrypt takes into account.
 const MAX_BCRYPT_PASSWORD: usize = 72;
 
-/// What one hash may cost. Whoever writes the file or the row decides about the server's memory
-/// and time, by a slip of the finger, too.
+/// The limits of what one hash may cost. A typo in the stored parameters could otherwise exhaust the
+/// server's memory or time.
 const MAX_MEMORY_KIB: u64 = 1024 * 1024;
 const MAX_KIB_PASSES: u64 = 8 * MAX_MEMORY_KIB;
 const MAX_LANES: u32 = 64;
 const MAX_ROUNDS: u32 = 10_000_000;
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
-/// Every login computes one hash of each kind, so there is a limit.
-pub(crate) const MOST_KINDS: usize = 8;
+/// The number of kinds. Every login computes one hash of each kind, so it is limited.
+pub(crate) const MAX_KINDS: usize = 8;
 
-/// bcrypt's own base64. The last characters of salt and hash carry bits of nothing.
+/// bcrypt's own base64. The last characters of salt and hash have unused bits.
 const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
     &BCRYPT,
     GeneralPurposeConfig::new()
@@ -40,7 +40,7 @@ const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// An algorithm and its parameters: all that a hash's price depends on.
+/// An algorithm and its parameters: all that the cost of a hash depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Argon2id { memory_kib: u32, passes: u32, lanes: u32, length: usize },
@@ -51,7 +51,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// What new hashes are made with: Argon2id with 19 MiB, two passes and one lane, the first
+    /// The kind of new hashes: Argon2id with 19 MiB, two passes and one lane, the first
     /// choice of the OWASP Password Storage Cheat Sheet.
     pub(crate) const NEW: Self = Self::Argon2id {
         memory_kib: Params::DEFAULT_M_COST,
@@ -60,7 +60,7 @@ impl Kind {
         length: Params::DEFAULT_OUTPUT_LEN,
     };
 
-    /// A hash of nobody's password, as dear as a real one.
+    /// A hash that no password has, and that costs as much as a real one.
     pub(crate) fn dummy(self) -> PasswordHash {
         PasswordHash { kind: self, salt: vec![0; 16], hash: vec![0; self.length()] }
     }
@@ -75,7 +75,8 @@ impl Kind {
         }
     }
 
-    /// Computes it. None where the algorithm cannot, which [`PasswordHash::read`] has ruled out.
+    /// Computes a hash. None if the algorithm rejects the parameters, which [`PasswordHash::read`]
+    /// rules out.
     fn compute(self, password: &str, salt: &[u8]) -> Option<Vec<u8>> {
         let password = password.as_bytes();
         let mut out = vec![0; self.length()];
@@ -87,7 +88,7 @@ impl Kind {
                     .ok()?;
             }
             Self::Bcrypt { cost } => {
-                // C's strings end with a NUL, which is hashed, too, where there is room for it.
+                // bcrypt hashes the NUL at the end of a C string, too, if it fits.
                 let mut key = [password, &[0]].concat();
                 key.truncate(MAX_BCRYPT_PASSWORD);
                 let hash = bcrypt::bcrypt(cost, salt.try_into().ok()?, &key);
@@ -108,7 +109,7 @@ impl Kind {
     }
 }
 
-/// A stored hash. Two are equal if they were stored alike.
+/// A stored hash.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PasswordHash {
     pub(crate) kind: Kind,
@@ -123,7 +124,7 @@ impl fmt::Debug for PasswordHash {
 }
 
 impl PasswordHash {
-    /// Reads a PHC string or bcrypt's.
+    /// Parses a PHC string or a bcrypt hash.
     pub(crate) fn read(text: &str) -> Result<Self, BadHash> {
         match text.get(..4) {
             Some("$2a$" | "$2b$" | "$2y$") => return read_bcrypt(text),
@@ -146,7 +147,7 @@ impl PasswordHash {
         }
     }
 
-    /// Makes the hash of a new password, as a PHC string.
+    /// Hashes a new password and returns a PHC string.
     pub(crate) fn make(password: &str) -> Option<String> {
         let salt: [u8; 16] = rand::random();
         let Kind::Argon2id { memory_kib, passes, lanes, .. } = Kind::NEW else { return None };
@@ -165,12 +166,12 @@ impl PasswordHash {
         Some(made.to_string())
     }
 
-    /// Whether it can be the hash of a password of this length.
+    /// Whether a password of this length can be right.
     pub(crate) fn takes(&self, password: &str) -> bool {
         !matches!(self.kind, Kind::Bcrypt { .. }) || password.len() <= MAX_BCRYPT_PASSWORD
     }
 
-    /// Whether it is this password's. It takes as long whatever the answer.
+    /// Whether it is the hash of this password. The time does not depend on the answer.
     pub(crate) fn is_of(&self, password: &str) -> bool {
         let computed = self.kind.compute(password, &self.salt);
         let same = computed.is_some_and(|it| self.hash[..].ct_eq(&it).into());
@@ -179,8 +180,8 @@ impl PasswordHash {
     }
 }
 
-/// The hashes that one login computes: one of each kind in use, whoever comes. So neither whether
-/// there is such a user, nor which kind of hash theirs is, shows in the time that it takes.
+/// The hashes that one login computes: one of each kind in use, for every user. So the time tells
+/// neither whether the user exists nor which kind of hash the user has.
 #[derive(Debug)]
 pub(crate) struct Plan(Vec<(PasswordHash, bool)>);
 
@@ -202,16 +203,16 @@ impl Plan {
     }
 }
 
-/// Why a hash cannot be used. It never shows the hash.
+/// The reason why a hash cannot be used. It never contains the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadHash {
-    /// A format of old, or a broken one.
+    /// An obsolete or broken algorithm.
     Weak(&'static str),
-    /// A known format with something wrong in it.
+    /// A known format with an error in it.
     Malformed(&'static str),
     /// It would take more memory or time than any login may.
     TooExpensive(&'static str),
-    /// No hash at all, as far as can be seen.
+    /// No format that is known.
     Unknown,
 }
 

@@ -17,12 +17,13 @@ use tokio::{
 
 use crate::{
     authenticator::throttle::{
-        Clock, address,
-        builder::Config,
-        failures::{Failures, Key, Room},
+        address,
+        failures::{Failures, Key, Limit, Room},
     },
     retry_later::TryLater,
 };
+
+pub(crate) type Clock = dyn Fn() -> Instant + Send + Sync;
 
 /// How many user-ids, and how many addresses, are remembered: less than 12 MB each.
 const CAPACITY: usize = 100_000;
@@ -48,9 +49,9 @@ struct ByKind {
 }
 
 impl Attempts {
-    pub(crate) fn new(config: &Config) -> Self {
-        let user_ids = Failures::new(config.per_user_id, CAPACITY);
-        let addresses = Failures::new(config.per_address, CAPACITY);
+    pub(crate) fn new(per_user_id: Limit, per_address: Limit) -> Self {
+        let user_ids = Failures::new(per_user_id, CAPACITY);
+        let addresses = Failures::new(per_address, CAPACITY);
         Self {
             start: OnceLock::new(),
             hasher: RandomState::new(),

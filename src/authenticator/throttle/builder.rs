@@ -8,38 +8,8 @@ use std::{
 
 use crate::authenticator::{
     Authenticator,
-    throttle::{Clock, Throttle, address, failures::Limit},
+    throttle::{Config, Throttle, address, failures::Limit},
 };
-
-/// The options, as they were given.
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) per_user_id: Limit,
-    pub(crate) per_address: Limit,
-    pub(crate) trusted_proxies: Vec<String>,
-    pub(crate) clock: Arc<Clock>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            per_user_id: Limit { failures: 10, every: Duration::from_secs(60) },
-            per_address: Limit { failures: 50, every: Duration::from_secs(10) },
-            trusted_proxies: Vec::new(),
-            clock: Arc::new(Instant::now),
-        }
-    }
-}
-
-impl Config {
-    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(name)
-            .field("per_user_id", &self.per_user_id)
-            .field("per_address", &self.per_address)
-            .field("trusted_proxies", &self.trusted_proxies)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Builds a [`Throttle`]. [`Throttle::builder`] starts it.
 ///
@@ -71,11 +41,33 @@ impl<A> fmt::Debug for ThrottleBuilder<A> {
     }
 }
 
-impl<A: Authenticator> ThrottleBuilder<A> {
-    pub(crate) fn new(inner: A) -> Self {
-        Self { inner, config: Config::default() }
+impl<A: Authenticator> Throttle<A> {
+    /// Starts a [`ThrottleBuilder`] for this authenticator, to change the limits or to name trusted
+    /// proxies.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let minute = Duration::from_secs(60);
+    /// let users = Throttle::builder(users).per_user_id(3, minute).build()?;
+    /// for _ in 0..3 {
+    ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// }
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(inner: A) -> ThrottleBuilder<A> {
+        ThrottleBuilder { inner, config: Config::default() }
     }
+}
 
+impl<A: Authenticator> ThrottleBuilder<A> {
     /// Sets how many logins of one user-id may fail at once, and the time after which one more may.
     ///
     /// Default: 10, and one more each minute. [`build`](Self::build) fails if either is zero.

@@ -8,7 +8,11 @@ mod attempts;
 pub(crate) mod builder;
 mod failures;
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{Error, HttpRequest};
 use actix_web_httpauth::extractors::basic::BasicAuth;
@@ -18,13 +22,11 @@ use ipnet::IpNet;
 use crate::authenticator::{
     Authenticator,
     throttle::{
-        attempts::Attempts,
-        builder::{Config, ThrottleBuilder},
+        attempts::{Attempts, Clock},
+        failures::Limit,
     },
     unauthorized_is_wrong,
 };
-
-type Clock = dyn Fn() -> Instant + Send + Sync;
 
 /// Wraps an [`Authenticator`] and limits the rate of failed logins, by user-id and by client
 /// address, against brute force.
@@ -49,7 +51,7 @@ type Clock = dyn Fn() -> Instant + Send + Sync;
 /// `Retry-After` ([`TryLater::busy`](crate::TryLater::busy)).
 ///
 /// The client address is the peer address, unless you name the
-/// [trusted proxies](ThrottleBuilder::trusted_proxies). IPv6 addresses count by their first 64 bits.
+/// [trusted proxies](crate::ThrottleBuilder::trusted_proxies). IPv6 addresses count by their first 64 bits.
 /// User-ids count case-insensitively.
 ///
 /// Memory is bounded: 100,000 user-ids and 100,000 addresses. A flood of invented ones evicts those
@@ -81,6 +83,36 @@ type Clock = dyn Fn() -> Instant + Send + Sync;
 /// Clones share the counters, so several realms can share one limit.
 pub struct Throttle<A> {
     shared: Arc<Shared<A>>,
+}
+
+/// The options, as they were given.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) per_user_id: Limit,
+    pub(crate) per_address: Limit,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) clock: Arc<Clock>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            per_user_id: Limit { failures: 10, every: Duration::from_secs(60) },
+            per_address: Limit { failures: 50, every: Duration::from_secs(10) },
+            trusted_proxies: Vec::new(),
+            clock: Arc::new(Instant::now),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("per_user_id", &self.per_user_id)
+            .field("per_address", &self.per_address)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .finish_non_exhaustive()
+    }
 }
 
 struct Shared<A> {
@@ -129,32 +161,8 @@ impl<A: Authenticator> Throttle<A> {
         Self::from_parts(inner, Config::default(), Vec::new())
     }
 
-    /// Starts a [`ThrottleBuilder`] for this authenticator, to change the limits or to name trusted
-    /// proxies.
-    ///
-    /// ```
-    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
-    /// # #[actix_web::main]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use std::time::Duration;
-    /// use actix_basic_logout::{Authenticator, Throttle};
-    ///
-    /// let req = from("10.0.0.1").to_http_request();
-    /// let minute = Duration::from_secs(60);
-    /// let users = Throttle::builder(users).per_user_id(3, minute).build()?;
-    /// for _ in 0..3 {
-    ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
-    /// }
-    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await.is_err());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn builder(inner: A) -> ThrottleBuilder<A> {
-        ThrottleBuilder::new(inner)
-    }
-
-    fn from_parts(inner: A, config: Config, proxies: Vec<IpNet>) -> Self {
-        let attempts = Attempts::new(&config);
+    pub(crate) fn from_parts(inner: A, config: Config, proxies: Vec<IpNet>) -> Self {
+        let attempts = Attempts::new(config.per_user_id, config.per_address);
         Self { shared: Arc::new(Shared { inner, config, proxies, attempts }) }
     }
 

@@ -1,4 +1,4 @@
-//! An htpasswd file that is read again when it has changed.
+//! An htpasswd file that is reloaded when it changes.
 
 use std::{
     fs::{self, File, Metadata},
@@ -10,40 +10,44 @@ use std::{
 
 use actix_web::web;
 
-use crate::authenticator::users::{Place, Table, UsersError, lines};
+use crate::authenticator::users::{
+    error::UsersError,
+    source::Source,
+    table::{Table, parse_lines},
+};
 
-/// Longest file that is read.
+/// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// How long the file is not looked at again.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// The time between two checks for a change.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A file that was written so shortly before it was read may be written once more without a
-/// change in what its directory says of it.
-const SETTLES_IN: Duration = Duration::from_secs(3);
+/// A file that was written less than this before it was read may be written once more without a
+/// change of its metadata.
+const SETTLE_TIME: Duration = Duration::from_secs(3);
 
-/// A file of users, and what it held when it was last whole.
+/// A file of users, and its last valid content.
 #[derive(Debug)]
 pub(crate) struct Htpasswd {
     path: PathBuf,
     last: Mutex<Last>,
-    /// Held by the one who reads.
+    /// Held while the file is read.
     reading: Mutex<()>,
 }
 
 #[derive(Debug)]
 struct Last {
     table: Arc<Table>,
-    /// Counts the changes.
+    /// The number of changes so far.
     revision: u64,
-    /// None if the file has to be read again, whatever its directory says.
+    /// None if the file has to be read again, whatever its metadata say.
     stamp: Option<Stamp>,
-    looked: Option<Instant>,
-    /// The error that the log holds already.
-    said: Option<String>,
+    checked_at: Option<Instant>,
+    /// The error that is in the log already.
+    logged_error: Option<String>,
 }
 
-/// What the directory says of a file: another one in its place differs, too.
+/// The metadata that tell whether a file has changed or was replaced by another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     length: u64,
@@ -68,18 +72,24 @@ impl Stamp {
         }
     }
 
-    /// A time in the future is no answer.
+    /// Whether the file was written long enough ago. Of a time in the future nothing is known.
     fn has_settled(&self, now: SystemTime) -> bool {
         let age = self.modified.and_then(|it| now.duration_since(it).ok());
-        age.is_some_and(|age| age > SETTLES_IN)
+        age.is_some_and(|age| age > SETTLE_TIME)
     }
 }
 
 impl Htpasswd {
     pub(crate) fn open(path: PathBuf) -> Result<Self, UsersError> {
         let (table, stamp) = read(&path)?;
-        warn_of_cheap(&path, &table);
-        let last = Last { table: Arc::new(table), revision: 0, stamp, looked: None, said: None };
+        warn_of_cheap_hashes(&path, &table);
+        let last = Last {
+            table: Arc::new(table),
+            revision: 0,
+            stamp,
+            checked_at: None,
+            logged_error: None,
+        };
         Ok(Self { path, last: Mutex::new(last), reading: Mutex::default() })
     }
 
@@ -87,24 +97,23 @@ impl Htpasswd {
         &self.path
     }
 
-    /// The users as of now, give or take a second, and how often they have changed. The file is
-    /// looked at beside the worker.
+    /// Returns the users, which may be a second old, and the number of changes so far. The file is
+    /// read off the worker thread.
     pub(crate) async fn current(self: &Arc<Self>, now: Instant) -> (Arc<Table>, u64) {
         let is_due = {
             let mut last = self.lock();
-            let is_due = last
-                .looked
-                .is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK_EVERY);
+            let is_due =
+                last.checked_at.is_none_or(|it| now.saturating_duration_since(it) >= POLL_INTERVAL);
             if is_due {
-                last.looked = Some(now);
+                last.checked_at = Some(now);
             }
             is_due
         };
         if is_due {
             let this = Arc::clone(self);
-            // What it finds it keeps by itself, since who has asked may have hung up.
-            if let Err(error) = web::block(move || this.look()).await {
-                tracing::error!(%error, path = %self.path.display(), "users could not be read");
+            // The result is stored even if the client disconnects and this future is dropped.
+            if let Err(error) = web::block(move || this.reload()).await {
+                tracing::error!(%error, path = %self.path.display(), "htpasswd file could not be checked");
             }
         }
         let last = self.lock();
@@ -112,7 +121,7 @@ impl Htpasswd {
     }
 
     /// Reads the file if it has changed.
-    fn look(&self) {
+    fn reload(&self) {
         let _reading = match self.reading.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -128,43 +137,43 @@ impl Htpasswd {
         match read {
             Ok((table, stamp)) => {
                 last.stamp = stamp;
-                let was_broken = last.said.take().is_some();
+                let was_broken = last.logged_error.take().is_some();
                 if *last.table != table {
-                    warn_of_cheap(&self.path, &table);
-                    tracing::info!(path = %self.path.display(), "users were read again");
+                    warn_of_cheap_hashes(&self.path, &table);
+                    tracing::info!(path = %self.path.display(), "htpasswd file reloaded");
                     last.table = Arc::new(table);
                     last.revision += 1;
                 } else if was_broken {
-                    tracing::info!(path = %self.path.display(), "users can be read again");
+                    tracing::info!(path = %self.path.display(), "htpasswd file can be read again");
                 }
             }
             Err(error) => {
                 last.stamp = None;
                 let text = error.to_string();
-                if last.said.as_ref() != Some(&text) {
-                    tracing::warn!("{text}; the users of before stay until it is mended");
-                    last.said = Some(text);
+                if last.logged_error.as_ref() != Some(&text) {
+                    tracing::warn!("{text}; the previous users stay valid until it is fixed");
+                    last.logged_error = Some(text);
                 }
             }
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Last> {
-        // Nothing in here panics halfway through a change.
+        // No code panics halfway through a change of it.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads a whole file: the users, and by what to know that it has not changed since.
+/// Reads a whole file. Returns the users, and the stamp of the file if it has settled.
 fn read(path: &Path) -> Result<(Table, Option<Stamp>), UsersError> {
-    let place = Place::File(path.to_owned());
-    let cannot = |error| place.io("cannot be read", error);
+    let source = Source::File(path.to_owned());
+    let cannot = |error| source.io("cannot be read", error);
     let before = fs::metadata(path).map_err(cannot)?;
     if !before.is_file() {
-        return Err(place.error(None, "is no file"));
+        return Err(source.error(None, "is not a file"));
     }
     if before.len() > MAX_FILE {
-        return Err(place.error(None, "is longer than 16 MiB; is it the right file?"));
+        return Err(source.error(None, "is longer than 16 MiB; is it the right file?"));
     }
     let mut bytes = Vec::new();
     File::open(path)
@@ -173,19 +182,19 @@ fn read(path: &Path) -> Result<(Table, Option<Stamp>), UsersError> {
     let stamp = Stamp::of(&before);
     let after = fs::metadata(path).map_err(cannot)?;
     if stamp != Stamp::of(&after) || u64::try_from(bytes.len()) != Ok(stamp.length) {
-        return Err(place.error(None, "was written to while it was read; try again"));
+        return Err(source.error(None, "was written to while it was read; try again"));
     }
-    let table = Table::new(&place, &lines(&place, &bytes)?)?;
+    let table = Table::new(&source, &parse_lines(&source, &bytes)?)?;
     Ok((table, Some(stamp).filter(|it| it.has_settled(SystemTime::now()))))
 }
 
-fn warn_of_cheap(path: &Path, table: &Table) {
-    let users = table.cheap();
+fn warn_of_cheap_hashes(path: &Path, table: &Table) {
+    let users = table.count_cheap();
     if users > 0 {
         tracing::warn!(
             path = %path.display(), users,
-            "there are users with bcrypt hashes of a cost below 10, which whoever gets hold of the \
-             file tries many passwords against: re-hash them with `htpasswd -B -C 12`"
+            "users have bcrypt hashes with a cost below 10, so an attacker who steals the file can guess \
+             passwords fast: hash them again with `htpasswd -B -C 12`"
         );
     }
 }
@@ -197,7 +206,7 @@ mod tests {
     const HASH: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 
     #[test]
-    fn a_file_that_was_just_written_is_read_again_whatever_its_directory_says() {
+    fn recently_written_file_is_read_again() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("users");
         fs::write(&path, format!("alice:{HASH}\n")).expect("written");
@@ -216,7 +225,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn another_file_in_its_place_has_another_stamp() {
+    fn replaced_file_has_another_stamp() {
         let directory = tempfile::tempdir().expect("a directory");
         let (one, other) = (directory.path().join("one"), directory.path().join("other"));
         let then = SystemTime::now() - Duration::from_secs(3600);
@@ -232,10 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_file_or_too_long_is_refused() {
+    fn htpasswd_rejects_directory_and_oversized_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let error = |path: &Path| read(path).expect_err("an error").to_string();
-        assert!(error(directory.path()).ends_with(" is no file"));
+        assert!(error(directory.path()).ends_with(" is not a file"));
         let path = directory.path().join("users");
         assert!(error(&path).contains("users cannot be read: "));
         File::create(&path).expect("a file").set_len(MAX_FILE + 1).expect("longer");
@@ -256,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_told_once_and_its_mending_too() {
+    fn broken_file_and_its_repair_are_logged_once() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("users");
         let good = format!("alice:{}\n", HASH.replace("$04$", "$12$"));
@@ -265,51 +274,51 @@ mod tests {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        // While there is but one, other threads' tests decide whether anybody listens.
+        // With a single dispatcher, tests on other threads would decide which levels are enabled.
         let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         tracing::subscriber::with_default(subscriber, || {
             for text in ["bob:$apr1$secret$\n", "bob:secret\n", &good] {
                 fs::write(&path, text).expect("written");
                 for _ in 0..3 {
-                    file.look();
+                    file.reload();
                 }
             }
         });
         let text = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("text");
         assert_eq!(text.lines().count(), 3, "{text}");
-        let stays = "the users of before stay until it is mended";
+        let stays = "the previous users stay valid until it is fixed";
         assert_eq!(text.matches(stays).count(), 2, "{text}");
         assert!(
             text.contains("WARN") && text.contains("line 1: user \"bob\" has an apr1"),
             "{text}"
         );
-        assert!(text.contains("users can be read again"), "{text}");
+        assert!(text.contains("htpasswd file can be read again"), "{text}");
         assert!(!text.contains("secret"), "{text}");
     }
 
-    /// What the kernel makes up while it is read is longer than its directory says.
+    /// The kernel generates this file when it is read, so it is longer than its metadata say.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_file_of_another_length_than_its_directory_says_is_not_believed() {
+    fn file_that_changes_while_it_is_read_is_an_error() {
         let error = read(Path::new("/proc/version")).expect_err("an error").to_string();
         assert_eq!(error, "/proc/version was written to while it was read; try again");
     }
 
     #[test]
-    fn a_stamp_that_is_known_saves_the_reading() {
+    fn unchanged_file_is_not_read_again() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("users");
         fs::write(&path, format!("alice:{HASH}\n")).expect("written");
         let then = SystemTime::now() - Duration::from_secs(3600);
         File::options().write(true).open(&path).expect("open").set_modified(then).expect("set");
         let file = Htpasswd::open(path).expect("users");
-        // Had it read the file, this would not be there any more.
-        file.lock().said = Some("something".to_owned());
-        file.look();
-        assert!(file.lock().said.is_some());
+        // Reading the file would clear it.
+        file.lock().logged_error = Some("something".to_owned());
+        file.reload();
+        assert!(file.lock().logged_error.is_some());
         file.lock().stamp = None;
-        file.look();
-        assert!(file.lock().said.is_none());
+        file.reload();
+        assert!(file.lock().logged_error.is_none());
         assert_eq!(file.lock().revision, 0, "nothing has changed");
     }
 }

@@ -1,4 +1,4 @@
-//! Good credentials are remembered for programs: how long, which, and until what changes.
+//! The cache of valid credentials: what it stores, for how long, and what invalidates it.
 
 use std::{fs, sync::atomic::AtomicBool};
 
@@ -10,7 +10,7 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Counts how often it was asked.
+/// Counts the checks.
 #[derive(Clone, Default)]
 struct Counted {
     asked: Arc<AtomicU64>,
@@ -57,7 +57,7 @@ async fn site_of(users: impl Authenticator, watch: &Watch) -> Site {
     site(&login.clock(watch.system_time()).build().expect("a realm")).await
 }
 
-async fn remembering(users: &Counted, watch: &Watch) -> Site {
+async fn cached(users: &Counted, watch: &Watch) -> Site {
     site_of(CredentialCache::new(users.clone(), MINUTE).clock(watch.instant()), watch).await
 }
 
@@ -67,9 +67,9 @@ async fn status_of(site: &Site, user_id: &str, password: &str) -> u16 {
 }
 
 #[actix_web::test]
-async fn good_credentials_are_asked_about_once_until_the_time_is_over() {
+async fn valid_credentials_are_checked_once_until_they_expire() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let site = remembering(&users, &watch).await;
+    let site = cached(&users, &watch).await;
     for seconds in [0, 1, 59] {
         watch.set(seconds);
         assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
@@ -84,9 +84,9 @@ async fn good_credentials_are_asked_about_once_until_the_time_is_over() {
 }
 
 #[actix_web::test]
-async fn wrong_credentials_are_never_remembered() {
+async fn wrong_credentials_are_never_cached() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let site = remembering(&users, &watch).await;
+    let site = cached(&users, &watch).await;
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     for (user_id, password) in
         [("alice", "x"), ("alice", ""), ("alice", "wonderlan"), ("alicewonderland", "")]
@@ -107,7 +107,7 @@ async fn wrong_credentials_are_never_remembered() {
 }
 
 #[actix_web::test]
-async fn what_has_changed_counts_at_once() {
+async fn changed_revision_invalidates_the_cache_at_once() {
     let (users, watch) = (Counted::default(), Watch::new());
     let throttled = Throttle::new(users.clone());
     let site =
@@ -120,7 +120,7 @@ async fn what_has_changed_counts_at_once() {
 }
 
 #[actix_web::test]
-async fn a_password_changed_in_the_file_counts_within_a_second() {
+async fn password_changed_in_the_file_takes_effect_within_a_second() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("users");
     let wonderland = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
@@ -142,11 +142,11 @@ async fn a_password_changed_in_the_file_counts_within_a_second() {
 }
 
 #[actix_web::test]
-async fn equal_credentials_at_the_same_time_are_checked_once() {
+async fn concurrent_equal_credentials_are_checked_once() {
     let held = Arc::new(Notify::new());
     let users = Counted { held: Some(Arc::clone(&held)), ..Counted::default() };
     let watch = Watch::new();
-    let site = remembering(&users, &watch).await;
+    let site = cached(&users, &watch).await;
     for (password, expected) in [("wonderland", 200), ("x", 401), ("unauthorized", 401)] {
         let mut many: Vec<_> =
             (0..50).map(|_| Box::pin(status_of(&site, "alice", password))).collect();
@@ -164,11 +164,11 @@ async fn equal_credentials_at_the_same_time_are_checked_once() {
 }
 
 #[actix_web::test]
-async fn when_the_one_that_is_checked_gives_up_the_next_goes_on() {
+async fn next_request_takes_over_an_abandoned_check() {
     let held = Arc::new(Notify::new());
     let users = Counted { held: Some(Arc::clone(&held)), ..Counted::default() };
     let watch = Watch::new();
-    let site = remembering(&users, &watch).await;
+    let site = cached(&users, &watch).await;
     let mut first = Box::pin(status_of(&site, "alice", "wonderland"));
     let mut second = Box::pin(status_of(&site, "alice", "wonderland"));
     assert!(begins(&mut first).is_none() && begins(&mut second).is_none());
@@ -181,11 +181,11 @@ async fn when_the_one_that_is_checked_gives_up_the_next_goes_on() {
 }
 
 #[actix_web::test]
-async fn when_the_one_that_is_checked_fails_the_others_ask_by_themselves() {
+async fn failed_check_is_not_shared() {
     let held = Arc::new(Notify::new());
     let users = Counted { held: Some(Arc::clone(&held)), ..Counted::default() };
     let watch = Watch::new();
-    let site = remembering(&users, &watch).await;
+    let site = cached(&users, &watch).await;
     let mut first = Box::pin(status_of(&site, "alice", "wonderland"));
     let mut second = Box::pin(status_of(&site, "alice", "wonderland"));
     assert!(begins(&mut first).is_none() && begins(&mut second).is_none());
@@ -200,11 +200,11 @@ async fn when_the_one_that_is_checked_fails_the_others_ask_by_themselves() {
 }
 
 #[actix_web::test]
-async fn a_change_during_a_check_is_not_answered_by_it() {
+async fn change_during_a_check_is_not_cached_as_its_answer() {
     let held = Arc::new(Notify::new());
     let users = Counted { held: Some(Arc::clone(&held)), ..Counted::default() };
     let watch = Watch::new();
-    let site = remembering(&users, &watch).await;
+    let site = cached(&users, &watch).await;
     let mut before = Box::pin(status_of(&site, "alice", "wonderland"));
     assert!(begins(&mut before).is_none());
     users.revision.store(1, Relaxed);
@@ -222,7 +222,7 @@ async fn a_change_during_a_check_is_not_answered_by_it() {
 }
 
 #[actix_web::test]
-async fn a_login_that_goes_on_is_verified_by_the_users_themselves() {
+async fn reverification_bypasses_the_cache() {
     let (users, watch) = (Counted::default(), Watch::new());
     let users_kept_long = CredentialCache::new(users.clone(), MINUTE * 60).clock(watch.instant());
     let site = site_of(users_kept_long, &watch).await;
@@ -241,7 +241,7 @@ async fn a_login_that_goes_on_is_verified_by_the_users_themselves() {
 }
 
 #[actix_web::test]
-async fn around_a_throttle_it_lets_known_programs_through() {
+async fn cache_around_a_throttle_lets_known_programs_through() {
     let (users, watch) = (Counted::default(), Watch::new());
     let throttle = Throttle::builder(users.clone()).clock(watch.instant());
     let throttle = throttle.per_user_id(1, MINUTE * 60).build().expect("a limit");
@@ -255,7 +255,7 @@ async fn around_a_throttle_it_lets_known_programs_through() {
 }
 
 #[actix_web::test]
-async fn with_no_time_it_remembers_nothing() {
+async fn cache_with_zero_ttl_caches_nothing() {
     let (users, watch) = (Counted::default(), Watch::new());
     let site = site_of(CredentialCache::new(users.clone(), Duration::ZERO), &watch).await;
     for _ in 0..3 {

@@ -44,7 +44,7 @@ impl Guarded {
 }
 
 #[actix_web::test]
-async fn a_change_counts_within_a_second_and_without_a_restart() {
+async fn changed_file_is_reloaded_within_a_second() {
     let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
     assert_eq!(guarded.status_of("alice", "wonderland").await, 200);
     guarded.write(&format!("alice:{STRASSE}\nbob:{WONDERLAND}\n"));
@@ -59,7 +59,7 @@ async fn a_change_counts_within_a_second_and_without_a_restart() {
 }
 
 #[actix_web::test]
-async fn a_file_that_is_replaced_counts_like_one_that_is_changed() {
+async fn replaced_file_is_reloaded() {
     let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
     assert_eq!(guarded.status_of("alice", "wonderland").await, 200);
     let new = guarded.directory.path().join("users.new");
@@ -71,7 +71,7 @@ async fn a_file_that_is_replaced_counts_like_one_that_is_changed() {
 }
 
 #[actix_web::test]
-async fn a_login_ends_at_its_next_verification_when_its_password_was_changed() {
+async fn login_ends_at_reverification_after_a_password_change() {
     for text in [format!("alice:{STRASSE}\n"), format!("bob:{WONDERLAND}\n")] {
         let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
         let logged_in = log_in(&guarded.site).await;
@@ -87,7 +87,7 @@ async fn a_login_ends_at_its_next_verification_when_its_password_was_changed() {
 }
 
 #[actix_web::test]
-async fn while_a_file_is_broken_the_last_good_one_stays() {
+async fn previous_users_stay_valid_while_the_file_is_broken() {
     let good = format!("alice:{WONDERLAND}\n");
     let guarded = Guarded::by(&good).await;
     let path = guarded.path();
@@ -122,7 +122,7 @@ async fn while_a_file_is_broken_the_last_good_one_stays() {
 }
 
 #[test]
-fn a_cheap_hash_is_told_in_the_log_and_a_dear_one_is_not() {
+fn cheap_bcrypt_hash_is_logged_and_an_expensive_one_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("users");
     for (hash, told) in [(WONDERLAND.to_owned(), 1), (WONDERLAND.replace("$04$", "$12$"), 0)] {
@@ -153,7 +153,7 @@ fn apache(arguments: &[&str]) -> bool {
 }
 
 #[actix_web::test]
-async fn a_file_made_by_apaches_htpasswd_is_understood() {
+async fn file_made_by_apache_htpasswd_is_accepted() {
     let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
     let path = guarded.path();
     let path = path.to_str().expect("UTF-8");
@@ -178,7 +178,7 @@ async fn a_file_made_by_apaches_htpasswd_is_understood() {
 }
 
 #[actix_web::test]
-async fn the_file_of_the_example_is_apaches_and_ours() {
+async fn example_file_is_valid_for_apache_and_for_this_crate() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/htpasswd/users.htpasswd");
     let login = BasicLogin::builder("Admin area", Users::htpasswd(path).expect("users"));
     let site = site(&login.build().expect("a realm")).await;
@@ -190,7 +190,7 @@ async fn the_file_of_the_example_is_apaches_and_ours() {
 }
 
 #[actix_web::test]
-async fn what_apaches_htpasswd_makes_of_old_is_refused_with_line_and_cure() {
+async fn htpasswd_rejects_weak_apache_hashes_with_line_and_fix() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("users");
     let text = path.to_str().expect("UTF-8");

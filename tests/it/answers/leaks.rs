@@ -493,7 +493,7 @@ async fn no_log_session_answer_or_debug_holds_a_secret_whatever_is_asked() {
         let (seen, reasons) = driven(case).await;
         assert_eq!(seen.leaks(), [], "{shown}");
         // It would be easy to find nothing where nothing is. (What is read beside the worker is
-        // logged there: `a_broken_file_is_told_once_and_its_mending_too`.)
+        // logged there: `broken_file_and_its_repair_are_logged_once`.)
         let log = seen.all("log");
         for part in [
             "TRACE",
@@ -565,7 +565,7 @@ async fn no_debug_and_no_error_shows_a_secret() {
         note(name, &error);
         note(name, &error.to_string());
     }
-    note("HashLimiter", &HashLimiter::new());
+    note("HashLimiter", &HashLimiter::shared());
     note("TryLater", &TryLater::busy(Duration::from_secs(1)));
     let short = realm().fingerprint_key(PASSWORD).build().expect_err("too short");
     note("ConfigError", &short);

@@ -43,7 +43,7 @@ async fn users_log_in_with_hashes_of_every_kind() {
 }
 
 #[actix_web::test]
-async fn users_log_in_with_passwords_in_the_clear() {
+async fn users_log_in_with_plaintext_passwords() {
     let users = Users::plaintext([("alice", "wonderland"), ("bob", "a:b c")]).expect("users");
     let site = site_of(users).await;
     log_in(&site).await;
@@ -64,12 +64,12 @@ async fn users_log_in_with_passwords_in_the_clear() {
 }
 
 #[actix_web::test]
-async fn users_come_from_the_environment() {
+async fn users_are_read_from_the_environment() {
     const HASHED: &str = "HASHED_USERS_OF_A_TEST";
     const IN_THE_CLEAR: &str = "CLEAR_USERS_OF_A_TEST";
     if env::var_os(HASHED).is_none() {
         // No test may change the environment of the others, so this one runs again in its own.
-        let this = "answers::passwords::users_come_from_the_environment";
+        let this = "answers::passwords::users_are_read_from_the_environment";
         let output = Command::new(env::current_exe().expect("this program"))
             .args(["--exact", this])
             .env(HASHED, format!("ann:{SCRYPT}\nalice:{BCRYPT}\n"))
@@ -93,7 +93,7 @@ async fn users_come_from_the_environment() {
 }
 
 #[actix_web::test]
-async fn an_unknown_user_gets_the_same_answer_as_a_wrong_password() {
+async fn unknown_user_gets_the_same_response_as_a_wrong_password() {
     for users in [
         Users::hashed([("alice", BCRYPT), ("ben", SCRYPT)]).expect("users"),
         Users::plaintext([("alice", "wonderland")]).expect("users"),
@@ -119,7 +119,7 @@ async fn an_unknown_user_gets_the_same_answer_as_a_wrong_password() {
 }
 
 #[actix_web::test]
-async fn an_absurd_password_is_wrong_for_everybody() {
+async fn overlong_password_is_wrong_for_every_user() {
     let long = "x".repeat(1025);
     let site = site_of(Users::hashed([("alice", BCRYPT)]).expect("users")).await;
     assert_eq!(status_of(&site, "alice", &long).await, 401);
@@ -127,7 +127,7 @@ async fn an_absurd_password_is_wrong_for_everybody() {
 }
 
 #[actix_web::test]
-async fn a_password_that_bcrypt_would_cut_off_lets_nobody_in() {
+async fn password_that_bcrypt_truncates_is_rejected() {
     let of_seventy_two_sevens = "$2y$04$CAPyMgcZsUnFL3jJ8t7xo.KTzD.yg/2O.rtQGyBA76IUcSObDNa/y";
     let site = site_of(Users::hashed([("alice", of_seventy_two_sevens)]).expect("users")).await;
     assert_eq!(status_of(&site, "alice", &"7".repeat(72)).await, 200);
@@ -135,12 +135,13 @@ async fn a_password_that_bcrypt_would_cut_off_lets_nobody_in() {
 }
 
 #[actix_web::test]
-async fn a_full_pool_is_no_refusal_and_changes_no_login() {
-    let pool = HashLimiter::new().threads(1).waiting(0).wait(Duration::from_secs(7));
-    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(pool);
+async fn full_hash_limiter_refuses_nobody_and_changes_no_login() {
+    let limiter = HashLimiter::builder().concurrency(1).queue_limit(0);
+    let limiter = limiter.queue_timeout(Duration::from_secs(7)).build().expect("a limiter");
+    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(limiter);
     let site = site_of(users).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
-    // It takes the thread at once, and for a long while.
+    // It takes the only permit at once, and for a long time.
     let mut first = Box::pin(ask(&site, program("/admin/").insert_header(alice())));
     assert!(begins(&mut first).is_none());
     let typed = page("/admin/").cookie(in_dialog.clone()).insert_header(alice());
@@ -158,10 +159,10 @@ async fn a_full_pool_is_no_refusal_and_changes_no_login() {
 }
 
 #[actix_web::test]
-async fn a_login_that_goes_on_is_verified_while_the_pool_is_full_of_others() {
+async fn existing_login_is_reverified_while_the_hash_limiter_is_full() {
     let watch = Watch::new();
-    let pool = HashLimiter::new().threads(1).waiting(0);
-    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(pool);
+    let limiter = HashLimiter::builder().concurrency(1).queue_limit(0).build().expect("a limiter");
+    let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(limiter);
     let login = BasicLogin::builder("Admin area", users).clock(watch.system_time());
     let site = site(&login.build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
@@ -186,7 +187,7 @@ async fn later(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> 
 }
 
 #[actix_web::test]
-async fn try_later_comes_in_the_format_that_is_accepted() {
+async fn try_later_is_sent_in_the_accepted_format() {
     let site = site_of(later).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     for (user_id, status, title) in [("busy", 503, "Too busy"), ("many", 429, "Too many attempts")]
@@ -212,7 +213,7 @@ async fn try_later_comes_in_the_format_that_is_accepted() {
 }
 
 #[actix_web::test]
-async fn an_application_words_try_later_itself() {
+async fn application_can_respond_to_try_later_itself() {
     let login = BasicLogin::builder("Admin area", later).respond_with(|_, notice| {
         let words = format!("{:?} {:?}", notice.reason(), notice.retry_after());
         actix_web::HttpResponse::Ok().insert_header(("Retry-After", "0")).body(words)
@@ -226,12 +227,12 @@ async fn an_application_words_try_later_itself() {
 }
 
 #[actix_web::test]
-async fn a_stored_hash_that_cannot_be_used_is_told_in_the_log_and_lets_nobody_in() {
+async fn unusable_stored_hash_is_logged_and_accepts_no_password() {
     let (log, guard) = Log::listen();
-    let pool = HashLimiter::new();
+    let limiter = HashLimiter::builder().build().expect("a limiter");
     for stored in ["$apr1$7RmEoxDb$UAKt.lg62KzpFVv9.Aj0g.", "wonderland", ""] {
-        assert!(!pool.verify(Some(stored), "wonderland").await.expect("an answer"), "{stored}");
-        assert!(!pool.reverify(Some(stored), stored).await.expect("an answer"), "{stored}");
+        assert!(!limiter.verify(Some(stored), "wonderland").await.expect("an answer"), "{stored}");
+        assert!(!limiter.reverify(Some(stored), stored).await.expect("an answer"), "{stored}");
     }
     drop(guard);
     assert_eq!(log.count("nobody can log in with it"), 6, "{}", log.text());

@@ -186,10 +186,10 @@ fn what_needs_a_runtime_panics_without_one() {
         let message = message.expect("a text");
         assert!(message.contains("there is no reactor running"), "{message}");
     }
-    let pool = HashLimiter::new();
-    panics(pool.hash("wonderland"));
-    panics(pool.verify(None, "wonderland"));
-    panics(pool.reverify(None, "wonderland"));
+    let limiter = HashLimiter::shared();
+    panics(limiter.hash("wonderland"));
+    panics(limiter.verify(None, "wonderland"));
+    panics(limiter.reverify(None, "wonderland"));
     panics(RedisRevocationStore::new("redis://127.0.0.1:1"));
 }
 

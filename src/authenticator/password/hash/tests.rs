@@ -33,7 +33,7 @@ fn read(text: &str) -> PasswordHash {
 }
 
 #[test]
-fn what_others_have_hashed_is_known_again() {
+fn hashes_of_other_implementations_verify() {
     for (password, text) in KNOWN {
         let hash = read(text);
         assert!(hash.is_of(password), "{text}");
@@ -48,7 +48,7 @@ fn what_others_have_hashed_is_known_again() {
 }
 
 #[test]
-fn a_new_hash_is_of_its_password_and_has_a_salt_of_its_own() {
+fn new_hash_verifies_and_has_a_random_salt() {
     let made = PasswordHash::make("wonderland").expect("a hash");
     assert!(made.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{made}");
     let hash = read(&made);
@@ -58,7 +58,7 @@ fn a_new_hash_is_of_its_password_and_has_a_salt_of_its_own() {
 }
 
 #[test]
-fn a_password_that_bcrypt_would_cut_off_is_wrong() {
+fn bcrypt_rejects_passwords_longer_than_72_bytes() {
     let seventy_two = "7".repeat(72);
     let hash = read("$2y$04$CAPyMgcZsUnFL3jJ8t7xo.KTzD.yg/2O.rtQGyBA76IUcSObDNa/y");
     assert!(hash.is_of(&seventy_two));
@@ -68,7 +68,7 @@ fn a_password_that_bcrypt_would_cut_off_is_wrong() {
 }
 
 #[test]
-fn what_is_weak_of_old_is_refused_by_name() {
+fn weak_hashes_are_rejected_by_name() {
     for (text, name) in [
         ("$apr1$7RmEoxDb$UAKt.lg62KzpFVv9.Aj0g.", "an apr1 (MD5) hash"),
         ("{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=", "a SHA-1 hash without salt"),
@@ -90,7 +90,7 @@ fn what_is_weak_of_old_is_refused_by_name() {
 }
 
 #[test]
-fn what_would_take_all_memory_or_all_day_is_refused() {
+fn too_expensive_hashes_are_rejected() {
     let salt_and_hash = "c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
     for parameters in [
         "$argon2id$v=19$m=104857600,t=1,p=1", // 100 GiB
@@ -120,7 +120,7 @@ fn what_would_take_all_memory_or_all_day_is_refused() {
 }
 
 #[test]
-fn the_costs_at_the_limits_are_accepted() {
+fn costs_at_the_limits_are_accepted() {
     let salt_and_hash = "c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
     for parameters in [
         "$argon2id$v=19$m=1048576,t=8,p=4",
@@ -134,7 +134,7 @@ fn the_costs_at_the_limits_are_accepted() {
 }
 
 #[test]
-fn what_is_malformed_is_refused_and_not_shown() {
+fn malformed_hash_is_rejected_and_not_shown() {
     let bcrypt = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
     for text in [
         &bcrypt[..59],
@@ -170,7 +170,7 @@ fn what_is_malformed_is_refused_and_not_shown() {
     assert_eq!(format!("{:?}", read(bcrypt)), "PasswordHash(..)");
 }
 
-/// What a login computes, and which of it can say yes.
+/// The kinds that a login computes, and how many of the hashes can match.
 fn steps(kinds: &[Kind], own: Option<&PasswordHash>) -> (Vec<Kind>, usize) {
     let Plan(steps) = Plan::new(kinds, own);
     let own = steps.iter().filter(|(_, is_own)| *is_own).count();
@@ -178,7 +178,7 @@ fn steps(kinds: &[Kind], own: Option<&PasswordHash>) -> (Vec<Kind>, usize) {
 }
 
 #[test]
-fn every_login_computes_the_same_whoever_comes() {
+fn every_login_computes_the_same_kinds_of_hashes() {
     let hashes: Vec<_> = KNOWN.iter().map(|(_, text)| read(text)).collect();
     let mut kinds: Vec<_> = hashes.iter().map(|it| it.kind).collect();
     kinds.sort_unstable();
@@ -191,7 +191,7 @@ fn every_login_computes_the_same_whoever_comes() {
 }
 
 #[test]
-fn a_plan_agrees_with_its_own_users_password_alone() {
+fn plan_accepts_only_its_own_users_password() {
     let (alice, bob) = (read(KNOWN[0].1), read(KNOWN[6].1));
     let kinds = [alice.kind, bob.kind];
     assert!(Plan::new(&kinds, Some(&alice)).agrees("wonderland"));
@@ -202,7 +202,7 @@ fn a_plan_agrees_with_its_own_users_password_alone() {
 }
 
 #[test]
-fn a_dummy_is_computed_like_a_real_hash_and_is_nobodys() {
+fn dummy_hash_is_computed_and_matches_no_password() {
     for (password, text) in KNOWN {
         let dummy = read(text).kind.dummy();
         assert!(dummy.kind.compute(password, &dummy.salt).is_some(), "{text}");
@@ -212,7 +212,7 @@ fn a_dummy_is_computed_like_a_real_hash_and_is_nobodys() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_without_panic(
+    fn parsing_any_text_does_not_panic(
         head in prop_oneof![
             Just("$2y$"), Just("$argon2id$v=19$"), Just("$scrypt$"), Just("$pbkdf2-sha256$"), Just("")
         ],
@@ -222,7 +222,7 @@ proptest! {
     }
 
     #[test]
-    fn any_parameters_are_read_without_panic(a in any::<u32>(), b in any::<u32>(), c in any::<u32>()) {
+    fn parsing_any_parameters_does_not_panic(a in any::<u32>(), b in any::<u32>(), c in any::<u32>()) {
         let rest = "c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
         let _ = PasswordHash::read(&format!("$argon2id$v=19$m={a},t={b},p={c}${rest}"));
         let _ = PasswordHash::read(&format!("$scrypt$ln={},r={b},p={c}${rest}", a % 70));

@@ -1,13 +1,14 @@
 use std::error::Error as _;
 
 use super::*;
+use crate::Users;
 
 const HASH: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 const APR1: &str = "$apr1$7RmEoxDb$UAKt.lg62KzpFVv9.Aj0g.";
 
 fn file(text: impl AsRef<[u8]>) -> Result<Table, UsersError> {
-    let place = Place::File("users.htpasswd".into());
-    Table::new(&place, &lines(&place, text.as_ref())?)
+    let source = Source::File("users.htpasswd".into());
+    Table::new(&source, &parse_lines(&source, text.as_ref())?)
 }
 
 #[track_caller]
@@ -19,7 +20,7 @@ fn refuses(text: impl AsRef<[u8]>, expected: &str) {
 }
 
 #[test]
-fn a_file_is_read_line_by_line() {
+fn file_is_parsed_line_by_line() {
     let text = format!("\u{feff}# users\r\n\r\nalice:{HASH}\r\n  \n#bob:{HASH}\nbøb smith:{HASH}");
     let table = file(text).expect("users");
     let mut users: Vec<_> = table.users.keys().map(String::as_str).collect();
@@ -32,42 +33,42 @@ fn a_file_is_read_line_by_line() {
 }
 
 #[test]
-fn what_is_wrong_with_a_file_is_told_with_line_and_cure() {
-    let cure = "re-hash the password with: htpasswd -B -C 12 users.htpasswd";
+fn errors_name_the_line_and_the_fix() {
+    let fix_hint = "re-hash the password with: htpasswd -B -C 12 users.htpasswd";
     refuses("", " holds no user, so nobody could log in");
     refuses("# nobody\n\n", " holds no user, so nobody could log in");
     refuses(
         format!("alice:{HASH}\nbob:{APR1}\n"),
         &format!(
-            ", line 2: user \"bob\" has an apr1 (MD5) hash, which is not accepted; {cure} bob"
+            ", line 2: user \"bob\" has an apr1 (MD5) hash, which is not accepted; {fix_hint} bob"
         ),
     );
     refuses(
         format!("bob's:{APR1}\n"),
         &format!(
             ", line 1: user \"bob's\" has an apr1 (MD5) hash, which is not accepted; \
-             {cure} 'bob'\\''s'"
+             {fix_hint} 'bob'\\''s'"
         ),
     );
     refuses(
         "bob:wonderland\n",
         &format!(
             ", line 1: user \"bob\" has neither a PHC string (argon2id, scrypt, pbkdf2) nor a \
-             bcrypt hash; {cure} bob"
+             bcrypt hash; {fix_hint} bob"
         ),
     );
     refuses(
         format!("bob:{}\n", &HASH[..40]),
         &format!(
             ", line 1: user \"bob\" has a bcrypt hash that is cut off or has something wrong in \
-             it; {cure} bob"
+             it; {fix_hint} bob"
         ),
     );
     refuses(
         "bob:$argon2id$v=19$m=104857600,t=1,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f\n",
         &format!(
             ", line 1: user \"bob\" has a hash that costs too much: Argon2id takes at most 1 GiB \
-             of memory (m=1048576) here; {cure} bob"
+             of memory (m=1048576) here; {fix_hint} bob"
         ),
     );
     refuses(
@@ -90,15 +91,15 @@ fn what_is_wrong_with_a_file_is_told_with_line_and_cure() {
 }
 
 #[test]
-fn a_byte_order_mark_between_joined_files_is_told_and_no_part_of_a_user_id() {
-    let told =
+fn byte_order_mark_between_joined_files_is_an_error() {
+    let expected =
         ", line 2: begins with a byte order mark, as at the start of another file; remove it";
-    refuses(format!("\u{feff}alice:{HASH}\n\u{feff}bob:{HASH}\n"), told);
-    refuses(format!("alice:{HASH}\n\u{feff}# users\nbob:{HASH}\n"), told);
+    refuses(format!("\u{feff}alice:{HASH}\n\u{feff}bob:{HASH}\n"), expected);
+    refuses(format!("alice:{HASH}\n\u{feff}# users\nbob:{HASH}\n"), expected);
 }
 
 #[test]
-fn every_login_costs_one_hash_of_each_kind_so_there_are_eight_kinds_at_most() {
+fn ninth_kind_of_hash_is_an_error() {
     let user = |rounds: usize| {
         let hash = "c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f/5U52iv1cDc";
         format!("user{rounds}:$pbkdf2-sha256$i={rounds}${hash}\n")
@@ -112,13 +113,13 @@ fn every_login_costs_one_hash_of_each_kind_so_there_are_eight_kinds_at_most() {
 }
 
 #[test]
-fn a_cheap_bcrypt_hash_is_counted() {
+fn cheap_bcrypt_hashes_are_counted() {
     let table = file(format!("alice:{HASH}\nbob:{}\n", HASH.replace("$04$", "$10$")));
-    assert_eq!(table.expect("users").cheap(), 1);
+    assert_eq!(table.expect("users").count_cheap(), 1);
 }
 
 #[test]
-fn users_in_the_code_are_checked_like_those_of_a_file() {
+fn list_in_code_is_checked_like_a_file() {
     let hashed = |user: &str, hash: &str| Users::hashed([("zoe", HASH), (user, hash)]);
     assert!(hashed("alice", HASH).is_ok());
     for (user, hash, expected) in [
@@ -133,7 +134,7 @@ fn users_in_the_code_are_checked_like_those_of_a_file() {
 }
 
 #[test]
-fn passwords_in_the_clear_are_checked_for_slips() {
+fn plaintext_passwords_are_checked_for_mistakes() {
     let error = |password: &str| {
         let users = Users::plaintext([("alice", password)]);
         users.expect_err("an error").to_string()
@@ -152,9 +153,9 @@ fn passwords_in_the_clear_are_checked_for_slips() {
 }
 
 #[test]
-fn no_error_shows_a_password_or_a_hash() {
+fn errors_and_debug_show_no_password_and_no_hash() {
     let secret = "wonderland";
-    let place = Place::Variable("USERS".to_owned());
+    let source = Source::Variable("USERS".to_owned());
     let mut errors = vec![
         file(secret).expect_err("no colon"),
         file(format!("bob:{secret}")).expect_err("no hash"),
@@ -163,7 +164,7 @@ fn no_error_shows_a_password_or_a_hash() {
         Users::hashed([("bob", secret)]).expect_err("no hash"),
         Users::plaintext([("bob", secret), ("bob", secret)]).expect_err("twice"),
     ];
-    errors.extend(Plaintext::new(&place, &pairs([("bob", HASH)])).err());
+    errors.extend(Plaintext::new(&source, &pairs([("bob", HASH)])).err());
     assert_eq!(errors.len(), 7);
     for error in errors {
         let shown = format!("{error} {error:?}");

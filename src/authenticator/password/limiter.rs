@@ -1,0 +1,324 @@
+//! Computes hashes on blocking threads, a bounded number at a time.
+
+use std::{
+    fmt,
+    num::NonZero,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use actix_web::{Error, error::ErrorBadRequest, web};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::{
+    authenticator::{
+        CheckKind,
+        password::hash::{Kind, MAX_KINDS, MAX_PASSWORD, PasswordHash, Plan},
+    },
+    retry_later::TryLater,
+};
+
+/// Hashes passwords off the worker threads, and limits how many hashes are computed at the same
+/// time.
+///
+/// Hashes are computed on the runtime's blocking threads, so workers serve other requests meanwhile.
+/// When the limit is reached, further logins wait in a queue, first come, first served. If the queue
+/// is full, or a login has waited too long, the answer is 503 with `Retry-After`
+/// ([`TryLater::busy`](crate::TryLater::busy)). One more hash at a time is reserved for the
+/// reverification of existing logins, so a flood of new logins does not end them.
+///
+/// [`Users`](crate::Users) uses the [shared](Self::shared) limiter. An authenticator of your own that
+/// stores hashes elsewhere calls [`verify`](Self::verify):
+///
+/// ```
+/// use actix_basic_logout::HashLimiter;
+///
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), actix_web::Error> {
+/// let hashes = HashLimiter::shared();
+/// // When the user chooses a password:
+/// let stored = hashes.hash("wonderland").await?;
+/// // At each login:
+/// assert!(hashes.verify(Some(&stored), "wonderland").await?);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Clones share the limit and the queue.
+#[derive(Clone)]
+pub struct HashLimiter {
+    config: Config,
+    permits: Arc<Permits>,
+}
+
+/// The options.
+#[derive(Clone, Copy)]
+pub(crate) struct Config {
+    pub(crate) concurrency: usize,
+    pub(crate) queue_limit: usize,
+    pub(crate) queue_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Self {
+            concurrency: cores.saturating_sub(1).max(1),
+            queue_limit: 1000,
+            queue_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    pub(crate) fn fmt_as(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("concurrency", &self.concurrency)
+            .field("queue_limit", &self.queue_limit)
+            .field("queue_timeout", &self.queue_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Permits {
+    /// For each hash that may be computed at the same time.
+    hashing: Arc<Semaphore>,
+    /// For the one more that is reserved for existing logins.
+    reverifying: Arc<Semaphore>,
+    /// For each place in the queue.
+    queue: Semaphore,
+    /// The kinds of hashes that [`HashLimiter::verify`] has met.
+    kinds: Mutex<Vec<Kind>>,
+}
+
+impl HashLimiter {
+    /// Returns the limiter that the whole process shares, with the defaults of
+    /// [`builder`](Self::builder).
+    ///
+    /// Each hash that is computed at the same time takes a blocking thread and, with Argon2id as
+    /// [`hash`](Self::hash) makes it, 19 MiB.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashLimiter;
+    ///
+    /// let shared = format!("{:?}", HashLimiter::shared());
+    /// assert!(shared.contains("queue_limit: 1000, queue_timeout: 10s"), "{shared}");
+    /// ```
+    #[must_use]
+    pub fn shared() -> Self {
+        static SHARED: LazyLock<HashLimiter> =
+            LazyLock::new(|| HashLimiter::from_config(Config::default()));
+        SHARED.clone()
+    }
+
+    pub(crate) fn from_config(config: Config) -> Self {
+        let permits = |number: usize| Semaphore::new(number.min(Semaphore::MAX_PERMITS));
+        let permits = Permits {
+            hashing: Arc::new(permits(config.concurrency)),
+            reverifying: Arc::new(permits(1)),
+            queue: permits(config.queue_limit),
+            kinds: Mutex::new(vec![Kind::NEW]),
+        };
+        Self { config, permits: Arc::new(permits) }
+    }
+
+    /// Returns whether this is the password of a stored hash, which is a PHC string or a bcrypt
+    /// hash. Pass `None` if there is no such user: it takes the same time, against user enumeration.
+    ///
+    /// Each call computes one hash of each kind (algorithm and parameters) that this limiter has
+    /// met, and one of the kind that [`hash`](Self::hash) makes. So the time does not tell which
+    /// users exist. A kind that it meets for the first time counts from then on. From the ninth kind
+    /// on, a kind adds to the time of its own users only.
+    ///
+    /// A password of more than 1024 bytes is wrong and is not hashed. With bcrypt, which ignores all
+    /// bytes after the first 72, a password of more than 72 bytes is wrong. A stored hash that cannot
+    /// be used is logged at level `error`, and every password is wrong for it.
+    ///
+    /// # Errors
+    ///
+    /// [`TryLater`] if the queue is full or the queue timeout has passed.
+    ///
+    /// # Panics
+    ///
+    /// If the future is polled outside a Tokio runtime. actix-web provides one.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashLimiter;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let hashes = HashLimiter::shared();
+    /// let stored = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+    /// assert!(hashes.verify(Some(stored), "wonderland").await?);
+    /// assert!(!hashes.verify(Some(stored), "looking-glass").await?);
+    /// // There is no such user.
+    /// assert!(!hashes.verify(None, "wonderland").await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn verify(&self, hash: Option<&str>, password: &str) -> Result<bool, Error> {
+        self.verify_for(CheckKind::Login, hash, password).await
+    }
+
+    /// Does the same as [`verify`](Self::verify) for an existing login, which does not wait behind
+    /// new ones. Call it in [`Authenticator::reverify`](crate::Authenticator::reverify).
+    ///
+    /// # Errors
+    ///
+    /// As for [`verify`](Self::verify), though the queue is never full for it.
+    ///
+    /// # Panics
+    ///
+    /// If the future is polled outside a Tokio runtime. actix-web provides one.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashLimiter;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let hashes = HashLimiter::builder().concurrency(1).queue_limit(0).build()?;
+    /// let stored = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
+    /// let (login, another, existing) = tokio::join!(
+    ///     hashes.verify(Some(stored), "wonderland"),
+    ///     hashes.verify(Some(stored), "wonderland"),
+    ///     hashes.reverify(Some(stored), "wonderland"),
+    /// );
+    /// assert!(login? && another.is_err() && existing?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reverify(&self, hash: Option<&str>, password: &str) -> Result<bool, Error> {
+        self.verify_for(CheckKind::Reverify, hash, password).await
+    }
+
+    async fn verify_for(
+        &self,
+        kind: CheckKind,
+        hash: Option<&str>,
+        password: &str,
+    ) -> Result<bool, Error> {
+        let own = hash.and_then(|hash| match PasswordHash::read(hash) {
+            Ok(own) => Some(own),
+            Err(bad) => {
+                tracing::error!("a stored password is {bad}; nobody can log in with it");
+                None
+            }
+        });
+        let plan = Plan::new(&self.kinds_with(own.as_ref()), own.as_ref());
+        self.agrees(kind, plan, password).await
+    }
+
+    fn kinds_with(&self, own: Option<&PasswordHash>) -> Vec<Kind> {
+        let mut met = self.permits.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = met.clone();
+        if let Some(own) = own
+            && !kinds.contains(&own.kind)
+        {
+            kinds.push(own.kind);
+            if kinds.len() <= MAX_KINDS {
+                met.clone_from(&kinds);
+            }
+        }
+        kinds
+    }
+
+    /// Hashes a new password with a random salt, and returns a PHC string to store.
+    ///
+    /// The algorithm is Argon2id (RFC 9106) with 19 MiB, two passes and one lane, the first choice of
+    /// the OWASP Password Storage Cheat Sheet.
+    ///
+    /// # Errors
+    ///
+    /// An error with status 400 if the password is longer than 1024 bytes. [`TryLater`] if the queue
+    /// is full or the queue timeout has passed.
+    ///
+    /// # Panics
+    ///
+    /// If the future is polled outside a Tokio runtime. actix-web provides one.
+    ///
+    /// ```
+    /// use actix_basic_logout::HashLimiter;
+    ///
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), actix_web::Error> {
+    /// let stored = HashLimiter::shared().hash("wonderland").await?;
+    /// assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    ///
+    /// let error = HashLimiter::shared().hash(&"x".repeat(2000)).await.unwrap_err();
+    /// assert_eq!(error.to_string(), "a password has at most 1024 bytes");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn hash(&self, password: &str) -> Result<String, Error> {
+        if password.len() > MAX_PASSWORD {
+            return Err(ErrorBadRequest(format!("a password has at most {MAX_PASSWORD} bytes")));
+        }
+        let password = password.to_owned();
+        let made = self.run(CheckKind::Login, move || PasswordHash::make(&password)).await?;
+        Ok(made.ok_or_else(|| self.busy())?)
+    }
+
+    /// Returns whether the plan's hash is of this password.
+    pub(crate) async fn agrees(
+        &self,
+        kind: CheckKind,
+        plan: Plan,
+        password: &str,
+    ) -> Result<bool, Error> {
+        if password.len() > MAX_PASSWORD {
+            return Ok(false);
+        }
+        let password = password.to_owned();
+        Ok(self.run(kind, move || plan.agrees(&password)).await?)
+    }
+
+    fn busy(&self) -> TryLater {
+        TryLater::busy(self.config.queue_timeout)
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        kind: CheckKind,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, TryLater> {
+        let permit = self.permit(kind).await.ok_or_else(|| {
+            tracing::warn!("password not checked: the hash limiter is full");
+            self.busy()
+        })?;
+        // The work holds the permit: when the client disconnects, the hash is computed to its end.
+        let done = web::block(move || {
+            let done = work();
+            drop(permit);
+            done
+        });
+        done.await.map_err(|error| {
+            tracing::error!(%error, "hashing a password failed");
+            self.busy()
+        })
+    }
+
+    async fn permit(&self, kind: CheckKind) -> Option<OwnedSemaphorePermit> {
+        let hashing = &self.permits.hashing;
+        if let Ok(permit) = Arc::clone(hashing).try_acquire_owned() {
+            return Some(permit);
+        }
+        let (_place, next) = match kind {
+            CheckKind::Login => (Some(self.permits.queue.try_acquire().ok()?), hashing),
+            CheckKind::Reverify => (None, &self.permits.reverifying),
+        };
+        timeout(self.config.queue_timeout, Arc::clone(next).acquire_owned()).await.ok()?.ok()
+    }
+}
+
+impl fmt::Debug for HashLimiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.config.fmt_as("HashLimiter", f)
+    }
+}
+
+#[cfg(test)]
+mod tests;
