@@ -243,7 +243,7 @@ pub use crate::middleware::BasicLoginService;
 pub use crate::revocation::redis::RedisRevocationStore;
 pub use crate::{
     authenticator::Authenticator,
-    builder::{BasicLoginBuilder, ConfigError},
+    builder::{BasicLoginBuilder, error::ConfigError},
     config::{BasicLogin, LogoutScope},
     decision::logout::LogoutResponse,
     logout::{Logout, script::LOGOUT_SCRIPT_HASH},
