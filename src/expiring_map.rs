@@ -4,7 +4,7 @@
 //! `u64`). Uses nothing of this crate.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeSet, HashMap},
     fmt,
     hash::Hash,
 };
@@ -12,28 +12,22 @@ use std::{
 /// Maps keys to values until they expire.
 ///
 /// It holds `capacity` entries at most. One more evicts the entry that expires soonest; of those
-/// that expire at the same time, the one that was inserted first.
+/// that expire at the same time, the one with the least key.
 pub(crate) struct ExpiringMap<K, V, T> {
     capacity: usize,
-    entries: HashMap<K, Entry<V, T>>,
-    /// The keys, soonest expiry first. The number tells entries with the same expiry apart.
-    by_expiry: BTreeMap<(T, u64), K>,
-    next_number: u64,
-}
-
-struct Entry<V, T> {
-    value: V,
-    expires_at: T,
-    number: u64,
+    /// The values, and when they expire.
+    entries: HashMap<K, (V, T)>,
+    /// The keys, soonest expiry first.
+    by_expiry: BTreeSet<(T, K)>,
 }
 
 impl<K, V, T> ExpiringMap<K, V, T>
 where
-    K: Clone + Eq + Hash,
+    K: Copy + Eq + Hash + Ord,
     T: Copy + Ord,
 {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { capacity, entries: HashMap::new(), by_expiry: BTreeMap::new(), next_number: 0 }
+        Self { capacity, entries: HashMap::new(), by_expiry: BTreeSet::new() }
     }
 
     /// Inserts a value that expires at `expires_at`, in place of the key's previous value.
@@ -42,13 +36,10 @@ where
     /// evicted that had not expired. A value that has expired already is not stored.
     pub(crate) fn insert(&mut self, key: K, value: V, expires_at: T, now: T) -> bool {
         self.purge(now);
-        let number = self.next_number;
-        self.next_number += 1;
-        let entry = Entry { value, expires_at, number };
-        if let Some(old) = self.entries.insert(key.clone(), entry) {
-            self.by_expiry.remove(&(old.expires_at, old.number));
+        if let Some((_, old_expiry)) = self.entries.insert(key, (value, expires_at)) {
+            self.by_expiry.remove(&(old_expiry, key));
         }
-        self.by_expiry.insert((expires_at, number), key);
+        self.by_expiry.insert((expires_at, key));
         if expires_at <= now {
             self.purge(now);
         }
@@ -61,26 +52,26 @@ where
 
     /// The key's value, if it has not expired.
     pub(crate) fn get(&self, key: &K, now: T) -> Option<&V> {
-        self.entries.get(key).filter(|it| now < it.expires_at).map(|it| &it.value)
+        self.entries.get(key).filter(|(_, expires_at)| now < *expires_at).map(|(value, _)| value)
     }
 
     /// When the key's value expires. It may have expired and not been removed yet.
     #[cfg(any(test, feature = "throttle"))]
     pub(crate) fn expiry(&self, key: &K) -> Option<T> {
-        self.entries.get(key).map(|it| it.expires_at)
+        self.entries.get(key).map(|(_, expires_at)| *expires_at)
     }
 
     /// Removes the key and returns its value, even if it has expired.
     #[cfg(any(test, feature = "cache"))]
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let entry = self.entries.remove(key)?;
-        self.by_expiry.remove(&(entry.expires_at, entry.number));
-        Some(entry.value)
+        let (value, expires_at) = self.entries.remove(key)?;
+        self.by_expiry.remove(&(expires_at, *key));
+        Some(value)
     }
 
     /// Removes all entries that have expired.
     pub(crate) fn purge(&mut self, now: T) {
-        while self.by_expiry.first_key_value().is_some_and(|((at, _), _)| *at <= now) {
+        while self.by_expiry.first().is_some_and(|(expires_at, _)| *expires_at <= now) {
             self.remove_soonest();
         }
     }
@@ -138,16 +129,16 @@ mod tests {
     }
 
     #[test]
-    fn full_map_evicts_what_expires_soonest_then_what_is_oldest() {
+    fn full_map_evicts_what_expires_soonest_then_the_least_key() {
         let mut map = ExpiringMap::new(2);
         assert!(!map.insert("late", 0, 20, 0));
-        assert!(!map.insert("z", 0, 10, 0));
-        assert!(map.insert("a", 0, 10, 0));
-        assert_eq!(map.get(&"z", 0), None);
+        assert!(!map.insert("a", 0, 10, 0));
+        assert!(map.insert("z", 0, 10, 0));
+        assert_eq!(map.get(&"a", 0), None);
         assert!(map.insert("soon", 0, 5, 0), "the new entry itself");
         assert_eq!(map.get(&"soon", 0), None);
-        assert!(!map.insert("a", 1, 15, 0), "a key that is there takes no room");
-        assert_eq!((map.len(), map.get(&"late", 0), map.get(&"a", 0)), (2, Some(&0), Some(&1)));
+        assert!(!map.insert("z", 1, 15, 0), "a key that is there takes no room");
+        assert_eq!((map.len(), map.get(&"late", 0), map.get(&"z", 0)), (2, Some(&0), Some(&1)));
     }
 
     #[test]
@@ -194,7 +185,7 @@ mod tests {
     }
 
     proptest! {
-        /// The model is a list of `(key, value, expires_at)`, in the order of insertion.
+        /// The model is a list of `(key, value, expires_at)`.
         #[test]
         fn map_behaves_like_a_list(
             capacity in 0usize..5,
@@ -212,9 +203,8 @@ mod tests {
                         }
                         let evicts = model.len() > capacity;
                         if evicts {
-                            let soonest = model.iter().map(|(_, _, at)| *at).min();
-                            let index = model.iter().position(|(_, _, at)| Some(*at) == soonest);
-                            model.remove(index.expect("there is one"));
+                            model.sort_unstable_by_key(|(key, _, at)| (*at, *key));
+                            model.remove(0);
                         }
                         prop_assert_eq!(map.insert(key, value, expires_at, now), evicts);
                     }

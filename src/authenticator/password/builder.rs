@@ -21,7 +21,7 @@ use crate::authenticator::password::limiter::{Config, HashLimiter};
 /// );
 /// # Ok::<(), actix_basic_logout::HashLimiterError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[must_use = "call `build` to get the `HashLimiter`"]
 pub struct HashLimiterBuilder {
     config: Config,
@@ -51,7 +51,7 @@ impl HashLimiter {
     /// # }
     /// ```
     pub fn builder() -> HashLimiterBuilder {
-        HashLimiterBuilder::default()
+        HashLimiterBuilder { config: Config::default() }
     }
 }
 

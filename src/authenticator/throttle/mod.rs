@@ -51,8 +51,8 @@ use crate::authenticator::{
 /// `Retry-After` ([`TryLater::busy`](crate::TryLater::busy)).
 ///
 /// The client address is the peer address, unless you name the
-/// [trusted proxies](crate::ThrottleBuilder::trusted_proxies). IPv6 addresses count by their first 64 bits.
-/// User-ids count case-insensitively.
+/// [trusted proxies](crate::ThrottleBuilder::trusted_proxies). IPv6 addresses count by their first 64
+/// bits. User-ids count case-insensitively.
 ///
 /// Memory is bounded: 100,000 user-ids and 100,000 addresses. A flood of invented ones evicts those
 /// with the fewest failures first.
@@ -115,6 +115,7 @@ impl Config {
     }
 }
 
+/// What clones share.
 struct Shared<A> {
     inner: A,
     config: Config,

@@ -7,8 +7,9 @@ use std::{
 };
 
 use actix_basic_logout::{
-    BasicLoginBuilder, ConfigError, HashLimiter, Logout, LogoutResponse, LogoutScope, Notice,
-    Reason, RedisRevocationStore, RequestKind,
+    BasicLoginBuilder, ConfigError, HashLimiter, HashLimiterBuilder, HashLimiterError, Logout,
+    LogoutResponse, LogoutScope, Notice, Reason, RedisRevocationStore, RequestKind, Throttle,
+    ThrottleBuilder, ThrottleError, Users,
 };
 use actix_web::middleware::{Compat, Condition, Logger};
 
@@ -201,6 +202,13 @@ fn public_types_go_where_an_application_needs_them() {
     everywhere::<BasicLogin>();
     everywhere::<BasicLoginBuilder>();
     everywhere::<Logout>();
+    everywhere::<HashLimiter>();
+    everywhere::<HashLimiterBuilder>();
+    everywhere::<HashLimiterError>();
+    everywhere::<Throttle<Users>>();
+    everywhere::<ThrottleBuilder<Users>>();
+    everywhere::<ThrottleError>();
+    everywhere::<Users>();
     everywhere::<LogoutResponse>();
     everywhere::<LogoutScope>();
     everywhere::<ConfigError>();
