@@ -761,7 +761,7 @@ impl BasicLoginBuilder {
         };
         let redirect = match &config.logout_response {
             LogoutResponse::Redirect(path) => Some(local_path(path)?),
-            LogoutResponse::Challenge | LogoutResponse::Page => None,
+            _ => None,
         };
         let landing_header = local_path(&config.landing_path)?;
         let sees_every_request = config.checker.sees_every_request();
