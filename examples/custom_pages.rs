@@ -149,37 +149,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[cfg(test)]
-#[path = "testing/browser.rs"]
-mod browser;
-
-#[cfg(test)]
 mod tests {
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-        },
-        time::SystemTime,
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
     };
 
-    use actix_basic_logout::{RevocationError, RevocationKey, RevocationStore, TryLater};
+    use actix_basic_logout::{
+        RevocationError, RevocationKey, RevocationStore, TryLater,
+        test::{Browser, Clock, Response, form, subresource},
+    };
     use actix_web::{
-        http::{
-            Method,
-            header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
-        },
+        http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
         test::{self, TestRequest},
     };
     use base64::{Engine, prelude::BASE64_STANDARD};
     use futures_core::future::BoxFuture;
     use sha2::{Digest, Sha256};
 
-    use super::{
-        browser::{Answer, Browser, Credentials, fetch, page},
-        *,
-    };
-
-    const ALICE: Credentials = ("alice", "wonderland");
+    use super::*;
 
     async fn users(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, actix_web::Error> {
         match credentials.user_id() {
@@ -205,16 +193,24 @@ mod tests {
         realm("Members", users)
     }
 
-    fn log_out() -> TestRequest {
-        page("/logout").method(Method::POST)
+    async fn log_in(browser: &mut Browser) {
+        browser.log_in("/members/", "alice", "wonderland").await;
+    }
+
+    /// The page after a user has typed these.
+    async fn typed(browser: &mut Browser, user_id: &str, password: &str) -> Response {
+        browser.forget_credentials();
+        browser.user_types(user_id, password);
+        browser.open("/members/").await
     }
 
     #[track_caller]
-    fn shows(answer: &Answer, status: u16, title: &str) {
-        let Answer { body, .. } = answer;
-        assert_eq!(answer.status, status, "{body}");
-        assert_eq!(answer.header(CONTENT_TYPE), "text/html; charset=utf-8");
-        assert!(answer.header(CONTENT_SECURITY_POLICY).starts_with("default-src 'none'; "));
+    fn shows(page: &Response, status: u16, title: &str) {
+        let body = page.text();
+        assert_eq!(page.status(), status, "{body}");
+        assert_eq!(page.header(CONTENT_TYPE), Some("text/html; charset=utf-8"));
+        let policy = page.header(CONTENT_SECURITY_POLICY).expect("a policy");
+        assert!(policy.starts_with("default-src 'none'; "), "{policy}");
         assert!(body.contains(&format!("<h1>{title}</h1>")), "{body}");
         assert!(body.contains("<a class=\"button\" href=\"/members/\">Log in</a>"), "{body}");
         assert!(!body.contains("<style") && !body.contains(" style="), "the policy forbids it");
@@ -241,38 +237,34 @@ mod tests {
 
     #[actix_web::test]
     async fn each_reason_has_a_page_of_its_own() {
-        let visit = || page("/members/");
+        let forged = |path| form(path).insert_header(("Sec-Fetch-Site", "cross-site"));
         let mut browser = at(members()).await;
-        shows(&browser.send(visit(), None).await, 401, "Members only");
-        shows(&browser.send(visit(), Some(("alice", "looking-glass"))).await, 401, "No match");
-        let hasty = browser.send(visit(), Some(("hasty", "x"))).await;
+        shows(&browser.open("/members/").await, 401, "Members only");
+        shows(&typed(&mut browser, "alice", "looking-glass").await, 401, "No match");
+        let hasty = typed(&mut browser, "hasty", "x").await;
         shows(&hasty, 429, "Slow down");
-        assert!(hasty.body.contains("in 60 seconds"), "{}", hasty.body);
-        shows(&browser.send(visit(), Some(("queueing", "x"))).await, 503, "A queue");
-        assert_eq!(browser.send(visit(), Some(ALICE)).await.status, 200);
-        let forged = log_out().insert_header(("Sec-Fetch-Site", "cross-site"));
-        shows(&browser.send(forged, Some(ALICE)).await, 403, "Still logged in");
-        shows(&browser.send(log_out(), Some(ALICE)).await, 200, "Goodbye");
+        assert!(hasty.text().contains("in 60 seconds"), "{}", hasty.text());
+        shows(&typed(&mut browser, "queueing", "x").await, 503, "A queue");
+        browser.forget_credentials();
+        log_in(&mut browser).await;
+        shows(&browser.send(forged("/logout")).await, 403, "Still logged in");
+        shows(&browser.submit("/logout").await, 200, "Goodbye");
 
-        browser.cookie = None;
-        let forged = visit().method(Method::POST).insert_header(("Sec-Fetch-Site", "cross-site"));
-        shows(&browser.send(forged, None).await, 403, "From another site");
-        browser.send(visit(), Some(ALICE)).await;
-        browser.cookie = None;
-        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Cookies, please");
+        browser.clear_cookies();
+        browser.forget_credentials();
+        shows(&browser.send(forged("/members/")).await, 403, "From another site");
+        let mut browser = at(members()).await.without_cookies();
+        browser.user_types("alice", "wonderland").user_types("alice", "wonderland");
+        shows(&browser.open("/members/").await, 401, "Cookies, please");
 
         let mut browser = at(members().revocation_store(Unreachable)).await;
-        browser.send(visit(), None).await;
-        shows(&browser.send(visit(), Some(ALICE)).await, 503, "Out of order");
+        shows(&typed(&mut browser, "alice", "wonderland").await, 503, "Out of order");
 
-        let hours = Arc::new(AtomicU64::new(0));
-        let clock = Arc::clone(&hours);
-        let clock =
-            move || SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * clock.load(Relaxed));
-        let mut browser = at(members().clock(clock)).await;
-        browser.log_in("/members/", ALICE).await;
-        hours.store(8, Relaxed);
-        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Time for a new day");
+        let clock = Clock::new();
+        let mut browser = at(members().clock(clock.system_time())).await;
+        log_in(&mut browser).await;
+        clock.advance(Duration::from_secs(8 * 60 * 60));
+        shows(&browser.open("/members/").await, 401, "Time for a new day");
 
         let is_member = Arc::new(AtomicBool::new(true));
         let members = Arc::clone(&is_member);
@@ -280,38 +272,37 @@ mod tests {
         // A name of its own: who was revoked is known to all realms of that name in this process.
         let login = realm("Revoked", members).reverify_after(Duration::ZERO).build().expect("one");
         let mut browser = self::browser(login.clone()).await;
-        browser.log_in("/members/", ALICE).await;
+        log_in(&mut browser).await;
         login.revoke_user("alice").await.expect("revoked");
-        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Logged out from elsewhere");
-        browser.log_in("/members/", ALICE).await;
+        shows(&browser.open("/members/").await, 401, "Logged out from elsewhere");
+        log_in(&mut browser).await;
         is_member.store(false, Relaxed);
-        shows(&browser.send(visit(), Some(ALICE)).await, 401, "Your password has changed");
+        shows(&browser.open("/members/").await, 401, "Your password has changed");
     }
 
     #[actix_web::test]
     async fn a_user_id_on_a_page_is_escaped() {
         let mut browser = at(members()).await;
-        browser.send(page("/members/"), None).await;
         let name = r#"<script src="//evil.example/&">{script}"#;
-        let answer = browser.send(page("/members/"), Some((name, "x"))).await;
+        let answer = typed(&mut browser, name, "x").await;
         shows(&answer, 401, "No match");
         let shown = "“&lt;script src=&quot;//evil.example/&amp;&quot;&gt;{script}”";
-        assert!(answer.body.contains(shown), "{}", answer.body);
-        assert!(!answer.body.contains("<script"), "{}", answer.body);
+        assert!(answer.text().contains(shown), "{}", answer.text());
+        assert!(!answer.text().contains("<script"), "{}", answer.text());
     }
 
     #[actix_web::test]
     async fn the_policy_allows_the_log_out_pages_script_and_no_other() {
         let mut browser = at(members()).await;
-        browser.log_in("/members/", ALICE).await;
-        let out = browser.send(log_out(), Some(ALICE)).await;
+        log_in(&mut browser).await;
+        let out = browser.submit("/logout").await;
         shows(&out, 200, "Goodbye");
-        let (_, script) = out.body.split_once("<script ").expect("a script");
+        let (_, script) = out.text().split_once("<script ").expect("a script");
         let (script, rest) = script.split_once("</script>").expect("its end");
         assert!(!rest.contains("<script"), "{rest}");
         let (_, text) = script.split_once('>').expect("its text");
         let hash = BASE64_STANDARD.encode(Sha256::digest(text));
-        let policy = out.header(CONTENT_SECURITY_POLICY);
+        let policy = out.header(CONTENT_SECURITY_POLICY).expect("a policy");
         assert!(policy.contains(&format!("script-src 'sha256-{hash}';")), "{policy}");
         assert!(!policy.contains("unsafe"), "{policy}");
     }
@@ -319,10 +310,11 @@ mod tests {
     #[actix_web::test]
     async fn scripts_and_programs_get_no_page() {
         let mut browser = at(members()).await;
-        let script = browser.send(fetch("/members/"), None).await;
-        assert_eq!(script.header(CONTENT_TYPE), "application/problem+json");
-        assert!(script.body.contains(r#""title":"Login required""#), "{}", script.body);
-        let program = browser.send(TestRequest::with_uri("/members/"), None).await;
-        assert_eq!(program.header(CONTENT_TYPE), "text/plain; charset=utf-8");
+        let json = ("Accept", "application/json");
+        let script = browser.send(subresource("/members/").insert_header(json)).await;
+        assert_eq!(script.header(CONTENT_TYPE), Some("application/problem+json"));
+        assert!(script.text().contains(r#""title":"Login required""#), "{}", script.text());
+        let program = browser.send_as_program(TestRequest::with_uri("/members/")).await;
+        assert_eq!(program.header(CONTENT_TYPE), Some("text/plain; charset=utf-8"));
     }
 }

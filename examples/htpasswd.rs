@@ -67,24 +67,18 @@ async fn home(user: User) -> web::Html {
 }
 
 #[cfg(test)]
-#[path = "testing/browser.rs"]
-mod browser;
-
-#[cfg(test)]
 mod tests {
     use std::{fs, path::PathBuf};
 
+    use actix_basic_logout::test::Browser;
     use actix_web::{
-        http::{Method, header::RETRY_AFTER},
+        http::header::RETRY_AFTER,
         test::{self, TestRequest},
     };
+    use actix_web_httpauth::headers::authorization::{Authorization, Basic};
 
-    use super::{
-        browser::{Browser, Credentials, page},
-        *,
-    };
+    use super::*;
 
-    const ALICE: Credentials = ("alice", "wonderland");
     /// `wonderland`, at the least cost.
     const QUICK: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 
@@ -92,6 +86,12 @@ mod tests {
     async fn at(file: &Path) -> Browser {
         let app = App::new().configure(routes(realm(file).expect("users")));
         Browser::new(test::init_service(app.wrap(session(&Key::from(&[7; 64])))).await)
+    }
+
+    /// What `curl --user` sends.
+    fn curl(user_id: &'static str, password: &'static str) -> TestRequest {
+        let credentials = Authorization::from(Basic::new(user_id, Some(password)));
+        TestRequest::with_uri("/").insert_header(credentials)
     }
 
     fn file_of(users: &str) -> (tempfile::TempDir, PathBuf) {
@@ -105,33 +105,32 @@ mod tests {
     async fn the_users_of_the_file_log_in_and_out() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/htpasswd/users.htpasswd");
         let mut browser = at(Path::new(file)).await;
-        let welcome = browser.log_in("/", ALICE).await;
-        assert!(welcome.body.contains("Signed in as alice"), "{}", welcome.body);
-        let log_out = page("/logout").method(Method::POST);
-        assert_eq!(browser.send(log_out, Some(ALICE)).await.status, 401);
-        assert_eq!(browser.send(page("/"), Some(ALICE)).await.status, 401);
+        let welcome = browser.log_in("/", "alice", "wonderland").await;
+        assert!(welcome.text().contains("Signed in as alice"), "{}", welcome.text());
+        assert_eq!(browser.submit("/logout").await.status(), 401);
+        assert_eq!(browser.open("/").await.status(), 401);
     }
 
     #[actix_web::test]
     async fn the_file_may_change_while_it_runs() {
         let (_directory, file) = file_of(&format!("alice:{QUICK}\n"));
-        at(&file).await.log_in("/", ALICE).await;
+        at(&file).await.log_in("/", "alice", "wonderland").await;
         let mut browser = at(&file).await;
         fs::write(&file, format!("carol:{QUICK}\n")).expect("written");
-        browser.log_in("/", ("carol", "wonderland")).await;
-        let program = || TestRequest::with_uri("/");
-        assert_eq!(browser.send(program(), Some(ALICE)).await.status, 401);
+        browser.log_in("/", "carol", "wonderland").await;
+        let refused = browser.send_as_program(curl("alice", "wonderland")).await;
+        assert_eq!(refused.status(), 401);
     }
 
     #[actix_web::test]
     async fn who_guesses_is_slowed_down() {
         let (_directory, file) = file_of(&format!("alice:{QUICK}\n"));
-        let mut browser = at(&file).await;
+        let browser = at(&file).await;
         let mut answers = Vec::new();
         for guess in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
-            let answer = browser.send(TestRequest::with_uri("/"), Some(("alice", guess))).await;
-            answers.push((answer.status.as_u16(), answer.header(RETRY_AFTER).is_empty()));
+            let answer = browser.send_as_program(curl("alice", guess)).await;
+            answers.push((answer.status().as_u16(), answer.header(RETRY_AFTER).is_some()));
         }
-        assert_eq!((answers[0], answers[11]), ((401, true), (429, false)));
+        assert_eq!((answers[0], answers[11]), ((401, false), (429, true)));
     }
 }

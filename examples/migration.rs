@@ -114,25 +114,14 @@ async fn main() -> Result<(), Box<dyn StdError>> {
 }
 
 #[cfg(test)]
-#[path = "testing/browser.rs"]
-mod browser;
-
-#[cfg(test)]
 mod tests {
+    use actix_basic_logout::test::Browser;
     use actix_web::{
-        http::{
-            Method,
-            header::{LOCATION, WWW_AUTHENTICATE},
-        },
+        http::header::{LOCATION, WWW_AUTHENTICATE},
         test,
     };
 
-    use super::{
-        browser::{Browser, Credentials, page},
-        *,
-    };
-
-    const ALICE: Credentials = ("alice", "wonderland");
+    use super::*;
 
     /// A new one, at the application as `main` serves it.
     async fn browser() -> Browser {
@@ -144,31 +133,32 @@ mod tests {
     async fn the_one_validator_lets_alice_in_on_both_sides_and_tells_the_handler_who_she_is() {
         let mut browser = browser().await;
         for path in ["/before/", "/after/"] {
-            let welcome = browser.log_in(path, ALICE).await;
-            assert!(welcome.body.contains("Alice Liddell"), "{}", welcome.body);
-            let again = browser.send(page(path), Some(ALICE)).await;
-            assert!(again.body.contains("Alice Liddell"), "{}", again.body);
-            let wrong = browser.send(page(path), Some(("alice", "looking-glass"))).await;
-            assert_eq!(wrong.status, 401, "{path}");
+            let welcome = browser.log_in(path, "alice", "wonderland").await;
+            assert!(welcome.text().contains("Alice Liddell"), "{}", welcome.text());
+            let again = browser.open(path).await;
+            assert!(again.text().contains("Alice Liddell"), "{}", again.text());
+            browser.forget_credentials();
+            browser.user_types("alice", "looking-glass");
+            assert_eq!(browser.open(path).await.status(), 401, "{path}");
         }
     }
 
     #[actix_web::test]
     async fn after_log_out_only_one_asks_again() {
         let mut browser = browser().await;
-        let log_out = |path| page(path).method(Method::POST);
 
-        browser.log_in("/before/", ALICE).await;
-        let out = browser.send(log_out("/before/logout"), Some(ALICE)).await;
-        assert_eq!(out.header(LOCATION), "/");
-        let still = browser.send(page("/before/"), Some(ALICE)).await;
-        assert_eq!(still.status, 200, "the browser goes on sending what it has");
+        browser.log_in("/before/", "alice", "wonderland").await;
+        let out = browser.submit("/before/logout").await;
+        assert_eq!(out.header(LOCATION), Some("/"));
+        let still = browser.open("/before/").await;
+        assert_eq!(still.status(), 200, "the browser still sends the credentials");
 
-        browser.log_in("/after/", ALICE).await;
-        let out = browser.send(log_out("/after/logout"), Some(ALICE)).await;
-        assert_eq!(out.status, 401);
-        let asked = browser.send(page("/after/"), Some(ALICE)).await;
-        assert_eq!(asked.status, 401);
-        assert_eq!(asked.header(WWW_AUTHENTICATE), "Basic realm=\"After\", charset=\"UTF-8\"");
+        browser.log_in("/after/", "alice", "wonderland").await;
+        let out = browser.submit("/after/logout").await;
+        assert_eq!((out.status().as_u16(), out.dialogs()), (401, 1));
+        let asked = browser.open("/after/").await;
+        assert_eq!((asked.status().as_u16(), asked.dialogs()), (401, 1));
+        let challenge = "Basic realm=\"After\", charset=\"UTF-8\"";
+        assert_eq!(asked.header(WWW_AUTHENTICATE), Some(challenge));
     }
 }

@@ -134,19 +134,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[cfg(test)]
-#[path = "testing/browser.rs"]
-mod browser;
-
-#[cfg(test)]
 mod tests {
-    use std::{
-        sync::{
-            Arc,
-            atomic::{AtomicU64, Ordering::Relaxed},
-        },
-        time::SystemTime,
-    };
-
+    use actix_basic_logout::test::{Browser, Clock, subresource};
     use actix_web::{
         http::{
             Method,
@@ -155,12 +144,7 @@ mod tests {
         test,
     };
 
-    use super::{
-        browser::{Browser, Credentials, fetch, page},
-        *,
-    };
-
-    const ALICE: Credentials = ("alice", "wonderland");
+    use super::*;
 
     /// A new one, at the application as `main` serves it.
     async fn at(login: BasicLoginBuilder) -> Browser {
@@ -175,72 +159,76 @@ mod tests {
     #[actix_web::test]
     async fn the_page_holds_no_inline_script_and_the_policy_allows_none() {
         let mut browser = at(realm()).await;
-        let asked = browser.send(page("/app/"), None).await;
-        let welcome = browser.send(page("/app/"), Some(ALICE)).await;
+        let asked = browser.open("/app/").await;
+        let welcome = browser.log_in("/app/", "alice", "wonderland").await;
         for answer in [&asked, &welcome] {
-            assert_eq!(answer.header(CONTENT_SECURITY_POLICY), POLICY);
-            let scripts = answer.body.matches("<script").count();
-            assert_eq!(scripts, answer.body.matches("<script src=").count(), "{}", answer.body);
-            assert!(!answer.body.contains(" onclick="), "{}", answer.body);
+            assert_eq!(answer.header(CONTENT_SECURITY_POLICY), Some(POLICY));
+            let text = answer.text();
+            assert_eq!(
+                text.matches("<script").count(),
+                text.matches("<script src=").count(),
+                "{text}"
+            );
+            assert!(!text.contains(" onclick="), "{text}");
         }
-        assert!(welcome.body.contains("<script src=\"/app/app.js\""), "{}", welcome.body);
-        assert_eq!(browser.send(page("/app/app.js"), Some(ALICE)).await.status, 200);
+        assert!(welcome.text().contains("<script src=\"/app/app.js\""), "{}", welcome.text());
+        assert_eq!(browser.open("/app/app.js").await.status(), 200);
     }
 
     #[actix_web::test]
     async fn who_is_logged_in_reads_and_writes() {
         let mut browser = at(realm()).await;
-        browser.log_in("/app/", ALICE).await;
-        let me = browser.send(fetch("/app/api/me"), Some(ALICE)).await;
-        assert_eq!(me.body, r#"{"user":"alice"}"#);
-        let note = fetch("/app/api/notes").method(Method::POST).set_json(json!({ "text": "tea" }));
-        assert_eq!(browser.send(note, Some(ALICE)).await.status, 201);
-        let notes = browser.send(fetch("/app/api/notes"), Some(ALICE)).await;
-        assert_eq!(notes.body, r#"[{"by":"alice","text":"tea"}]"#);
+        browser.log_in("/app/", "alice", "wonderland").await;
+        assert_eq!(browser.fetch("/app/api/me").await.text(), r#"{"user":"alice"}"#);
+        let note = |text: &str| {
+            let note = subresource("/app/api/notes").method(Method::POST);
+            note.set_json(json!({ "text": text }))
+        };
+        assert_eq!(browser.send(note("tea")).await.status(), 201);
+        let notes = browser.fetch("/app/api/notes").await;
+        assert_eq!(notes.text(), r#"[{"by":"alice","text":"tea"}]"#);
 
-        let long = json!({ "text": "tea".repeat(1000) });
-        let note = fetch("/app/api/notes").method(Method::POST).set_json(long);
-        assert_eq!(browser.send(note, Some(ALICE)).await.status, 413);
+        assert_eq!(browser.send(note(&"tea".repeat(1000))).await.status(), 413);
     }
 
     #[actix_web::test]
     async fn log_out_by_fetch_opens_no_dialog_and_the_poll_of_another_tab_notices() {
         let mut browser = at(realm()).await;
-        browser.log_in("/app/", ALICE).await;
-        let poll = || fetch("/app/api/notes");
-        assert_eq!(browser.send(poll(), Some(ALICE)).await.status, 200);
+        browser.log_in("/app/", "alice", "wonderland").await;
+        let poll = "/app/api/notes";
+        assert_eq!(browser.fetch(poll).await.status(), 200);
 
         // The browser does not send the password to where it was not typed.
-        let out = browser.send(fetch("/logout").method(Method::POST), None).await;
-        assert_eq!((out.status.as_u16(), out.header(WWW_AUTHENTICATE)), (204, ""));
-        assert_ne!(out.header(SET_COOKIE), "");
+        let out = browser.send(subresource("/logout").method(Method::POST)).await;
+        assert!(!out.sent_credentials());
+        assert_eq!((out.status().as_u16(), out.header(WWW_AUTHENTICATE)), (204, None));
+        assert!(out.header(SET_COOKIE).is_some());
 
-        // It goes on sending it to where it was.
-        let refused = browser.send(poll(), Some(ALICE)).await;
-        assert_eq!(refused.status, 401);
-        assert!(refused.header(WWW_AUTHENTICATE).starts_with("xBasic "), "no dialog");
-        assert_eq!(refused.header(CONTENT_TYPE), "application/problem+json");
-        assert!(refused.body.contains(r#""title":"You are logged out""#), "{}", refused.body);
+        // It still sends it to where it was typed.
+        let json = ("Accept", "application/json");
+        let refused = browser.send(subresource(poll).insert_header(json)).await;
+        assert!(refused.sent_credentials());
+        assert_eq!((refused.status().as_u16(), refused.dialogs()), (401, 0));
+        let challenge = refused.header(WWW_AUTHENTICATE).expect("a challenge");
+        assert!(challenge.starts_with("xBasic "), "{challenge}");
+        assert_eq!(refused.header(CONTENT_TYPE), Some("application/problem+json"));
+        let text = refused.text();
+        assert!(text.contains(r#""title":"You are logged out""#), "{text}");
 
-        // "Log in again" is a navigation: the dialog, and what is typed there counts.
-        let asked = browser.send(page("/app/"), Some(ALICE)).await;
-        assert!(asked.header(WWW_AUTHENTICATE).starts_with("Basic "), "a dialog");
-        assert_eq!(browser.send(page("/app/"), Some(ALICE)).await.status, 200);
-        assert_eq!(browser.send(poll(), Some(ALICE)).await.status, 200);
+        // "Log in again" is a navigation: a dialog opens, and the login counts.
+        browser.log_in("/app/", "alice", "wonderland").await;
+        assert_eq!(browser.fetch(poll).await.status(), 200);
     }
 
     #[actix_web::test]
     async fn a_page_that_polls_all_day_is_logged_out_all_the_same() {
-        let hours = Arc::new(AtomicU64::new(0));
-        let clock = Arc::clone(&hours);
-        let clock =
-            move || SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * clock.load(Relaxed));
-        let mut browser = at(realm().clock(clock)).await;
-        browser.log_in("/app/", ALICE).await;
+        let clock = Clock::new();
+        let mut browser = at(realm().clock(clock.system_time())).await;
+        browser.log_in("/app/", "alice", "wonderland").await;
         for hour in 1..=8 {
-            hours.store(hour, Relaxed);
-            let poll = browser.send(fetch("/app/api/notes"), Some(ALICE)).await;
-            assert_eq!(poll.status, if hour < 8 { 200 } else { 401 }, "hour {hour}");
+            clock.advance(Duration::from_secs(60 * 60));
+            let poll = browser.fetch("/app/api/notes").await;
+            assert_eq!(poll.status(), if hour < 8 { 200 } else { 401 }, "hour {hour}");
         }
     }
 
@@ -248,7 +236,7 @@ mod tests {
     async fn without_a_login_a_fetch_reads_nothing() {
         let mut browser = at(realm()).await;
         for path in ["/app/api/me", "/app/api/notes", "/app/app.js"] {
-            assert_eq!(browser.send(fetch(path), None).await.status, 401, "{path}");
+            assert_eq!(browser.fetch(path).await.status(), 401, "{path}");
         }
     }
 }

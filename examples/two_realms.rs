@@ -111,26 +111,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 #[cfg(test)]
-#[path = "testing/browser.rs"]
-mod browser;
-
-#[cfg(test)]
 mod tests {
+    use actix_basic_logout::test::Browser;
     use actix_web::{
-        http::{
-            Method,
-            header::{LOCATION, WWW_AUTHENTICATE},
-        },
+        http::header::{LOCATION, WWW_AUTHENTICATE},
         test,
     };
 
-    use super::{
-        browser::{Browser, Credentials, fetch, page},
-        *,
-    };
-
-    const ALICE: Credentials = ("alice", "wonderland");
-    const ROOT: Credentials = ("root", "toor");
+    use super::*;
 
     /// A new one, at the application as `main` serves it.
     async fn browser() -> Browser {
@@ -141,35 +129,40 @@ mod tests {
     #[actix_web::test]
     async fn who_is_in_one_realm_is_not_in_the_other() {
         let mut browser = browser().await;
-        let staff = browser.log_in("/staff/", ALICE).await;
-        assert!(staff.body.contains("Staff") && staff.body.contains("alice"), "{}", staff.body);
+        let staff = browser.log_in("/staff/", "alice", "wonderland").await;
+        let text = staff.text();
+        assert!(text.contains("Staff") && text.contains("alice"), "{text}");
 
-        let admin = browser.send(page("/admin/"), None).await;
-        assert_eq!(admin.status, 401);
-        assert_eq!(admin.header(WWW_AUTHENTICATE), "Basic realm=\"Admin\", charset=\"UTF-8\"");
-        assert_eq!(browser.send(page("/admin/"), Some(ALICE)).await.status, 401);
-        assert_eq!(browser.send(page("/staff/"), Some(ALICE)).await.status, 200, "still in");
-        assert_eq!(browser.send(page("/admin/"), Some(ROOT)).await.status, 200);
+        let admin = browser.open("/admin/").await;
+        assert_eq!((admin.status().as_u16(), admin.dialogs()), (401, 1));
+        let challenge = "Basic realm=\"Admin\", charset=\"UTF-8\"";
+        assert_eq!(admin.header(WWW_AUTHENTICATE), Some(challenge));
+        browser.user_types("alice", "wonderland");
+        assert_eq!(browser.open("/admin/").await.status(), 401);
+        let staff = browser.open("/staff/").await;
+        assert_eq!((staff.status().as_u16(), staff.dialogs()), (200, 0), "still in");
+        browser.log_in("/admin/", "root", "toor").await;
     }
 
     #[actix_web::test]
     async fn log_out_of_either_leaves_the_other() {
-        let (staff, admin) = (("/staff", ALICE), ("/admin", ROOT));
-        for ((left, who_left), (kept, who_stays)) in [(staff, admin), (admin, staff)] {
+        for (left, kept, who_stays) in [("/staff", "/admin", "root"), ("/admin", "/staff", "alice")]
+        {
             let mut browser = browser().await;
-            browser.log_in(&format!("{left}/"), who_left).await;
-            browser.log_in(&format!("{kept}/"), who_stays).await;
+            browser.log_in("/staff/", "alice", "wonderland").await;
+            browser.log_in("/admin/", "root", "toor").await;
 
-            let form = page(&format!("{left}/logout")).method(Method::POST);
-            let out = browser.send(form, Some(who_left)).await;
-            assert_eq!((out.status.as_u16(), out.header(LOCATION)), (303, "/"));
+            let out = browser.submit(&format!("{left}/logout")).await;
+            assert_eq!((out.status().as_u16(), out.header(LOCATION)), (303, Some("/")));
 
             // What the script of the home page asks.
-            let gone = browser.send(fetch(&format!("{left}/whoami")), Some(who_left)).await;
-            assert_eq!(gone.status, 401);
-            assert!(gone.header(WWW_AUTHENTICATE).starts_with("xBasic "), "no dialog");
-            let there = browser.send(fetch(&format!("{kept}/whoami")), Some(who_stays)).await;
-            assert_eq!(there.body, json!({ "user": who_stays.0 }).to_string());
+            let gone = browser.fetch(&format!("{left}/whoami")).await;
+            assert_eq!((gone.status().as_u16(), gone.dialogs()), (401, 0));
+            assert!(gone.sent_credentials());
+            let challenge = gone.header(WWW_AUTHENTICATE).expect("a challenge");
+            assert!(challenge.starts_with("xBasic "), "{challenge}");
+            let there = browser.fetch(&format!("{kept}/whoami")).await;
+            assert_eq!(there.text(), json!({ "user": who_stays }).to_string());
         }
     }
 
@@ -177,10 +170,10 @@ mod tests {
     async fn the_page_that_asks_both_is_for_everybody() {
         let mut browser = browser().await;
         for path in ["/", "/who.js", "/style.css"] {
-            assert_eq!(browser.send(page(path), None).await.status, 200, "{path}");
+            assert_eq!(browser.open(path).await.status(), 200, "{path}");
         }
         for path in ["/staff/whoami", "/admin/whoami"] {
-            assert_eq!(browser.send(fetch(path), None).await.status, 401, "{path}");
+            assert_eq!(browser.fetch(path).await.status(), 401, "{path}");
         }
     }
 }

@@ -31,7 +31,8 @@ use crate::{
 /// whole.
 ///
 /// Also register it with `.app_data(login.clone())` if handlers outside the wrapped part extract a
-/// [`User`](crate::User).
+/// [`User`](crate::User). They find one where the browser sends the credentials: below the directory
+/// where the user logged in.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -43,15 +44,15 @@ use crate::{
 /// let who = async |user: Option<User>| user.map_or("nobody".to_owned(), |it| it.id().to_owned());
 /// let app = App::new()
 ///     .app_data(login.clone())
-///     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(who)))
-///     .route("/", web::get().to(who))
+///     .service(web::resource("/admin/").wrap(login.clone()).get(who))
+///     .route("/admin/help", web::get().to(who)) // for everybody
 ///     .wrap(sessions());
 /// let mut browser = Browser::new(test::init_service(app).await);
-/// assert_eq!(text(browser.open("/").await).await, "nobody");
+/// assert_eq!(browser.open("/admin/help").await.text(), "nobody");
 /// assert_eq!(browser.open("/admin/").await.status(), 401);
-/// browser.log_in().await;
-/// assert_eq!(text(browser.open("/admin/").await).await, "alice");
-/// assert_eq!(text(browser.open("/").await).await, "alice");
+/// browser.log_in("/admin/", "alice", "wonderland").await;
+/// assert_eq!(browser.open("/admin/").await.text(), "alice");
+/// assert_eq!(browser.open("/admin/help").await.text(), "alice");
 /// # Ok(())
 /// # }
 /// ```
@@ -102,11 +103,11 @@ impl BasicLogin {
     /// #     )
     /// #     .wrap(sessions());
     /// # let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.log_in().await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// assert_eq!(browser.open("/admin/everywhere").await.status(), 204);
     /// let page = browser.open("/admin/").await;
     /// assert_eq!(page.status(), 401);
-    /// assert!(text(page).await.contains("It was ended from elsewhere"));
+    /// assert!(page.text().contains("It was ended from elsewhere"));
     /// # Ok(())
     /// # }
     /// ```
@@ -136,10 +137,10 @@ impl BasicLogin {
     /// #     .service(web::scope("/admin").wrap(login.clone()).route("/", id))
     /// #     .wrap(sessions());
     /// # let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.log_in().await;
-    /// let id = text(browser.open("/admin/").await).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// let page = browser.open("/admin/").await;
     /// // From a form with a button for each.
-    /// login.revoke_login(id.parse()?).await?;
+    /// login.revoke_login(page.text().parse()?).await?;
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
@@ -189,10 +190,10 @@ impl BasicLogin {
 /// #       .wrap(sessions());
 /// #   let mut browser = Browser::new(test::init_service(app).await);
 ///     // A page at `/admin/` writes a language into the session; `/language` tells it.
-///     browser.log_in().await;
-///     assert_eq!(text(browser.open("/language").await).await, "de");
+///     browser.log_in("/admin/", "alice", "wonderland").await;
+///     assert_eq!(browser.open("/language").await.text(), "de");
 ///     browser.open("/logout").await;
-///     assert_eq!(text(browser.open("/language").await).await, kept);
+///     assert_eq!(browser.open("/language").await.text(), kept);
 /// }
 /// # Ok(())
 /// # }

@@ -220,6 +220,8 @@ mod retry_later;
 mod revocation;
 mod session;
 mod session_errors;
+#[cfg(feature = "test-util")]
+pub mod test;
 mod user;
 
 #[cfg(feature = "cache")]

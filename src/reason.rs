@@ -23,11 +23,11 @@
 ///     .respond_with(|_, notice| HttpResponse::Ok().body(greeting(notice.reason())))
 ///     .build()?;
 /// let mut browser = browser(&login).await;
-/// assert_eq!(text(browser.open("/admin/").await).await, "Please log in.");
-/// browser.credentials = Some(WRONG);
-/// assert_eq!(text(browser.open("/admin/").await).await, "Try again.");
-/// browser.log_in().await;
-/// assert_eq!(text(browser.open("/logout").await).await, "Bye!");
+/// assert_eq!(browser.open("/admin/").await.text(), "Please log in.");
+/// browser.user_types("alice", "x");
+/// assert_eq!(browser.open("/admin/").await.text(), "Try again.");
+/// browser.log_in("/admin/", "alice", "wonderland").await;
+/// assert_eq!(browser.open("/logout").await.text(), "Bye!");
 /// # Ok(())
 /// # }
 /// ```

@@ -147,19 +147,19 @@ impl User {
     /// use actix_basic_logout::{BasicLogin, User};
     /// use actix_web::http::header::HttpDate;
     ///
-    /// let watch = Watch::default();
+    /// let clock = Clock::new();
     /// let login = BasicLogin::builder("Admin area", users)
-    ///     .clock(watch.system_time())
+    ///     .clock(clock.system_time())
     ///     .build()?;
     /// let since = web::get().to(async |user: User| HttpDate::from(user.logged_in_at()).to_string());
     /// # let app = App::new()
     /// #     .service(web::scope("/admin").wrap(login).route("/", since))
     /// #     .wrap(sessions());
     /// # let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.log_in().await;
-    /// watch.forward(Duration::from_secs(60));
-    /// let since = text(browser.open("/admin/").await).await;
-    /// assert_eq!(since, "Thu, 01 Jan 1970 00:00:00 GMT"); // where this clock began
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// clock.advance(Duration::from_secs(60));
+    /// let since = browser.open("/admin/").await;
+    /// assert_eq!(since.text(), "Thu, 01 Jan 1970 00:00:00 GMT"); // where this clock began
     /// # Ok(())
     /// # }
     /// ```
@@ -183,10 +183,10 @@ impl User {
     /// #     .service(web::scope("/admin").wrap(login).route("/", has_id))
     /// #     .wrap(sessions());
     /// # let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.log_in().await;
-    /// assert_eq!(text(browser.open("/admin/").await).await, "true");
-    /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE).to_request();
-    /// assert_eq!(test::call_and_read_body(&browser.app, curl).await, "false");
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// assert_eq!(browser.open("/admin/").await.text(), "true");
+    /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
+    /// assert_eq!(browser.send_as_program(curl).await.text(), "false");
     /// # Ok(())
     /// # }
     /// ```
@@ -236,7 +236,7 @@ impl User {
     /// #     .route("/logout", web::to(login.logout()))
     /// #     .wrap(sessions());
     /// # let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.log_in().await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// assert!(IS_OPEN.load(Relaxed));
     /// browser.open("/logout").await;
     /// # for _ in 0..100 {

@@ -139,15 +139,15 @@ impl<A: Authenticator> CredentialCache<A> {
     ///
     /// let req = TestRequest::default().to_http_request();
     /// let alice = basic("alice", "wonderland");
-    /// let watch = Watch::default();
+    /// let clock = Clock::new();
     ///
     /// static CHECKS: AtomicU32 = AtomicU32::new(0);
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(CHECKS.fetch_add(1, Relaxed) == 0);
-    /// let users = CredentialCache::new(users, Duration::from_secs(300)).clock(watch.instant());
+    /// let users = CredentialCache::new(users, Duration::from_secs(300)).clock(clock.instant());
     /// assert!(users.authenticate(&req, &alice).await?);
-    /// watch.forward(Duration::from_secs(299));
+    /// clock.advance(Duration::from_secs(299));
     /// assert!(users.authenticate(&req, &alice).await?);
-    /// watch.forward(Duration::from_secs(1));
+    /// clock.advance(Duration::from_secs(1));
     /// assert!(!users.authenticate(&req, &alice).await?);
     /// # Ok(())
     /// # }

@@ -47,8 +47,8 @@ use crate::{
 ///     .visit_deadline(Duration::from_secs(30 * 60))
 ///     .build()?;
 /// let mut browser = browser(&login).await;
-/// browser.log_in().await;
-/// assert_eq!(text(browser.open("/admin/").await).await, "Hello, alice");
+/// browser.log_in("/admin/", "alice", "wonderland").await;
+/// assert_eq!(browser.open("/admin/").await.text(), "Hello, alice");
 /// assert_eq!(browser.open("/logout").await.status(), 200);
 /// assert_eq!(browser.open("/admin/").await.status(), 401);
 /// # Ok(())
@@ -164,8 +164,8 @@ impl BasicLoginBuilder {
     ///
     /// let login = BasicLogin::builder("Admin area", users).landing_path("/admin/").build()?;
     /// let mut browser = browser(&login).await;
-    /// let page = text(browser.open("/admin/").await).await;
-    /// assert!(page.contains(r#"<a href="/admin/">Log in</a>"#));
+    /// let page = browser.open("/admin/").await;
+    /// assert!(page.text().contains(r#"<a href="/admin/">Log in</a>"#));
     ///
     /// let elsewhere = BasicLogin::builder("Admin area", users).landing_path("//other.example/");
     /// assert!(elsewhere.build().is_err());
@@ -190,10 +190,10 @@ impl BasicLoginBuilder {
     ///     .logout_response(LogoutResponse::Redirect("/goodbye".to_owned()))
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// browser.log_in().await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// let answer = browser.open("/logout").await;
     /// assert_eq!(answer.status(), 303);
-    /// assert_eq!(answer.headers().get("Location").unwrap(), "/goodbye");
+    /// assert_eq!(answer.header("Location"), Some("/goodbye"));
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
@@ -226,9 +226,9 @@ impl BasicLoginBuilder {
     /// #     .route("/logout", web::to(login.logout()))
     /// #     .wrap(sessions());
     /// # let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.log_in().await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// browser.open("/logout").await;
-    /// assert_eq!(text(browser.open("/language").await).await, "de");
+    /// assert_eq!(browser.open("/language").await.text(), "de");
     /// # Ok(())
     /// # }
     /// ```
@@ -257,10 +257,8 @@ impl BasicLoginBuilder {
     /// let app = App::new().service(web::scope("/admin").wrap(login)).wrap(sessions);
     /// let mut browser = Browser::new(test::init_service(app).await);
     /// // On its way when somebody logged out: no first visit.
-    /// let late = TestRequest::with_uri("/admin/")
-    ///     .insert_header(("Accept", "text/html"))
-    ///     .cookie(Cookie::new("__Host-id", "of before"));
-    /// assert!(text(browser.send(late).await).await.contains("You are logged out"));
+    /// browser.set_cookie(Cookie::new("__Host-id", "of before"));
+    /// assert!(browser.open("/admin/").await.text().contains("You are logged out"));
     /// # Ok(())
     /// # }
     /// ```
@@ -283,16 +281,16 @@ impl BasicLoginBuilder {
     ///
     /// static IS_KNOWN: AtomicBool = AtomicBool::new(true);
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(IS_KNOWN.load(Relaxed));
-    /// let watch = Watch::default();
+    /// let clock = Clock::new();
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .reverify_after(Duration::from_secs(60))
-    ///     .clock(watch.system_time())
+    ///     .clock(clock.system_time())
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// browser.log_in().await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// IS_KNOWN.store(false, Relaxed); // her password was changed
     /// assert_eq!(browser.open("/admin/").await.status(), 200);
-    /// watch.forward(Duration::from_secs(60));
+    /// clock.advance(Duration::from_secs(60));
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
@@ -318,17 +316,17 @@ impl BasicLoginBuilder {
     /// use std::time::Duration;
     /// use actix_basic_logout::BasicLogin;
     ///
-    /// let watch = Watch::default();
+    /// let clock = Clock::new();
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .login_deadline(Duration::from_secs(8 * 60 * 60)) // a working day at most
-    ///     .clock(watch.system_time())
+    ///     .clock(clock.system_time())
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// browser.log_in().await;
-    /// watch.forward(Duration::from_secs(8 * 60 * 60));
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// clock.advance(Duration::from_secs(8 * 60 * 60));
     /// let page = browser.open("/admin/").await;
     /// assert_eq!(page.status(), 401);
-    /// assert!(text(page).await.contains("Your login has expired"));
+    /// assert!(page.text().contains("Your login has expired"));
     /// # Ok(())
     /// # }
     /// ```
@@ -355,18 +353,18 @@ impl BasicLoginBuilder {
     /// use std::time::Duration;
     /// use actix_basic_logout::BasicLogin;
     ///
-    /// let watch = Watch::default();
+    /// let clock = Clock::new();
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .visit_deadline(Duration::from_secs(30 * 60)) // half an hour of doing nothing
-    ///     .clock(watch.system_time())
+    ///     .clock(clock.system_time())
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// browser.log_in().await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// for _ in 0..3 {
-    ///     watch.forward(Duration::from_secs(20 * 60));
+    ///     clock.advance(Duration::from_secs(20 * 60));
     ///     assert_eq!(browser.open("/admin/").await.status(), 200);
     /// }
-    /// watch.forward(Duration::from_secs(30 * 60));
+    /// clock.advance(Duration::from_secs(30 * 60));
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
@@ -422,7 +420,7 @@ impl BasicLoginBuilder {
     /// let machine = || BasicLogin::builder("Admin area", users).revocation_store(Arc::clone(&ended));
     /// let (login, other) = (machine().build()?, machine().build()?);
     /// let mut browser = browser(&login).await;
-    /// browser.log_in().await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// other.revoke_user("alice").await?;
     /// assert_eq!(ended.len(), 1);
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
@@ -454,8 +452,8 @@ impl BasicLoginBuilder {
     ///     .allow_session_only(|req| req.path() == "/admin/events")
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// browser.log_in().await;
-    /// browser.credentials = None; // as Safari sends a handshake
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// browser.forget_credentials(); // as Safari sends a handshake
     /// assert_eq!(browser.fetch("/admin/events").await.status(), 200);
     /// assert_eq!(browser.fetch("/admin/").await.status(), 401);
     /// # Ok(())
@@ -487,12 +485,9 @@ impl BasicLoginBuilder {
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ASKED.fetch_add(1, Relaxed) < 9);
     /// let start = || BasicLogin::builder("Admin area", users).fingerprint_key([7; 32]).build();
     ///
-    /// # let mut before = browser(&start()?).await;
-    /// # before.log_in().await;
-    /// # let (session, credentials) = (before.session, before.credentials);
-    /// # let mut browser = browser(&start()?).await;
-    /// # (browser.session, browser.credentials) = (session, credentials);
-    /// // Alice has logged in, and this is another process.
+    /// let mut browser = browser(&start()?).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// browser.replace_app(app(&start()?).await); // another process
     /// assert_eq!(browser.open("/admin/").await.status(), 200);
     /// assert_eq!(ASKED.load(Relaxed), 1);
     ///
@@ -524,8 +519,8 @@ impl BasicLoginBuilder {
     /// for (login, scheme) in [(quiet, "xBasic"), (asks, "Basic")] {
     ///     let mut browser = browser(&login.build()?).await;
     ///     let answer = browser.fetch("/admin/data").await;
-    ///     let challenge = answer.headers().get("WWW-Authenticate").unwrap();
-    ///     assert_eq!(challenge, &format!(r#"{scheme} realm="Admin area", charset="UTF-8""#));
+    ///     let challenge = format!(r#"{scheme} realm="Admin area", charset="UTF-8""#);
+    ///     assert_eq!(answer.header("WWW-Authenticate"), Some(&*challenge));
     /// }
     /// # Ok(())
     /// # }
@@ -599,9 +594,9 @@ impl BasicLoginBuilder {
     /// #   let app = App::new().service(admin).wrap(sessions.build());
     /// #   let mut browser = Browser::new(test::init_service(app).await);
     ///     browser.open("/admin/").await;
-    ///     let planted = browser.session.clone(); // somebody else knows it
-    ///     browser.log_in().await;
-    ///     assert_eq!(browser.session == planted, is_shared);
+    ///     let planted = browser.cookie("id").cloned(); // somebody else knows it
+    ///     browser.log_in("/admin/", "alice", "wonderland").await;
+    ///     assert_eq!(browser.cookie("id") == planted.as_ref(), is_shared);
     /// }
     /// # Ok(())
     /// # }
@@ -633,7 +628,7 @@ impl BasicLoginBuilder {
     /// let monitor = TestRequest::with_uri("/admin/").insert_header(("X-Monitor", "1"));
     /// let answer = browser.send(monitor.insert_header(ALICE)).await;
     /// assert_eq!(answer.status(), 200);
-    /// assert_eq!(answer.headers().get("Set-Cookie"), None);
+    /// assert_eq!(answer.header("Set-Cookie"), None);
     /// # Ok(())
     /// # }
     /// ```
@@ -671,10 +666,10 @@ impl BasicLoginBuilder {
     ///     .build()?;
     /// let mut browser = browser(&login).await;
     /// let refused = browser.open("/admin/").await;
-    /// assert!(refused.headers().contains_key("WWW-Authenticate"));
-    /// assert_eq!(text(refused).await, "Who are you?");
-    /// browser.log_in().await;
-    /// assert_eq!(text(browser.open("/logout").await).await, "Bye!");
+    /// assert!(refused.header("WWW-Authenticate").is_some());
+    /// assert_eq!(refused.text(), "Who are you?");
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// assert_eq!(browser.open("/logout").await.text(), "Bye!");
     /// # Ok(())
     /// # }
     /// ```

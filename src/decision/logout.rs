@@ -23,9 +23,9 @@ use crate::{
 /// ] {
 ///     let login = BasicLogin::builder("Admin area", users).logout_response(answer).build()?;
 ///     let mut browser = browser(&login).await;
-///     browser.log_in().await;
+///     browser.log_in("/admin/", "alice", "wonderland").await;
 ///     assert_eq!(browser.open("/logout").await.status(), status);
-/// #   browser.log_in().await;
+/// #   browser.log_in("/admin/", "alice", "wonderland").await;
 ///     assert_eq!(browser.fetch("/logout").await.status(), 204);
 /// }
 /// // Only to a path of this site.

@@ -41,11 +41,10 @@ impl BasicLogin {
     ///     .route("/logout", web::post().to(login.logout()))
     ///     .wrap(sessions());
     /// let mut browser = Browser::new(test::init_service(app).await);
-    /// browser.log_in().await;
-    /// let button = TestRequest::post().uri("/logout").insert_header(("Accept", "text/html"));
-    /// let answer = browser.send(button).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// let answer = browser.submit("/logout").await;
     /// assert_eq!(answer.status(), 401); // so that the browser forgets
-    /// assert!(text(answer).await.contains("You are logged out"));
+    /// assert!(answer.text().contains("You are logged out"));
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
@@ -73,7 +72,7 @@ pub(crate) struct LoggedInHere(pub(crate) String);
 ///
 /// let login = BasicLogin::builder("Admin area", users).build()?;
 /// let mut browser = browser(&login).await;
-/// browser.log_in().await;
+/// browser.log_in("/admin/", "alice", "wonderland").await;
 /// let link = TestRequest::with_uri("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
 /// assert_eq!(browser.send(link).await.status(), 403);
 /// assert_eq!(browser.open("/admin/").await.status(), 200);

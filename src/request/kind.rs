@@ -23,16 +23,16 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 ///
 /// let login = BasicLogin::builder("Admin area", users).build()?;
 /// let mut browser = browser(&login).await;
-/// # let challenge = |it: &ServiceResponse<_>| {
-/// #     it.headers().get("WWW-Authenticate").unwrap().to_str().unwrap().to_owned()
-/// # };
 /// // A navigation: the browser opens its dialog.
-/// assert!(challenge(&browser.open("/admin/").await).starts_with("Basic realm="));
-/// // A subresource: no browser knows this scheme.
-/// assert!(challenge(&browser.fetch("/admin/").await).starts_with("xBasic realm="));
+/// let page = browser.open("/admin/").await;
+/// assert_eq!((page.status().as_u16(), page.dialogs()), (401, 1));
+/// // A subresource: the challenge has a scheme that no browser knows.
+/// let data = browser.fetch("/admin/").await;
+/// assert_eq!((data.status().as_u16(), data.dialogs()), (401, 0));
+/// assert!(data.header("WWW-Authenticate").unwrap().starts_with("xBasic realm="));
 /// // A program: nothing but the credentials.
-/// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE).to_request();
-/// assert_eq!(test::call_service(&browser.app, curl).await.status(), 200);
+/// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
+/// assert_eq!(browser.send_as_program(curl).await.status(), 200);
 /// # Ok(())
 /// # }
 /// ```

@@ -32,7 +32,7 @@ use crate::{reason::Reason, request::kind::RequestKind, retry_later};
 ///     })
 ///     .build()?;
 /// let mut browser = browser(&login).await;
-/// assert_eq!(text(browser.open("/admin/").await).await, "LoginRequired; log in at /");
+/// assert_eq!(browser.open("/admin/").await.text(), "LoginRequired; log in at /");
 /// # Ok(())
 /// # }
 /// ```
@@ -66,7 +66,7 @@ impl Notice<'_> {
     /// let mut browser = browser(&login).await;
     /// let answer = browser.open("/admin/").await;
     /// assert_eq!(answer.status(), 401);
-    /// assert_eq!(text(answer).await, "401 Unauthorized");
+    /// assert_eq!(answer.text(), "401 Unauthorized");
     /// # Ok(())
     /// # }
     /// ```
@@ -88,7 +88,7 @@ impl Notice<'_> {
     ///     .respond_with(|_, notice| HttpResponse::Ok().body(format!("{:?}", notice.reason())))
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// assert_eq!(text(browser.open("/admin/").await).await, "LoginRequired");
+    /// assert_eq!(browser.open("/admin/").await.text(), "LoginRequired");
     /// # Ok(())
     /// # }
     /// ```
@@ -113,7 +113,7 @@ impl Notice<'_> {
     ///     .respond_with(|_, notice| HttpResponse::Ok().body(notice.landing_path().to_owned()))
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// assert_eq!(text(browser.open("/admin/").await).await, "/admin/");
+    /// assert_eq!(browser.open("/admin/").await.text(), "/admin/");
     /// # Ok(())
     /// # }
     /// ```
@@ -140,10 +140,10 @@ impl Notice<'_> {
     ///     })
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// assert_eq!(text(browser.open("/admin/").await).await, "<p>Who are you?</p>");
-    /// browser.log_in().await;
-    /// let page = text(browser.open("/logout").await).await;
-    /// assert!(page.starts_with("<p>Bye!</p><script "));
+    /// assert_eq!(browser.open("/admin/").await.text(), "<p>Who are you?</p>");
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// let page = browser.open("/logout").await;
+    /// assert!(page.text().starts_with("<p>Bye!</p><script "));
     /// # Ok(())
     /// # }
     /// ```
@@ -170,9 +170,9 @@ impl Notice<'_> {
     ///     .respond_with(|_, it| HttpResponse::Ok().body(format!("{:?}", it.retry_after())))
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// assert_eq!(text(browser.open("/admin/").await).await, "None");
-    /// browser.credentials = Some(ALICE);
-    /// assert_eq!(text(browser.open("/admin/").await).await, "Some(30s)");
+    /// assert_eq!(browser.open("/admin/").await.text(), "None");
+    /// browser.user_types("alice", "wonderland");
+    /// assert_eq!(browser.open("/admin/").await.text(), "Some(30s)");
     /// # Ok(())
     /// # }
     /// ```
@@ -198,8 +198,8 @@ impl Notice<'_> {
     ///     })
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// assert_eq!(text(browser.open("/admin/").await).await, "<h1>Please log in</h1>");
-    /// assert_eq!(text(browser.fetch("/admin/").await).await, "login required");
+    /// assert_eq!(browser.open("/admin/").await.text(), "<h1>Please log in</h1>");
+    /// assert_eq!(browser.fetch("/admin/").await.text(), "login required");
     /// # Ok(())
     /// # }
     /// ```
@@ -223,7 +223,7 @@ impl Notice<'_> {
     ///     })
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// let page = text(browser.open("/admin/").await).await;
+    /// let page = browser.open("/admin/").await.text();
     /// assert_eq!(page, "Login required: This page is for users who have logged in.");
     /// # Ok(())
     /// # }

@@ -170,14 +170,14 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     /// use actix_basic_logout::{Authenticator, Throttle};
     ///
     /// let req = from("10.0.0.1").to_http_request();
-    /// let watch = Watch::default();
+    /// let clock = Clock::new();
     /// let users = Throttle::builder(users)
     ///     .per_user_id(1, Duration::from_secs(60))
-    ///     .clock(watch.instant())
+    ///     .clock(clock.instant())
     ///     .build()?;
     /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
     /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await.is_err());
-    /// watch.forward(Duration::from_secs(60));
+    /// clock.advance(Duration::from_secs(60));
     /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
     /// # Ok(())
     /// # }

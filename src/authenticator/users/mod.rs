@@ -276,12 +276,12 @@ impl Users {
     /// # let directory = tempfile::tempdir()?;
     /// # let path = directory.path().join("users.htpasswd");
     /// # fs::write(&path, format!("alice:{HASHED}"))?;
-    /// let watch = Watch::default();
-    /// let users = Users::htpasswd(&path)?.clock(watch.instant());
+    /// let clock = Clock::new();
+    /// let users = Users::htpasswd(&path)?.clock(clock.instant());
     /// assert!(users.authenticate(&req, &alice).await?);
     /// fs::write(&path, format!("carol:{HASHED}"))?;
     /// assert!(users.authenticate(&req, &alice).await?);
-    /// watch.forward(Duration::from_secs(1));
+    /// clock.advance(Duration::from_secs(1));
     /// assert!(!users.authenticate(&req, &alice).await?);
     /// # Ok(())
     /// # }

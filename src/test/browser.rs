@@ -1,0 +1,495 @@
+use std::{collections::VecDeque, fmt, rc::Rc};
+
+use actix_http::Request;
+use actix_web::{
+    Error,
+    body::{BodyStream, BoxBody, MessageBody, to_bytes},
+    cookie::Cookie,
+    dev::{Payload, RequestHead, Service, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    test::TestRequest,
+    web::Bytes,
+};
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use futures_core::future::LocalBoxFuture;
+
+use super::{
+    Response,
+    auth_cache::{AuthCache, Engine, Held, Initiator, Reaction},
+    challenge::basic_realm,
+    cookies::CookieJar,
+    request::{HOST, ORIGIN, form, navigation, subresource},
+};
+use crate::request::authorization::{RESERVED_USER, reserved_password};
+
+/// How often a server may challenge one request. Browsers give up as well.
+const MAX_CHALLENGES: usize = 20;
+
+#[derive(Clone, PartialEq, Eq)]
+struct Credentials {
+    user_id: String,
+    password: String,
+}
+
+impl Credentials {
+    fn new(user_id: &str, password: &str) -> Self {
+        Self { user_id: user_id.to_owned(), password: password.to_owned() }
+    }
+
+    fn header(&self) -> HeaderValue {
+        let Self { user_id, password } = self;
+        let text = format!("Basic {}", BASE64_STANDARD.encode(format!("{user_id}:{password}")));
+        header_value(&text)
+    }
+}
+
+enum Answer {
+    Types(Credentials),
+    Cancels,
+}
+
+type App = dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>;
+
+/// A browser with its user, in front of an application under test.
+///
+/// It wraps any service that [`actix_web::test::init_service`] returns, and treats cookies, credentials
+/// and challenges as real browsers do:
+///
+/// - **Cookies** are kept by name and path, and removed by `Max-Age=0` or a past `Expires`. They are sent
+///   to the paths that they match ([RFC 6265, section
+///   5.1.4](https://www.rfc-editor.org/rfc/rfc6265#section-5.1.4)). The browser keeps `Secure` cookies, as
+///   browsers do for localhost. It ignores `Domain` and `SameSite`, and no cookie expires as time passes.
+/// - **Credentials** are kept for each realm. They are sent without a challenge to paths below the
+///   directory where the user typed them ([RFC 7617, section
+///   2.2](https://www.rfc-editor.org/rfc/rfc7617#section-2.2)): the path up to its last slash.
+/// - **Challenges**: on a 401 with a `Basic` challenge the browser repeats the request by itself if it
+///   holds credentials for the realm other than the refused ones. Otherwise it forgets the refused ones
+///   and opens a dialog. A scheme that browsers do not know, such as `xBasic`, opens none.
+/// - **The script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page)** runs as soon as
+///   the page is shown. No other script runs.
+///
+/// The user answers the dialogs as the test says: [`user_types`](Self::user_types) and
+/// [`user_cancels`](Self::user_cancels), once for each dialog. A dialog to which the user has no answer
+/// stays open, and the browser shows the 401 behind it. [`Response::dialogs`] tells a dialog from silence.
+///
+/// The browser does not follow redirects, so that a test can look at them. It behaves like
+/// [`Engine::Chromium`] unless [`engine`](Self::engine) says otherwise. Its pages come from
+/// `http://localhost:8080`.
+///
+/// ```
+/// use actix_basic_logout::{BasicLogin, User, test::Browser};
+/// # use actix_session::{SessionMiddleware, storage::CookieSessionStore};
+/// # use actix_web::{App, Error, HttpRequest, cookie::Key, test, web};
+/// # use actix_web_httpauth::extractors::basic::BasicAuth;
+/// # async fn users(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+/// #     Ok(credentials.password() == Some("wonderland"))
+/// # }
+/// # #[actix_web::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let login = BasicLogin::builder("Admin area", users).build()?;
+/// # let greet = web::get().to(async |user: User| format!("Hello, {}", user.id()));
+/// # let sessions = SessionMiddleware::new(CookieSessionStore::default(), Key::generate());
+/// # let app = App::new()
+/// #     .service(web::scope("/admin").wrap(login.clone()).route("/", greet))
+/// #     .route("/logout", web::post().to(login.logout()))
+/// #     .wrap(sessions);
+///
+/// let mut browser = Browser::new(test::init_service(app).await);
+/// browser.user_types("alice", "wonderland");
+/// let page = browser.open("/admin/").await;
+/// assert_eq!((page.dialogs(), page.text()), (1, "Hello, alice"));
+/// // The browser sends the credentials again by itself.
+/// assert_eq!(browser.open("/admin/").await.dialogs(), 0);
+///
+/// browser.submit("/logout").await;
+/// let page = browser.open("/admin/").await;
+/// assert_eq!((page.dialogs(), page.status().as_u16()), (1, 401));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Browser {
+    app: Rc<App>,
+    auth: AuthCache<Credentials>,
+    cookies: CookieJar,
+    keeps_cookies: bool,
+    answers: VecDeque<Answer>,
+}
+
+impl fmt::Debug for Browser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Browser").finish_non_exhaustive()
+    }
+}
+
+fn shared<S, B>(app: S) -> Rc<App>
+where
+    S: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+    S::Future: 'static,
+    B: MessageBody + 'static,
+{
+    Rc::new(move |req| {
+        let response = app.call(req);
+        Box::pin(async move { response.await.map(ServiceResponse::map_into_boxed_body) })
+    })
+}
+
+impl Browser {
+    /// A browser in front of an initialised application, without cookies and credentials.
+    pub fn new<S, B>(app: S) -> Self
+    where
+        S: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+        S::Future: 'static,
+        B: MessageBody + 'static,
+    {
+        Self {
+            app: shared(app),
+            auth: AuthCache::new(Engine::default()),
+            cookies: CookieJar::default(),
+            keeps_cookies: true,
+            answers: VecDeque::new(),
+        }
+    }
+
+    /// Makes it behave like another engine. The default is [`Engine::Chromium`].
+    ///
+    /// It forgets its credentials.
+    #[must_use]
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.auth = AuthCache::new(engine);
+        self
+    }
+
+    /// Makes it keep no cookie that a response sets, as if its user had disabled cookies.
+    #[must_use]
+    pub fn without_cookies(mut self) -> Self {
+        self.keeps_cookies = false;
+        self
+    }
+
+    /// Puts another application in the place of this one, such as the same after a restart. The
+    /// browser keeps its cookies and credentials.
+    pub fn replace_app<S, B>(&mut self, app: S)
+    where
+        S: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
+        S::Future: 'static,
+        B: MessageBody + 'static,
+    {
+        self.app = shared(app);
+    }
+
+    /// The user types this into the next dialog.
+    ///
+    /// Further calls answer the dialogs after it, in order.
+    pub fn user_types(&mut self, user_id: &str, password: &str) -> &mut Self {
+        self.answers.push_back(Answer::Types(Credentials::new(user_id, password)));
+        self
+    }
+
+    /// The user cancels the next dialog.
+    ///
+    /// Further calls answer the dialogs after it, in order. Over a navigation, Chromium repeats the
+    /// request without credentials, and shows that response.
+    pub fn user_cancels(&mut self) -> &mut Self {
+        self.answers.push_back(Answer::Cancels);
+        self
+    }
+
+    /// The user opens a page and types into the dialog.
+    ///
+    /// # Panics
+    ///
+    /// If not exactly one dialog opens, or if the response is an error.
+    #[track_caller]
+    pub fn log_in(
+        &mut self,
+        path: &str,
+        user_id: &str,
+        password: &str,
+    ) -> impl Future<Output = Response> {
+        let caller = std::panic::Location::caller();
+        let path = path.to_owned();
+        self.answers.clear();
+        self.user_types(user_id, password);
+        async move {
+            let page = self.open(&path).await;
+            let (status, dialogs) = (page.status(), page.dialogs());
+            assert!(
+                dialogs == 1 && !status.is_client_error() && !status.is_server_error(),
+                "no login at {path}: {status}, {dialogs} dialogs (at {caller})"
+            );
+            page
+        }
+    }
+
+    /// The user opens a page by its address. A [`navigation`].
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub async fn open(&mut self, path: &str) -> Response {
+        self.send(navigation(path)).await
+    }
+
+    /// A page's script fetches something. A [`subresource`].
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub async fn fetch(&mut self, path: &str) -> Response {
+        self.send(subresource(path)).await
+    }
+
+    /// The user submits an empty [`form`] of a page.
+    ///
+    /// # Panics
+    ///
+    /// As [`send`](Self::send).
+    pub async fn submit(&mut self, path: &str) -> Response {
+        self.send(form(path)).await
+    }
+
+    /// Sends any request as this browser: with its cookies, its credentials, and a `User-Agent` that
+    /// begins with `Mozilla/`.
+    ///
+    /// Start from [`navigation`], [`subresource`] or [`form`] to have their headers. A request that is not
+    /// `GET` or `HEAD` gets an `Origin`, unless `Sec-Fetch-Site` says that it comes from another site. A
+    /// cookie of the request wins over the browser's. A request with `Authorization` is a script's: it
+    /// goes as it is, and no dialog opens.
+    ///
+    /// # Panics
+    ///
+    /// If a body cannot be read, or if the application challenges one request without end.
+    pub async fn send(&mut self, request: TestRequest) -> Response {
+        let request = self.prepare(request).await;
+        let initiator = match request.header("upgrade") {
+            Some("websocket") => Initiator::WebSocket,
+            _ => Initiator::Page,
+        };
+        let page = self.exchange(&request, initiator).await;
+        if request.is_navigation()
+            && let Some(script) = LogoutScript::on(page.text())
+        {
+            self.run(&script, &request.head).await;
+        }
+        page
+    }
+
+    /// Sends a request past the browser, as a program such as `curl` does: without its cookies, its
+    /// credentials and its headers.
+    ///
+    /// # Panics
+    ///
+    /// If a body cannot be read.
+    pub async fn send_as_program(&self, request: TestRequest) -> Response {
+        let request = request.to_request();
+        let has_credentials = request.head().headers.contains_key(header::AUTHORIZATION);
+        let mut response = Response::read((self.app)(request).await).await;
+        response.sent_credentials = has_credentials;
+        response
+    }
+
+    /// The cookies that it keeps.
+    pub fn cookies(&self) -> impl Iterator<Item = &Cookie<'static>> {
+        self.cookies.iter()
+    }
+
+    /// The cookie of a name.
+    #[must_use]
+    pub fn cookie(&self, name: &str) -> Option<&Cookie<'static>> {
+        self.cookies().find(|cookie| cookie.name() == name)
+    }
+
+    /// Keeps a cookie, as if a response of `/` had set it.
+    pub fn set_cookie(&mut self, cookie: Cookie<'static>) {
+        self.cookies.set(cookie, "/");
+    }
+
+    /// Forgets all cookies.
+    pub fn clear_cookies(&mut self) {
+        self.cookies.clear();
+    }
+
+    /// The user-id and the password that it holds for a realm.
+    #[must_use]
+    pub fn credentials(&self, realm: &str) -> Option<(&str, &str)> {
+        let held = &self.auth.get(ORIGIN, realm)?.credentials;
+        Some((&held.user_id, &held.password))
+    }
+
+    /// Forgets all credentials, as a browser does that is closed.
+    pub fn forget_credentials(&mut self) {
+        self.auth.clear();
+    }
+
+    async fn prepare(&self, request: TestRequest) -> Outgoing {
+        let mut request = request.to_request();
+        let body = to_bytes(BodyStream::new(request.take_payload())).await;
+        #[expect(clippy::panic, reason = "a test shall fail")]
+        let body = body.unwrap_or_else(|error| panic!("the body cannot be read: {error}"));
+        let mut request = Outgoing { head: request.head().clone(), body };
+        let is_elsewhere = request.header("sec-fetch-site") == Some("cross-site");
+        let is_safe = matches!(request.head.method, Method::GET | Method::HEAD);
+        request.add(header::HOST, HOST);
+        request.add(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64)");
+        if !is_safe && !is_elsewhere {
+            request.add(header::ORIGIN, ORIGIN);
+        }
+        request
+    }
+
+    /// Sends a request until the browser shows a response.
+    async fn exchange(
+        &mut self,
+        request: &Outgoing,
+        mut initiator: Initiator<Credentials>,
+    ) -> Response {
+        let path = request.head.uri.path().to_owned();
+        let is_own = request.head.headers.contains_key(header::AUTHORIZATION);
+        let mut sent = self.auth.sends(ORIGIN, &path, &initiator).filter(|_| !is_own);
+        let mut dialogs = 0;
+        for _ in 0..MAX_CHALLENGES {
+            let mut response = self.deliver(request, sent.as_ref()).await;
+            response.dialogs = dialogs;
+            response.sent_credentials = is_own || sent.is_some();
+            if response.status() != StatusCode::UNAUTHORIZED {
+                if let (Initiator::Script(_), true, Some(sent)) =
+                    (&initiator, response.status().is_success(), sent)
+                {
+                    self.auth.insert(ORIGIN, &path, sent);
+                }
+                return response;
+            }
+            if is_own {
+                return response;
+            }
+            let Some(realm) = basic_realm(response.headers()) else {
+                self.auth.refused(ORIGIN, sent.as_ref());
+                return response;
+            };
+            if let Initiator::Script(own) = &mut initiator {
+                own.realm.clone_from(&realm);
+            }
+            sent = match self.auth.challenged(ORIGIN, &path, &realm, sent.as_ref(), &initiator) {
+                Reaction::Repeat(held) => Some(held),
+                Reaction::Show => return response,
+                Reaction::Ask => {
+                    dialogs += 1;
+                    match self.answers.pop_front() {
+                        Some(Answer::Types(credentials)) => {
+                            let typed = Held { realm, credentials };
+                            self.auth.insert(ORIGIN, &path, typed.clone());
+                            Some(typed)
+                        }
+                        Some(Answer::Cancels)
+                            if self.auth.repeats_after_cancel(request.is_navigation()) =>
+                        {
+                            initiator = Initiator::AfterCancel;
+                            None
+                        }
+                        Some(Answer::Cancels) | None => {
+                            response.dialogs = dialogs;
+                            return response;
+                        }
+                    }
+                }
+            };
+        }
+        #[expect(clippy::panic, reason = "a test shall fail")]
+        {
+            panic!("the application challenges {path} without end")
+        }
+    }
+
+    /// Sends a request once, and keeps the cookies that its response sets.
+    async fn deliver(
+        &mut self,
+        request: &Outgoing,
+        credentials: Option<&Held<Credentials>>,
+    ) -> Response {
+        let mut head = request.head.clone();
+        if let Some(held) = credentials {
+            head.headers.insert(header::AUTHORIZATION, held.credentials.header());
+        }
+        let path = head.uri.path().to_owned();
+        if let Some(cookies) = self.cookies.header(&path, request.header("cookie")) {
+            head.headers.insert(header::COOKIE, header_value(&cookies));
+        }
+        let mut outgoing = Request::with_payload(Payload::from(request.body.clone()));
+        *outgoing.head_mut() = head;
+        let response = Response::read((self.app)(outgoing).await).await;
+        for value in response.headers().get_all(header::SET_COOKIE) {
+            let cookie = value.to_str().ok().and_then(|it| Cookie::parse(it.to_owned()).ok());
+            if let Some(cookie) = cookie.filter(|_| self.keeps_cookies) {
+                self.cookies.set(cookie, &path);
+            }
+        }
+        response
+    }
+
+    /// Runs the script of a log-out page: it asks the page's own URL as the reserved user, so that
+    /// those credentials replace the ones that the browser holds.
+    async fn run(&mut self, script: &LogoutScript, page: &RequestHead) {
+        let is_theirs = |realm: &&str| reserved_password(realm) == script.password;
+        let realm = self.auth.realms(ORIGIN).find(is_theirs).unwrap_or_default().to_owned();
+        let own = Held { realm, credentials: Credentials::new(RESERVED_USER, &script.password) };
+        let request = subresource(&page.uri.to_string())
+            .method(script.method.clone())
+            .insert_header(("X-Basic-Logout", "1"));
+        let request = self.prepare(request).await;
+        self.exchange(&request, Initiator::Script(own)).await;
+    }
+}
+
+/// A request that can be repeated.
+struct Outgoing {
+    head: RequestHead,
+    body: Bytes,
+}
+
+impl Outgoing {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    fn add(&mut self, name: HeaderName, value: &'static str) {
+        if !self.head.headers.contains_key(&name) {
+            self.head.headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+
+    fn is_navigation(&self) -> bool {
+        match self.header("sec-fetch-mode") {
+            Some(mode) => mode == "navigate",
+            None => self.header("accept").is_some_and(|types| types.contains("text/html")),
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "a test shall fail")]
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_bytes(text.as_bytes())
+        .unwrap_or_else(|_| panic!("no header can carry {text:?}"))
+}
+
+/// The script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page).
+struct LogoutScript {
+    method: Method,
+    password: String,
+}
+
+impl LogoutScript {
+    fn on(page: &str) -> Option<Self> {
+        let attribute = |name: &str| {
+            let (_, value) = page.split_once(&format!("{name}=\""))?;
+            value.split('"').next()
+        };
+        if !page.contains("X-Basic-Logout") {
+            return None;
+        }
+        let method = Method::from_bytes(attribute("data-method")?.as_bytes()).ok()?;
+        Some(Self { method, password: attribute("data-password")?.to_owned() })
+    }
+}

@@ -1,0 +1,81 @@
+use actix_web::{
+    Error,
+    body::{BoxBody, to_bytes},
+    dev::ServiceResponse,
+    http::{
+        StatusCode,
+        header::{AsHeaderName, HeaderMap},
+    },
+    web::Bytes,
+};
+
+/// The response that a [`Browser`](super::Browser) shows, with its whole body.
+#[derive(Debug)]
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    text: String,
+    pub(super) dialogs: usize,
+    pub(super) sent_credentials: bool,
+}
+
+impl Response {
+    /// Reads a response to its end. An error is the response that actix-web's server makes of it.
+    pub(super) async fn read(response: Result<ServiceResponse<BoxBody>, Error>) -> Self {
+        let response = match response {
+            Ok(response) => response.into_parts().1,
+            Err(error) => error.error_response(),
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = to_bytes(response.into_body()).await;
+        #[expect(clippy::panic, reason = "a test shall fail")]
+        let body = body.unwrap_or_else(|error| panic!("the body cannot be read: {error}"));
+        let text = String::from_utf8_lossy(&body).into_owned();
+        Self { status, headers, body, text, dialogs: 0, sent_credentials: false }
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// All headers.
+    #[must_use]
+    pub const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The first header of a name, if it is text.
+    #[must_use]
+    pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The body as text. Bytes that are no UTF-8 become U+FFFD.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The body.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// How many dialogs opened before the browser showed this response. `0` means that its user
+    /// noticed nothing.
+    #[must_use]
+    pub const fn dialogs(&self) -> usize {
+        self.dialogs
+    }
+
+    /// Whether the request that this responds to carried credentials: the last one, if the browser
+    /// repeated it.
+    #[must_use]
+    pub const fn sent_credentials(&self) -> bool {
+        self.sent_credentials
+    }
+}
