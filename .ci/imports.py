@@ -15,7 +15,7 @@ import tempfile
 
 # From the lowest level to the highest.
 ORDER = [
-    ["reason", "request", "expiring_map"],
+    ["refusal_reason", "request", "expiring_map"],
     ["retry_later"],
     ["revocation", "authenticator"],
     ["session"],

@@ -11,7 +11,7 @@ use actix_web::{HttpRequest, http::header::HeaderValue};
 use crate::{
     authenticator::checker::Checker,
     decision::logout::LogoutResponse,
-    diagnostics::{missing_cookies::MissingCookies, setup::SetupMistakes},
+    diagnostics::{missing_cookies::MissingCookies, setup_mistakes::SetupMistakes},
     request::{fingerprint::FingerprintKey, kind::RequestKind},
     response::responder::{RespondWith, Responder},
     revocation::{
@@ -19,7 +19,7 @@ use crate::{
         registry::Revocations,
         store::{RevocationError, RevocationStore},
     },
-    session::{deadlines::Deadlines, login::millis, login_status::Lifetime},
+    session::{deadlines::Deadlines, login::millis, login_validity::Lifetime},
 };
 
 /// HTTP Basic authentication that can log out: a realm, and the middleware that guards it.

@@ -25,7 +25,7 @@ use crate::{
     session::{
         entry::{self, Entry, FoundEntry},
         login::Login,
-        login_status::{LoginStatus, login_status},
+        login_validity::{LoginStatus, login_status},
         state::{Cause, State},
     },
 };

@@ -213,7 +213,7 @@ pub mod fuzzing;
 pub mod guide;
 mod logout;
 mod middleware;
-mod reason;
+mod refusal_reason;
 mod request;
 mod response;
 mod retry_later;
@@ -235,7 +235,7 @@ pub use crate::authenticator::throttle::{
 pub use crate::authenticator::{
     password::{
         builder::{HashLimiterBuilder, HashLimiterError},
-        limiter::HashLimiter,
+        hash_limiter::HashLimiter,
     },
     users::{Users, error::UsersError},
 };
@@ -248,8 +248,8 @@ pub use crate::{
     builder::{BasicLoginBuilder, error::ConfigError},
     config::{BasicLogin, LogoutScope},
     decision::logout::LogoutResponse,
-    logout::{Logout, script::LOGOUT_SCRIPT_HASH},
-    reason::Reason,
+    logout::{Logout, page_script::LOGOUT_SCRIPT_HASH},
+    refusal_reason::Reason,
     request::kind::RequestKind,
     response::notice::Notice,
     retry_later::TryLater,

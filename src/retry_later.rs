@@ -10,7 +10,7 @@ use actix_web::{
     },
 };
 
-use crate::reason::Reason;
+use crate::refusal_reason::Reason;
 
 /// An [authenticator](crate::Authenticator)'s error for "not now".
 ///

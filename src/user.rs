@@ -21,7 +21,7 @@ use crate::{
         authenticate::{Decision, OnSuccess, authenticate},
         facts::RefusalKind,
     },
-    reason::Reason,
+    refusal_reason::Reason,
     request::{authorization::Authorization, kind::RequestKind},
     response::responder::refuse_without_realm,
     revocation::{
@@ -30,7 +30,7 @@ use crate::{
     },
     session::{
         login::{Validity, time},
-        login_status::login_status,
+        login_validity::login_status,
         state::State,
     },
 };

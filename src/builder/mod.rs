@@ -19,11 +19,11 @@ use crate::{
     authenticator::{Authenticator, checker::Checker},
     config::{BasicLogin, Config, LogoutScope, Realm},
     decision::logout::LogoutResponse,
-    diagnostics::{missing_cookies::MissingCookies, setup::SetupMistakes},
+    diagnostics::{missing_cookies::MissingCookies, setup_mistakes::SetupMistakes},
     request::{authorization::reserved_password, fingerprint::FingerprintKey, kind::RequestKind},
     response::{challenge::Challenges, notice::Notice, responder::Responder},
     revocation::{registry::Revocations, store::RevocationStore},
-    session::{entry, login_status::Lifetime},
+    session::{entry, login_validity::Lifetime},
 };
 
 /// Sets up a [`BasicLogin`]; made by [`BasicLogin::builder`] and

@@ -2,7 +2,7 @@
 
 use super::facts::{Credentials, Facts, Refusal, RefusalKind};
 use crate::{
-    reason::Reason,
+    refusal_reason::Reason,
     request::{kind::RequestKind, path::RequestPath},
     session::{
         login::Login,

@@ -1,7 +1,7 @@
 //! What the decisions look at, and the vocabulary that they share.
 
 use crate::{
-    reason::Reason,
+    refusal_reason::Reason,
     request::{fingerprint::Fingerprint, kind::RequestKind, path::RequestPath},
     session::state::{Cause, State},
 };

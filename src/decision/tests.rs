@@ -14,10 +14,10 @@ use super::{
     authenticate::{Decision, OnSuccess, authenticate},
     facts::{Credentials, Facts, Refusal, RefusalKind},
     logout::{LogoutDecision, LogoutFacts, LogoutReply, LogoutResponse, logout},
-    script::{ScriptDecision, script},
+    page_script::{ScriptDecision, script},
 };
 use crate::{
-    reason::Reason,
+    refusal_reason::Reason,
     request::{
         fingerprint::{Fingerprint, FingerprintKey},
         kind::RequestKind,
@@ -61,7 +61,7 @@ const SCRIPT_REQUESTS: &[&[&str]] = &[STATES, CREDENTIALS];
 const AUTHENTICATE: &str = include_str!("tables/authenticate.txt");
 const CHALLENGED_SUBRESOURCES: &str = include_str!("tables/challenged_subresources.txt");
 const LOGOUT: &str = include_str!("tables/logout.txt");
-const SCRIPT: &str = include_str!("tables/script.txt");
+const SCRIPT: &str = include_str!("tables/page_script.txt");
 
 const CAUSES: [Cause; 5] = [
     Cause::NeverLoggedIn,

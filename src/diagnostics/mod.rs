@@ -3,4 +3,4 @@
 //! Each is reported once. Uses `request` and `session`.
 
 pub(crate) mod missing_cookies;
-pub(crate) mod setup;
+pub(crate) mod setup_mistakes;

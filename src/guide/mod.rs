@@ -94,7 +94,7 @@ pub mod limits {}
 /// # Script of the logout page
 ///
 /// ```text
-#[doc = include_str!("../decision/tables/script.txt")]
+#[doc = include_str!("../decision/tables/page_script.txt")]
 /// ```
 ///
 /// Reference: [`challenge_subresources`](crate::BasicLoginBuilder::challenge_subresources),

@@ -1,8 +1,8 @@
 //! The logout handler: reads the request once, decides, writes the session once, and responds.
 //!
-//! `script` belongs to the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page). Uses `context` and below.
+//! `page_script` belongs to the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page). Uses `context` and below.
 
-pub(crate) mod script;
+pub(crate) mod page_script;
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ use crate::{
         facts::RefusalKind,
         logout::{LogoutDecision, LogoutFacts, LogoutReply, logout},
     },
-    reason::Reason,
+    refusal_reason::Reason,
     request::{kind::is_prefetch, origin::is_cross_site},
     response::responder::{no_content, see_other},
     revocation::store::RevocationError,
@@ -115,8 +115,8 @@ impl Logout {
     async fn respond(&self, req: &HttpRequest) -> Result<HttpResponse, RevocationError> {
         let realm = &*self.login.realm;
         let session = req.get_session();
-        if script::is_script(realm, req) {
-            return script::respond(realm, req, &session).await;
+        if page_script::is_script(realm, req) {
+            return page_script::respond(realm, req, &session).await;
         }
         let mut context = RequestContext::read(realm, req, &session).await?;
         context.ensure_fingerprint(realm);
@@ -172,7 +172,7 @@ impl Logout {
             }
             LogoutReply::Done => responder.logged_out(req, request_kind, None),
             LogoutReply::Page => {
-                responder.logged_out(req, request_kind, Some(&script::element(realm, req)))
+                responder.logged_out(req, request_kind, Some(&page_script::element(realm, req)))
             }
             LogoutReply::Redirect => {
                 see_other(realm.redirect.as_ref().unwrap_or(&realm.landing_header))

@@ -28,8 +28,8 @@ use crate::{
         authenticate::{Decision, OnSuccess, authenticate},
         facts::Refusal,
     },
-    logout::{LoggedInHere, script},
-    reason::Reason,
+    logout::{LoggedInHere, page_script},
+    refusal_reason::Reason,
     request::{authorization::Authorization, path::RequestPath},
     response::responder::no_store,
     revocation::store::RevocationError,
@@ -119,8 +119,9 @@ impl BasicLogin {
         session: &Session,
         cache: &PassCache,
     ) -> Result<ServiceRequest, ServiceResponse> {
-        if script::is_script(&self.realm, req.request()) {
-            let response = Box::pin(script::respond(&self.realm, req.request(), session)).await;
+        if page_script::is_script(&self.realm, req.request()) {
+            let response =
+                Box::pin(page_script::respond(&self.realm, req.request(), session)).await;
             return self.conclude(req, response.map(Outcome::Respond).map_err(Error::from));
         }
         let lookup = cache.look_up(&self.realm, req.request(), session);

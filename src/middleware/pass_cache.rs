@@ -21,7 +21,7 @@ use crate::{
     session::{
         entry::{self, OwnedStoredEntry},
         login::Validity,
-        login_status::{LoginStatus, login_status},
+        login_validity::{LoginStatus, login_status},
     },
     user::User,
 };

@@ -13,7 +13,7 @@ use actix_web::{
 use html_escape::encode_double_quoted_attribute;
 use serde::Serialize;
 
-use crate::{reason::Reason, request::kind::RequestKind, retry_later};
+use crate::{refusal_reason::Reason, request::kind::RequestKind, retry_later};
 
 /// What an answer of this crate has to say; given to the application's own
 /// [responses](crate::BasicLoginBuilder::respond_with).
@@ -223,8 +223,8 @@ impl Notice<'_> {
     ///     })
     ///     .build()?;
     /// let mut browser = browser(&login).await;
-    /// let page = browser.open("/admin/").await.text();
-    /// assert_eq!(page, "Login required: This page is for users who have logged in.");
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!(page.text(), "Login required: This page is for users who have logged in.");
     /// # Ok(())
     /// # }
     /// ```

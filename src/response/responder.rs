@@ -17,7 +17,7 @@ use actix_web::{
 
 use super::{challenge::Challenges, notice::Notice};
 use crate::{
-    decision::facts::RefusalKind, reason::Reason, request::kind::RequestKind,
+    decision::facts::RefusalKind, refusal_reason::Reason, request::kind::RequestKind,
     retry_later::TryLater, revocation::store::RevocationError,
 };
 

@@ -5,5 +5,5 @@
 pub(crate) mod deadlines;
 pub(crate) mod entry;
 pub(crate) mod login;
-pub(crate) mod login_status;
+pub(crate) mod login_validity;
 pub(crate) mod state;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::login::Login;
 use crate::{
-    reason::Reason,
+    refusal_reason::Reason,
     request::{
         fingerprint::{Fingerprint, FingerprintKey},
         path::{Directory, RequestPath},

@@ -107,11 +107,15 @@ impl Clock {
     ///
     /// ```
     /// # #[cfg(feature = "throttle")]
-    /// # fn throttled(users: impl actix_basic_logout::Authenticator) {
+    /// # {
     /// use actix_basic_logout::{Throttle, test::Clock};
+    /// # use actix_web::HttpRequest;
+    /// # use actix_web_httpauth::extractors::basic::BasicAuth;
+    /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
     ///
     /// let clock = Clock::new();
-    /// let users = Throttle::new(users).clock(clock.instant());
+    /// let users = Throttle::builder(users).clock(clock.instant()).build();
+    /// assert!(users.is_ok());
     /// # }
     /// ```
     pub fn instant(&self) -> impl Fn() -> Instant + Send + Sync + use<> {

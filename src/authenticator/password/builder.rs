@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::authenticator::password::limiter::{Config, HashLimiter};
+use crate::authenticator::password::hash_limiter::{Config, HashLimiter};
 
 /// Builds a [`HashLimiter`]. [`HashLimiter::builder`] starts it.
 ///

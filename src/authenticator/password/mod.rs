@@ -5,4 +5,4 @@
 
 pub(crate) mod builder;
 pub(crate) mod hash;
-pub(crate) mod limiter;
+pub(crate) mod hash_limiter;

@@ -16,7 +16,7 @@ use futures_core::future::LocalBoxFuture;
 
 use crate::authenticator::{
     Authenticator, CheckKind,
-    password::limiter::HashLimiter,
+    password::hash_limiter::HashLimiter,
     users::{
         error::UsersError,
         htpasswd::Htpasswd,

@@ -9,9 +9,9 @@ use crate::{
     decision::{
         facts::RefusalKind,
         logout::LogoutResponse,
-        script::{ScriptDecision, script},
+        page_script::{ScriptDecision, script},
     },
-    reason::Reason,
+    refusal_reason::Reason,
     request::origin::is_cross_site,
     response::responder::no_content,
     revocation::store::RevocationError,
@@ -23,7 +23,7 @@ const SCRIPT_HEADER: &str = "x-basic-logout";
 
 /// Asks its own URL as the reserved user. What differs from page to page is in the element's attributes, so that one
 /// hash allows it.
-const SCRIPT: &str = include_str!("script.js");
+const SCRIPT: &str = include_str!("page_script.js");
 
 /// The hash of the script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page), for
 /// the `script-src` of a `Content-Security-Policy`: with its quotes, as SHA-256 in base64.

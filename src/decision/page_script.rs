@@ -14,7 +14,7 @@ pub(crate) enum ScriptDecision {
     Forbid,
 }
 
-/// Decides about the script's request: the table `tables/script.txt`.
+/// Decides about the script's request: the table `tables/page_script.txt`.
 pub(crate) fn script(facts: &Facts<'_>, is_cross_site: bool) -> ScriptDecision {
     match (facts.state, facts.credentials) {
         _ if is_cross_site => ScriptDecision::Forbid,
