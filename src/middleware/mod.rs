@@ -192,18 +192,28 @@ impl BasicLogin {
             }
             _ => (req, Ok(false)),
         };
-        let outcome = match (verdict, decision) {
+        // No future of a refusal is a part of this one, which stays small by that.
+        let checked = match (verdict, decision) {
             (Err(error), _) => Err(error),
             (Ok(_), Decision::Pass) => {
                 self.pass(req.request(), &mut context, cache, lookup).await.map_err(Error::from)
             }
-            (Ok(_), Decision::Refuse(refusal)) => {
-                Box::pin(self.refuse(req.request(), context, refusal)).await.map_err(Error::from)
-            }
+            (Ok(_), Decision::Refuse(refusal)) => Ok(Err(refusal)),
             (Ok(is_valid), Decision::Check { on_success, on_failure }) => {
-                let check = Check { is_valid, on_success, on_failure };
-                self.conclude_check(req.request(), context, check).await.map_err(Error::from)
+                match self.conclude_check(req.request(), &mut context, is_valid, on_success).await {
+                    Ok(Ok(user)) => Ok(Ok(user)),
+                    Ok(Err(refusal)) => Ok(Err(refusal.unwrap_or(on_failure))),
+                    Err(error) => Err(error.into()),
+                }
             }
+        };
+        let outcome = match checked {
+            Ok(Ok(user)) => Ok(Outcome::Pass(user)),
+            Ok(Err(refusal)) => Box::pin(self.refuse(req.request(), &mut context, refusal))
+                .await
+                .map(Outcome::Respond)
+                .map_err(Error::from),
+            Err(error) => Err(error),
         };
         self.conclude(req, outcome)
     }
@@ -215,40 +225,41 @@ impl BasicLogin {
         context: &mut RequestContext,
         cache: &PassCache,
         lookup: Option<CacheLookup>,
-    ) -> Result<Outcome, RevocationError> {
+    ) -> Result<Result<Option<User>, Refusal>, RevocationError> {
         let user = User::of(&self.realm, context);
         if let (Some(lookup), Some(user)) = (lookup, &user) {
             cache.insert(&lookup, &self.realm, context, user);
         }
         context.touch(&self.realm, req, false).await?;
-        Ok(Outcome::Pass(user))
+        Ok(Ok(user))
     }
 
-    /// Logs in, confirms or refuses, as the authenticator answered.
+    /// Logs in or confirms, if the authenticator accepted the credentials. Otherwise, and after a logout in between, it
+    /// returns the refusal, or none for the one of the decision.
     async fn conclude_check(
         &self,
         req: &HttpRequest,
-        mut context: Box<RequestContext>,
-        Check { is_valid, on_success, on_failure }: Check,
-    ) -> Result<Outcome, RevocationError> {
+        context: &mut RequestContext,
+        is_valid: bool,
+        on_success: OnSuccess,
+    ) -> Result<Result<Option<User>, Option<Refusal>>, RevocationError> {
         let realm = &*self.realm;
         // A logout may have been handled while the authenticator was busy.
         if context.notice_logout(realm).await? {
-            let refusal = match authenticate(&context.facts(realm, req.path())) {
-                Decision::Refuse(refusal) => refusal,
-                Decision::Pass | Decision::Check { .. } => on_failure,
-            };
-            return Box::pin(self.refuse(req, context, refusal)).await;
+            return Ok(Err(match authenticate(&context.facts(realm, req.path())) {
+                Decision::Refuse(refusal) => Some(refusal),
+                Decision::Pass | Decision::Check { .. } => None,
+            }));
         }
         if is_valid {
-            return self.admit(req, &mut context, on_success).await;
+            return self.admit(req, context, on_success).await.map(Ok);
         }
         if on_success == OnSuccess::Confirm {
             context.end(realm).await?;
             let user = context.user_id();
             tracing::info!(realm = %realm.name, user, "login no longer accepted");
         }
-        Box::pin(self.refuse(req, context, on_failure)).await
+        Ok(Err(None))
     }
 
     /// Records what valid credentials lead to.
@@ -257,7 +268,7 @@ impl BasicLogin {
         req: &HttpRequest,
         context: &mut RequestContext,
         on_success: OnSuccess,
-    ) -> Result<Outcome, RevocationError> {
+    ) -> Result<Option<User>, RevocationError> {
         let realm = &self.realm;
         match on_success {
             OnSuccess::LogIn => {
@@ -276,18 +287,18 @@ impl BasicLogin {
             OnSuccess::Confirm => context.touch(realm, req, true).await?,
             OnSuccess::Stateless => {
                 tracing::debug!(realm = %realm.name, user = context.user_id(), "let in once");
-                return Ok(Outcome::Pass(User::without_session(realm, context)));
+                return Ok(User::without_session(realm, context));
             }
         }
-        Ok(Outcome::Pass(User::of(realm, context)))
+        Ok(User::of(realm, context))
     }
 
     async fn refuse(
         &self,
         req: &HttpRequest,
-        mut context: Box<RequestContext>,
+        context: &mut RequestContext,
         Refusal { kind, reason, next }: Refusal,
-    ) -> Result<Outcome, RevocationError> {
+    ) -> Result<HttpResponse, RevocationError> {
         let realm = &*self.realm;
         if reason == Reason::WrongCredentials {
             let user = context.user_id();
@@ -300,13 +311,6 @@ impl BasicLogin {
             context.write(realm, req, next).await?;
             response = realm.setup.watch_session(req, &context.session, response);
         }
-        Ok(Outcome::Respond(response))
+        Ok(response)
     }
-}
-
-/// What the authenticator answered, and what it leads to.
-struct Check {
-    is_valid: bool,
-    on_success: OnSuccess,
-    on_failure: Refusal,
 }

@@ -3,7 +3,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
-    hash::{Hash, Hasher},
+    hash::Hasher,
     rc::Rc,
 };
 
@@ -78,8 +78,8 @@ impl PassCache {
         entry::with_stored(session, &realm.entry_key, |stored| {
             let mut hash = SipHasher24::new_with_key(&self.key);
             hash.write(header.as_bytes());
-            stored.hash(&mut hash);
-            let mark = hash.finish128().as_u128();
+            // The keyed hash is that of the header. The entry only tells logins with the same header apart.
+            let mark = hash.finish128().as_u128() ^ stored.hash128();
             let passed = self.passed.borrow().get(&mark).map(Rc::clone);
             let is_same = |it: &Rc<Passed>| it.stored.as_stored() == stored;
             CacheLookup { mark, passed: passed.filter(is_same) }
