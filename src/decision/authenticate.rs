@@ -44,7 +44,8 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             }
             let ended = facts.state.logged_out(Cause::CredentialsChanged);
             let mut bad = refused_once_logged_out(&Facts { state: &ended, ..*facts });
-            bad.next = bad.next.or(Some(ended));
+            let next = bad.next.take();
+            bad.next = next.or_else(|| Some(Box::new(ended)));
             check(facts, OnSuccess::Confirm, bad)
         }
         (State::LoggedIn(login), Missing)
@@ -64,7 +65,11 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             let asks_again = below && !facts.is_subresource() && login.proves_by_directory();
             let next =
                 asks_again.then(|| State::LoggedIn(Login { reprompted: true, ..login.clone() }));
-            Decision::Refuse(Refusal { kind, reason: Reason::LoginRequired, next })
+            Decision::Refuse(Refusal {
+                kind,
+                reason: Reason::LoginRequired,
+                next: next.map(Box::new),
+            })
         }
         // What the page answer has put into the browser was typed by nobody.
         (State::Prompted { cause, .. }, Missing | Credentials::Reserved) => refuse(*cause, None),

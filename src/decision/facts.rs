@@ -44,8 +44,8 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct Refusal {
     pub(crate) kind: RefusalKind,
     pub(crate) reason: Reason,
-    /// The next state. None where it stays.
-    pub(crate) next: Option<State>,
+    /// The next state. None where it stays. Boxed, since the futures that hold a refusal are many and small.
+    pub(crate) next: Option<Box<State>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,6 @@ impl Facts<'_> {
 
     pub(super) fn refuse(&self, reason: impl Into<Reason>, next: Option<State>) -> Refusal {
         let kind = if self.may_prompt() { RefusalKind::Challenge } else { RefusalKind::Quiet };
-        Refusal { kind, reason: reason.into(), next }
+        Refusal { kind, reason: reason.into(), next: next.map(Box::new) }
     }
 }

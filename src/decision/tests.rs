@@ -360,7 +360,8 @@ fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Caus
         "403" => RefusalKind::Forbid,
         _ => panic!("unknown refusal: {refusal}"),
     };
-    let on_failure = Refusal { kind, reason, next: next(next_name, from, path, cause) };
+    let on_failure =
+        Refusal { kind, reason, next: next(next_name, from, path, cause).map(Box::new) };
     let on_success = match *success {
         "-" => return Decision::Refuse(on_failure),
         "log-in" => OnSuccess::LogIn,
@@ -592,7 +593,7 @@ fn session_alone_suffices_only_for_a_login_of_this_origin() {
 /// Transitions to the same state are left out.
 fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut arrows = BTreeMap::<_, BTreeSet<_>>::new();
-    let mut draw = |from: &State, to: &Option<State>, line| {
+    let mut draw = |from: &State, to: Option<&State>, line| {
         if let Some(to) = to
             && state_name(from) != state_name(to)
         {
@@ -612,20 +613,17 @@ fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
             };
             match authenticate(facts) {
                 Decision::Pass => {}
-                Decision::Refuse(refuse) => draw(from, &refuse.next, brought),
+                Decision::Refuse(refuse) => draw(from, refuse.next.as_deref(), brought),
                 Decision::Check { on_success: OnSuccess::Confirm, on_failure } => {
-                    draw(from, &on_failure.next, "no longer accepted");
+                    draw(from, on_failure.next.as_deref(), "no longer accepted");
                 }
                 Decision::Check { on_success: OnSuccess::LogIn, on_failure } => {
-                    draw(
-                        from,
-                        &Some(state("in", facts.path, Cause::LoggedOut)),
-                        "good credentials",
-                    );
-                    draw(from, &on_failure.next, "wrong credentials");
+                    let logged_in = state("in", facts.path, Cause::LoggedOut);
+                    draw(from, Some(&logged_in), "good credentials");
+                    draw(from, on_failure.next.as_deref(), "wrong credentials");
                 }
                 Decision::Check { on_success: OnSuccess::Stateless, on_failure } => {
-                    draw(from, &on_failure.next, brought);
+                    draw(from, on_failure.next.as_deref(), brought);
                 }
             }
             for style in [
@@ -635,13 +633,13 @@ fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
             ] {
                 let out = logout(&logout_facts(*facts), &style, LANDING);
                 let line = if out.clear { "logout" } else { "typed at logout" };
-                draw(from, &out.next, line);
+                draw(from, out.next.as_ref(), line);
             }
             if let ScriptDecision::Replaced { next } = script(facts, false) {
-                draw(from, &next, "page's script");
+                draw(from, next.as_ref(), "page's script");
             }
             if let State::LoggedIn(_) = from {
-                draw(from, &Some(from.logged_out(Cause::Expired)), "deadline, revocation");
+                draw(from, Some(&from.logged_out(Cause::Expired)), "deadline, revocation");
             }
         });
     }

@@ -166,7 +166,7 @@ impl BasicLogin {
         realm.responder.error(&realm.name, req, request_kind, error)
     }
 
-    /// Reads a request that is not in the cache, and asks the authenticator if the decision says so.
+    /// Reads a request that is not in the cache, and decides.
     async fn authenticate_uncached(
         &self,
         req: ServiceRequest,
@@ -180,42 +180,50 @@ impl BasicLogin {
             Err(error) => return self.conclude(req, Err(error.into())),
         };
         context.notice_missing_cookies(realm, req.request());
-        let decision = authenticate(&context.facts(realm, req.path()));
-        // A validator takes the request, so the check is apart from what follows.
-        let (req, verdict) = match (&decision, &context.authorization) {
-            (Decision::Check { on_success, .. }, Authorization::Basic(credentials)) => {
-                let kind = match on_success {
-                    OnSuccess::Confirm => CheckKind::Reverify,
-                    OnSuccess::LogIn | OnSuccess::Stateless => CheckKind::Login,
-                };
-                realm.config.checker.check(req, credentials, kind).await
+        match authenticate(&context.facts(realm, req.path())) {
+            Decision::Pass => {
+                let user = self.pass(req.request(), &mut context, cache, lookup).await;
+                self.conclude(req, user.map(Outcome::Pass).map_err(Error::from))
             }
-            _ => (req, Ok(false)),
+            Decision::Refuse(refusal) => Box::pin(self.refuse(req, context, refusal)).await,
+            Decision::Check { on_success, on_failure } => {
+                self.check(req, context, on_success, on_failure).await
+            }
+        }
+    }
+
+    /// Asks the authenticator. A validator takes the request, so errors are converted once it is back.
+    async fn check(
+        &self,
+        req: ServiceRequest,
+        mut context: Box<RequestContext>,
+        on_success: OnSuccess,
+        on_failure: Refusal,
+    ) -> Result<ServiceRequest, ServiceResponse> {
+        // Only credentials that could be read are checked.
+        let Authorization::Basic(credentials) = &context.authorization else {
+            return Box::pin(self.refuse(req, context, on_failure)).await;
         };
-        // No future of a refusal is a part of this one, which stays small by that.
-        let checked = match (verdict, decision) {
-            (Err(error), _) => Err(error),
-            (Ok(_), Decision::Pass) => {
-                self.pass(req.request(), &mut context, cache, lookup).await.map_err(Error::from)
-            }
-            (Ok(_), Decision::Refuse(refusal)) => Ok(Err(refusal)),
-            (Ok(is_valid), Decision::Check { on_success, on_failure }) => {
-                match self.conclude_check(req.request(), &mut context, is_valid, on_success).await {
-                    Ok(Ok(user)) => Ok(Ok(user)),
-                    Ok(Err(refusal)) => Ok(Err(refusal.unwrap_or(on_failure))),
-                    Err(error) => Err(error.into()),
-                }
-            }
+        let kind = match on_success {
+            OnSuccess::Confirm => CheckKind::Reverify,
+            OnSuccess::LogIn | OnSuccess::Stateless => CheckKind::Login,
         };
-        let outcome = match checked {
-            Ok(Ok(user)) => Ok(Outcome::Pass(user)),
-            Ok(Err(refusal)) => Box::pin(self.refuse(req.request(), &mut context, refusal))
-                .await
-                .map(Outcome::Respond)
-                .map_err(Error::from),
+        let (req, verdict) = self.realm.config.checker.check(req, credentials, kind).await;
+        let checked = match verdict {
+            Ok(is_valid) => {
+                let checked =
+                    self.conclude_check(req.request(), &mut context, is_valid, on_success);
+                checked.await.map_err(Error::from)
+            }
             Err(error) => Err(error),
         };
-        self.conclude(req, outcome)
+        let refusal = match checked {
+            Ok(Checked::Pass(user)) => return self.conclude(req, Ok(Outcome::Pass(user))),
+            Err(error) => return self.conclude(req, Err(error)),
+            Ok(Checked::Failed) => on_failure,
+            Ok(Checked::LoggedOut(refusal)) => refusal,
+        };
+        Box::pin(self.refuse(req, context, refusal)).await
     }
 
     /// Lets a login pass, and remembers the request.
@@ -225,41 +233,40 @@ impl BasicLogin {
         context: &mut RequestContext,
         cache: &PassCache,
         lookup: Option<CacheLookup>,
-    ) -> Result<Result<Option<User>, Refusal>, RevocationError> {
+    ) -> Result<Option<User>, RevocationError> {
         let user = User::of(&self.realm, context);
         if let (Some(lookup), Some(user)) = (lookup, &user) {
             cache.insert(&lookup, &self.realm, context, user);
         }
         context.touch(&self.realm, req, false).await?;
-        Ok(Ok(user))
+        Ok(user)
     }
 
-    /// Logs in or confirms, if the authenticator accepted the credentials. Otherwise, and after a logout in between, it
-    /// returns the refusal, or none for the one of the decision.
+    /// Logs in or confirms, if the authenticator accepted the credentials.
     async fn conclude_check(
         &self,
         req: &HttpRequest,
         context: &mut RequestContext,
         is_valid: bool,
         on_success: OnSuccess,
-    ) -> Result<Result<Option<User>, Option<Refusal>>, RevocationError> {
+    ) -> Result<Checked, RevocationError> {
         let realm = &*self.realm;
         // A logout may have been handled while the authenticator was busy.
         if context.notice_logout(realm).await? {
-            return Ok(Err(match authenticate(&context.facts(realm, req.path())) {
-                Decision::Refuse(refusal) => Some(refusal),
-                Decision::Pass | Decision::Check { .. } => None,
-            }));
+            return Ok(match authenticate(&context.facts(realm, req.path())) {
+                Decision::Refuse(refusal) => Checked::LoggedOut(refusal),
+                Decision::Pass | Decision::Check { .. } => Checked::Failed,
+            });
         }
         if is_valid {
-            return self.admit(req, context, on_success).await.map(Ok);
+            return self.admit(req, context, on_success).await.map(Checked::Pass);
         }
         if on_success == OnSuccess::Confirm {
             context.end(realm).await?;
             let user = context.user_id();
             tracing::info!(realm = %realm.name, user, "login no longer accepted");
         }
-        Ok(Err(None))
+        Ok(Checked::Failed)
     }
 
     /// Records what valid credentials lead to.
@@ -293,12 +300,13 @@ impl BasicLogin {
         Ok(User::of(realm, context))
     }
 
+    /// Writes the next state, if there is one, and answers.
     async fn refuse(
         &self,
-        req: &HttpRequest,
-        context: &mut RequestContext,
+        req: ServiceRequest,
+        mut context: Box<RequestContext>,
         Refusal { kind, reason, next }: Refusal,
-    ) -> Result<HttpResponse, RevocationError> {
+    ) -> Result<ServiceRequest, ServiceResponse> {
         let realm = &*self.realm;
         if reason == Reason::WrongCredentials {
             let user = context.user_id();
@@ -306,11 +314,46 @@ impl BasicLogin {
         } else {
             tracing::debug!(realm = %realm.name, ?reason, ?kind, path = req.path(), "refused");
         }
-        let mut response = realm.responder.refuse(req, context.request_kind, kind, reason);
+        let mut response =
+            realm.responder.refuse(req.request(), context.request_kind, kind, reason);
         if let Some(next) = next {
-            context.write(realm, req, next).await?;
-            response = realm.setup.watch_session(req, &context.session, response);
+            if let Err(error) = context.write(realm, req.request(), *next).await {
+                return self.conclude(req, Err(error.into()));
+            }
+            response = realm.setup.watch_session(req.request(), &context.session, response);
         }
-        Ok(response)
+        self.conclude(req, Ok(Outcome::Respond(response)))
+    }
+}
+
+/// What the authenticator's answer led to.
+enum Checked {
+    Pass(Option<User>),
+    Failed,
+    /// The browser logged out in between.
+    LoggedOut(Refusal),
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use actix_web_httpauth::extractors::basic::BasicAuth;
+
+    use super::*;
+
+    /// The largest allocation that glibc serves from its per-thread cache.
+    const QUICK_ALLOCATION: usize = 1032;
+
+    #[actix_web::test]
+    async fn future_of_a_request_fits_into_a_quick_allocation() {
+        let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
+        let login = BasicLogin::builder("Admin area", users).build().expect("a realm");
+        let request = || TestRequest::get().to_srv_request();
+        let (session, cache) = (request().get_session(), PassCache::new());
+        let cached = login.authenticate(request(), &session, &cache);
+        let uncached = login.authenticate_uncached(request(), &session, &cache, None);
+        for size in [size_of_val(&cached), size_of_val(&uncached)] {
+            assert!(size <= QUICK_ALLOCATION, "{size}");
+        }
     }
 }
