@@ -164,18 +164,14 @@
 //! # Testing an application that uses it
 //!
 //! `actix_web::test` sends requests of a [program](RequestKind::NonBrowser): give them an `Authorization`
-//! header, as above, and no session is needed. To log in as a browser does, send
-//! `User-Agent: Mozilla/5.0` and `Accept: text/html`, without credentials first, and return the
-//! cookie of the answer together with the credentials. Tests of one process share who was revoked in
-//! realms of the same name, unless each has [`revocations`](BasicLoginBuilder::revocation_store) of its own.
+//! header, as above, and no session is needed. The feature `test-util` adds `test::Browser`, which logs in
+//! and out as browsers do, and `test::Clock`. The [testing guide](guide::testing) shows both.
 //!
 //! # The examples
 //!
-//! Examples of this documentation are tests, and assert what they show. In many of them a `browser`
-//! opens pages of an application that has a realm at `/admin/` and its log-out at `/logout`, and
-//! once it has logged in it sends alice's credentials, with the session's cookie. `users` knows her
-//! by the password `wonderland`, `basic` makes credentials, and a `watch` stands until it is put
-//! forward. The guide to [testing](guide::testing) shows how to make these.
+//! Examples of this documentation are tests, and assert what they show. In many of them a `browser`, a
+//! `test::Browser`, uses an application that has a realm at `/admin/` and its logout at `/logout`. `users`
+//! knows alice by the password `wonderland`, and `basic` makes credentials.
 //!
 //! # What it does not do
 //!

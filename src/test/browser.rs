@@ -493,3 +493,98 @@ impl LogoutScript {
         Some(Self { method, password: attribute("data-password")?.to_owned() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::{App, HttpRequest, HttpResponse, test, web};
+
+    use super::*;
+
+    const ENGINES: [Engine; 3] = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
+
+    /// Accepts `alice:x` wherever it is not refused, and tells what a request carried.
+    async fn serve(req: HttpRequest) -> HttpResponse {
+        let sent = req.headers().get(header::AUTHORIZATION).map(|it| it.as_bytes().to_owned());
+        let alice = Credentials::new("alice", "x").header();
+        let body = if sent.is_some() { "with credentials" } else { "without credentials" };
+        match req.path() {
+            "/free" => HttpResponse::Ok().body(body),
+            "/a/quiet" => HttpResponse::Unauthorized()
+                .insert_header((header::WWW_AUTHENTICATE, "xBasic realm=\"R\""))
+                .body(body),
+            path if !path.ends_with("/refused") && sent.as_deref() == Some(alice.as_bytes()) => {
+                HttpResponse::Ok().body(body)
+            }
+            _ => HttpResponse::Unauthorized()
+                .insert_header((header::WWW_AUTHENTICATE, "Basic realm=\"R\""))
+                .body(body),
+        }
+    }
+
+    async fn logged_in(engine: Engine) -> Browser {
+        let app = App::new().default_service(web::to(serve));
+        let mut browser = Browser::new(test::init_service(app).await).engine(engine);
+        browser.log_in("/a/", "alice", "x").await;
+        browser
+    }
+
+    #[actix_web::test]
+    async fn credentials_are_sent_to_their_directory_and_after_a_challenge() {
+        for engine in ENGINES {
+            let mut browser = logged_in(engine).await;
+            for (path, sent) in [("/a/b/c", true), ("/free", false)] {
+                let page = browser.open(path).await;
+                assert_eq!(
+                    (page.sent_credentials(), page.dialogs()),
+                    (sent, 0),
+                    "{engine:?} {path}"
+                );
+            }
+            let page = browser.open("/other").await;
+            assert_eq!((page.status().as_u16(), page.dialogs()), (200, 0), "{engine:?}");
+            // The directory of `/other` is the whole site.
+            assert!(browser.open("/free").await.sent_credentials(), "{engine:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn refused_credentials_are_forgotten_and_a_dialog_opens() {
+        for engine in ENGINES {
+            let mut browser = logged_in(engine).await;
+            let page = browser.open("/a/refused").await;
+            assert_eq!((page.status().as_u16(), page.dialogs()), (401, 1), "{engine:?}");
+            assert_eq!(browser.credentials("R"), None, "{engine:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn unknown_schemes_open_no_dialog() {
+        for engine in ENGINES {
+            let mut browser = logged_in(engine).await;
+            let page = browser.fetch("/a/quiet").await;
+            assert_eq!((page.status().as_u16(), page.dialogs()), (401, 0), "{engine:?}");
+            let keeps = browser.credentials("R").is_some();
+            assert_eq!(keeps, engine == Engine::Firefox, "{engine:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn chromium_repeats_a_cancelled_navigation() {
+        for engine in ENGINES {
+            let mut browser = logged_in(engine).await;
+            let page = browser.user_cancels().open("/a/refused").await;
+            assert_eq!(page.dialogs(), 1, "{engine:?}");
+            assert_eq!(page.sent_credentials(), engine != Engine::Chromium, "{engine:?}");
+        }
+    }
+
+    #[actix_web::test]
+    async fn credentials_of_the_request_go_as_they_are() {
+        let mut browser = logged_in(Engine::Chromium).await;
+        let own = Credentials::new("bob", "y").header();
+        let request = subresource("/a/").insert_header((header::AUTHORIZATION, own));
+        let response = browser.send(request).await;
+        assert_eq!((response.status().as_u16(), response.dialogs()), (401, 0));
+        assert_eq!(browser.credentials("R"), Some(("alice", "x")));
+    }
+}

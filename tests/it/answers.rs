@@ -29,7 +29,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use actix_basic_logout::{BasicLogin, BasicLoginBuilder, User};
+use actix_basic_logout::{BasicLogin, BasicLoginBuilder, User, test::Clock};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{
     App, Error, HttpRequest,
@@ -62,34 +62,31 @@ fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(43_200)
 }
 
-/// A clock that stands until it is set, for what takes an `Instant`.
+/// A clock that shows noon until it is set.
 #[derive(Clone)]
-struct Watch {
-    start: Instant,
-    seconds: Arc<AtomicU64>,
-}
+struct Watch(Clock);
 
 impl Watch {
     fn new() -> Self {
-        Self { start: Instant::now(), seconds: Arc::default() }
+        Self(Clock::starting_at(noon()))
     }
 
+    /// Advances it to so many seconds after noon.
     fn set(&self, seconds: u64) {
-        self.seconds.store(seconds, Relaxed);
+        let ahead = Duration::from_secs(seconds).checked_sub(self.seconds());
+        self.0.advance(ahead.expect("a later time"));
     }
 
     fn seconds(&self) -> Duration {
-        Duration::from_secs(self.seconds.load(Relaxed))
+        self.0.system_time()().duration_since(noon()).expect("a time after noon")
     }
 
     fn instant(&self) -> impl Fn() -> Instant + Send + Sync + 'static {
-        let watch = self.clone();
-        move || watch.start + watch.seconds()
+        self.0.instant()
     }
 
     fn system_time(&self) -> impl Fn() -> SystemTime + Send + Sync + 'static {
-        let watch = self.clone();
-        move || noon() + watch.seconds()
+        self.0.system_time()
     }
 }
 

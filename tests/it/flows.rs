@@ -176,7 +176,7 @@ async fn the_page_answer_logs_out_without_a_dialog() {
                 let answer = browser.request(site, Kind::Page, "POST", path);
                 assert_eq!((answer.status, browser.asked), (200, 0), "{path}");
                 assert!(answer.body.contains("You are logged out"));
-                let held = browser.holds(A).map(|it| it.credentials.0);
+                let held = browser.holds(A).map(|it| it.credentials.by.0);
                 assert_eq!(held, Some("logged-out"), "in the place of the real ones");
 
                 assert_eq!(browser.open(site, "/a/").status, 401);

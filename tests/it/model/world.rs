@@ -166,7 +166,7 @@ impl Model {
         for exchange in &self.browser.exchanges {
             self.changes_at.entry(exchange.wire.number).or_insert(self.changes.len());
             if let Some(sent) = exchange.sent.as_ref().filter(|_| exchange.is_typed) {
-                self.typed.insert(exchange.wire.number, sent.typed_at);
+                self.typed.insert(exchange.wire.number, sent.credentials.at);
             }
         }
         let exchanges = &self.browser.exchanges;
@@ -372,14 +372,14 @@ impl Model {
             is_pending: entry["is"] == "rechallenged" && !entry["pending"].is_null(),
             is_theirs: entry["is"] == "logged_in"
                 && sent.is_some_and(|it| it.realm == request.realm)
-                && sent.is_some_and(|it| entry["user"] == it.credentials.0)
-                && sent.is_some_and(|it| is_good(request.realm, it.credentials))
+                && sent.is_some_and(|it| entry["user"] == it.credentials.by.0)
+                && sent.is_some_and(|it| is_good(request.realm, it.credentials.by))
                 && !self.has_expired(request.realm, &entry),
             is_visit_due: self.setup.deadlines
                 && self.age(&entry["visited_at"]) >= VISIT_DEADLINE / 10,
             has_expired: entry["is"] == "logged_in" && self.has_expired(request.realm, &entry),
             is_elsewhere: is_elsewhere(&entry, request.origin),
-            revocations: sent.map_or(0, |it| self.revocations(request.realm, it.credentials.0)),
+            revocations: sent.map_or(0, |it| self.revocations(request.realm, it.credentials.by.0)),
         };
         // Of another port nothing counts but a login, with its own credentials or with none.
         let is_login = entry["is"] == "logged_in";
@@ -406,7 +406,7 @@ impl Model {
         self.story.push(format!(
             "    {number} {:?} {path} as {}, {}/{}: {} {:?}, now {}/{}",
             request.kind,
-            request.sent.as_ref().map_or("nobody", |it| it.credentials.0),
+            request.sent.as_ref().map_or("nobody", |it| it.credentials.by.0),
             self.state(cookie, A),
             self.state(cookie, B),
             answer.status,
@@ -472,9 +472,9 @@ impl Model {
             |log_out: &LogOut| came.id != log_out.came.id && came.is_in(&self.first_visits);
         // On another port a login lets in whoever holds its credentials: they were typed there.
         let typed_at = if came.is_elsewhere && came.is_theirs {
-            self.typed_last[&(sent.realm.clone(), sent.credentials)]
+            self.typed_last[&(sent.realm.clone(), sent.credentials.by)]
         } else {
-            sent.typed_at
+            sent.credentials.at
         };
         if came.state == "logged_out" {
             return Err(format!("1: {path}: served after the login had ended"));
@@ -482,13 +482,13 @@ impl Model {
         for log_out in self.logged_out.get(realm).into_iter().flatten() {
             let limit = match log_out {
                 it if typed_at >= it.arrived_at => continue,
-                _ if sent.credentials.0 == "both" => Limit::SharedCredentials,
+                _ if sent.credentials.by.0 == "both" => Limit::SharedCredentials,
                 it if typed_at >= it.left_at => Limit::TypedWhileLoggingOut,
                 it if it.came.state == "fresh" => Limit::TwoFirstVisits,
                 it if !it.came.lost_its_session() && began_apart(it) => Limit::TwoFirstVisits,
                 _ if self.crossed.contains(realm) => Limit::AnotherRealmsInTheirPlace,
                 _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
-                _ if self.given_up.contains(&sent.typed_at) => Limit::GivenUp,
+                _ if self.given_up.contains(&sent.credentials.at) => Limit::GivenUp,
                 it if it.came.lost_its_session() => Limit::KeyRenewedMeanwhile,
                 _ => return Err(format!("1: {path}: served as typed before a log-out")),
             };
@@ -564,7 +564,7 @@ impl Model {
         let asked_before = self.asked_over.insert(chain, (left_at, no_proof));
         let typed = request.sent.as_ref().filter(|_| request.is_typed).map(|it| it.credentials);
         if let (Some(credentials), Some((asked_at, no_proof))) = (typed, asked_before)
-            && is_good(realm, credentials)
+            && is_good(realm, credentials.by)
         {
             let index = usize::from(realm == B);
             // A login keeps the session's key, so it disturbs nothing in its own realm.

@@ -6,6 +6,9 @@
 
 use std::collections::HashMap;
 
+pub use actix_basic_logout::test::Engine;
+use actix_basic_logout::test::auth_cache::{self, AuthCache, Initiator, Reaction};
+
 use super::site::{A, Answer, B, Credentials, Running, Site, Wire};
 
 /// The user whom the page answer's script asks as.
@@ -18,16 +21,6 @@ fn password_on(page: &str) -> &'static str {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    /// Forgets on any 401; repeats a cancelled page without credentials and shows that answer.
-    Chromium,
-    /// Forgets all realms of an origin at once, and nothing on an unknown challenge.
-    Firefox,
-    /// Forgets on any 401; sends no credentials with a WebSocket.
-    WebKit,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Page,
     Fetch,
@@ -36,20 +29,21 @@ pub enum Kind {
     Replacing,
 }
 
-/// Credentials in the cache, or on a request: whose they are and when they were typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Held {
-    pub realm: String,
-    pub credentials: Credentials,
-    pub typed_at: u32,
+/// Credentials in the cache, or on a request.
+pub type Held = auth_cache::Held<Typed>;
+
+/// Whose credentials they are, and when they were typed. The same credentials are equal whenever they
+/// were typed.
+#[derive(Clone, Copy, Debug)]
+pub struct Typed {
+    pub by: Credentials,
+    pub at: u32,
 }
 
-/// An origin's credentials for a realm, and where they are sent unasked.
-#[derive(Debug)]
-struct Cached {
-    origin: &'static str,
-    held: Held,
-    directories: Vec<String>,
+impl PartialEq for Typed {
+    fn eq(&self, other: &Self) -> bool {
+        self.by == other.by
+    }
 }
 
 /// A request and what becomes of it.
@@ -113,17 +107,13 @@ pub struct Browser {
     /// On plain http off localhost, browsers send no `Sec-Fetch-…`.
     pub is_plain_http: bool,
     pub keeps_cookies: bool,
-    cache: Vec<Cached>,
+    cache: AuthCache<Typed>,
     /// What the scripts of log-out pages use for a password, by realm.
     passwords: HashMap<&'static str, &'static str>,
     numbers: u32,
     chains: u32,
     /// Counts what happens.
     pub now: u32,
-}
-
-pub fn directory(path: &str) -> &str {
-    &path[..=path.rfind('/').unwrap()]
 }
 
 pub fn realm_of(path: &str) -> &'static str {
@@ -143,7 +133,7 @@ impl Browser {
             asked: 0,
             is_plain_http: false,
             keeps_cookies: true,
-            cache: Vec::new(),
+            cache: AuthCache::new(engine),
             passwords: HashMap::new(),
             numbers: 0,
             chains: 0,
@@ -153,28 +143,20 @@ impl Browser {
 
     /// Whether it holds credentials of a realm for the first tab's origin.
     pub fn holds(&self, realm: &str) -> Option<&Held> {
-        self.holds_for(self.origin, realm)
-    }
-
-    fn holds_for(&self, origin: &str, realm: &str) -> Option<&Held> {
-        let mut cached = self.cache.iter().filter(|it| it.origin == origin);
-        cached.find(|it| it.held.realm == realm).map(|it| &it.held)
+        self.cache.get(self.origin, realm)
     }
 
     fn origin_of(&self, tab: usize) -> &'static str {
         self.second_origin.filter(|_| tab == 1).unwrap_or(self.origin)
     }
 
-    fn unasked(&self, origin: &str, path: &str) -> Option<Held> {
-        let reaches = |directory: &String| match self.engine {
-            Engine::WebKit => path.starts_with(directory.trim_end_matches('/')),
-            _ => path.starts_with(directory),
-        };
-        let reach =
-            |it: &&Cached| it.directories.iter().filter(|it| reaches(it)).map(String::len).max();
-        let cached = self.cache.iter().filter(|it| it.origin == origin);
-        let best = cached.filter(|it| reach(it).is_some()).max_by_key(reach)?;
-        Some(best.held.clone())
+    /// What makes the browser send a request of a kind.
+    fn initiator(&self, kind: Kind, path: &str) -> Initiator<Typed> {
+        match kind {
+            Kind::Page | Kind::Fetch => Initiator::Page,
+            Kind::WebSocket => Initiator::WebSocket,
+            Kind::Replacing => Initiator::Script(self.reserved(path)),
+        }
     }
 
     fn wire(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) -> Wire {
@@ -227,11 +209,8 @@ impl Browser {
             self.exchanges.retain(|it| it.tab != tab || it.kind != Kind::Page);
             self.dialogs.retain(|it| it.over.tab != tab || it.over.kind != Kind::Page);
         }
-        let sent = match (kind, self.engine) {
-            (Kind::WebSocket, Engine::WebKit) | (Kind::Replacing, Engine::Chromium) => None,
-            (Kind::Replacing, _) => Some(self.reserved(path)),
-            _ => self.unasked(self.origin_of(tab), path),
-        };
+        let initiator = self.initiator(kind, path);
+        let sent = self.cache.sends(self.origin_of(tab), path, &initiator);
         self.chains += 1;
         let wire = self.wire(kind, tab, method, path);
         Exchange {
@@ -253,22 +232,24 @@ impl Browser {
     pub fn take_credentials(&mut self, index: usize) {
         let exchange = &self.exchanges[index];
         if exchange.takes_credentials_late && matches!(exchange.stage, Stage::Sent) {
-            let sent = self.unasked(exchange.wire.origin, &exchange.wire.path);
+            let Exchange { kind, wire, .. } = exchange;
+            let initiator = self.initiator(*kind, &wire.path);
+            let sent = self.cache.sends(wire.origin, &wire.path, &initiator);
             let exchange = &mut self.exchanges[index];
-            exchange.wire.credentials = sent.as_ref().map(|it| it.credentials);
+            exchange.wire.credentials = sent.as_ref().map(|it| it.credentials.by);
             (exchange.sent, exchange.takes_credentials_late) = (sent, false);
         }
     }
 
     fn reserved(&self, path: &str) -> Held {
         let realm = realm_of(path);
-        let credentials = (RESERVED, self.passwords[realm]);
-        Held { realm: realm.to_owned(), credentials, typed_at: self.now }
+        let credentials = Typed { by: (RESERVED, self.passwords[realm]), at: self.now };
+        Held { realm: realm.to_owned(), credentials }
     }
 
     fn put_on_the_wire(&mut self, mut exchange: Exchange) {
         self.now += 1;
-        exchange.wire.credentials = exchange.sent.as_ref().map(|it| it.credentials);
+        exchange.wire.credentials = exchange.sent.as_ref().map(|it| it.credentials.by);
         exchange.wire.cookie = self.cookie.clone().filter(|_| !exchange.is_forged);
         exchange.stage = Stage::Sent;
         self.exchanges.push(exchange);
@@ -294,14 +275,11 @@ impl Browser {
         if let Some(realm) = answer.challenge.clone() {
             return self.challenged(exchange, answer, realm);
         }
-        if answer.is_quiet
-            && self.engine != Engine::Firefox
-            && let Some(sent) = &exchange.sent
-        {
-            self.forget(exchange.wire.origin, &sent.clone());
+        if answer.is_quiet {
+            self.cache.refused(exchange.wire.origin, exchange.sent.as_ref());
         }
         if let (Kind::Replacing, 204, Some(sent)) = (exchange.kind, answer.status, &exchange.sent) {
-            self.remember(sent.clone(), &exchange.wire);
+            self.cache.insert(exchange.wire.origin, &exchange.wire.path, sent.clone());
         }
         if let Some(location) = answer.location.clone() {
             self.send(Kind::Page, exchange.tab, "GET", &location);
@@ -322,61 +300,28 @@ impl Browser {
     }
 
     fn challenged(&mut self, exchange: Exchange, answer: Answer, realm: String) -> Event {
-        let mut is_refused = false;
-        if let Some(sent) = exchange.sent.clone().filter(|it| it.realm == realm) {
-            is_refused = true;
-            self.forget(exchange.wire.origin, &sent);
-        }
-        if exchange.kind == Kind::Replacing {
-            if !is_refused || exchange.sent.as_ref().is_some_and(|it| it.credentials.0 != RESERVED)
-            {
-                let reserved = Some(self.reserved(&exchange.wire.path));
-                self.repeat(exchange, reserved);
-                return Event::Repeated;
-            }
-            return Event::Refused;
-        }
-        if !exchange.is_cancelled
-            && let Some(held) = self.holds_for(exchange.wire.origin, &realm).cloned()
-        {
-            self.remember(held.clone(), &exchange.wire);
+        let initiator = if exchange.is_cancelled {
+            Initiator::AfterCancel
+        } else {
+            self.initiator(exchange.kind, &exchange.wire.path)
+        };
+        let Wire { origin, path, .. } = &exchange.wire;
+        let sent = exchange.sent.as_ref();
+        let reaction = self.cache.challenged(origin, path, &realm, sent, &initiator);
+        if let Reaction::Repeat(held) = reaction {
+            // The user typed for the request whose dialog it was, and not for this repetition of it.
             self.repeat(Exchange { is_typed: false, ..exchange }, Some(held));
             return Event::Repeated;
-        }
-        if exchange.kind == Kind::WebSocket || exchange.is_cancelled {
-            if exchange.kind == Kind::Page {
-                self.shown.insert(exchange.tab, answer);
-            }
-            return Event::Refused;
         }
         if exchange.kind == Kind::Page {
             self.shown.insert(exchange.tab, answer);
         }
+        if reaction == Reaction::Show {
+            return Event::Refused;
+        }
         self.asked += 1;
         self.dialogs.push(Dialog { realm, over: exchange });
         Event::Asked
-    }
-
-    /// Drops refused credentials, unless others are in their place by now.
-    fn forget(&mut self, origin: &str, sent: &Held) {
-        let held = self.holds_for(origin, &sent.realm);
-        if held.is_some_and(|it| it.credentials == sent.credentials) {
-            let all_realms = self.engine == Engine::Firefox;
-            let goes = |it: &Cached| all_realms || it.held.realm == sent.realm;
-            self.cache.retain(|it| it.origin != origin || !goes(it));
-        }
-    }
-
-    fn remember(&mut self, held: Held, wire: &Wire) {
-        let (origin, directory) = (wire.origin, directory(&wire.path).to_owned());
-        let mut cached = self.cache.iter_mut().filter(|it| it.origin == origin);
-        match cached.find(|it| it.held.realm == held.realm) {
-            Some(cached) => {
-                cached.held = held;
-                cached.directories.push(directory);
-            }
-            None => self.cache.push(Cached { origin, held, directories: vec![directory] }),
-        }
     }
 
     /// The user types into a dialog. Whatever else of its origin waits for the realm's credentials
@@ -384,14 +329,15 @@ impl Browser {
     pub fn type_into(&mut self, index: usize, credentials: Credentials) {
         self.now += 1;
         let Dialog { realm, over } = self.dialogs.remove(index);
-        let held = Held { realm: realm.clone(), credentials, typed_at: self.now };
+        let credentials = Typed { by: credentials, at: self.now };
+        let held = Held { realm: realm.clone(), credentials };
         let origin = over.wire.origin;
-        self.remember(held.clone(), &over.wire);
+        self.cache.insert(origin, &over.wire.path, held.clone());
         self.repeat(Exchange { is_typed: true, ..over }, Some(held.clone()));
         let waits = |it: &Dialog| it.realm == realm && it.over.wire.origin == origin;
         while let Some(other) = self.dialogs.iter().position(waits) {
             let Dialog { over, .. } = self.dialogs.remove(other);
-            self.remember(held.clone(), &over.wire);
+            self.cache.insert(origin, &over.wire.path, held.clone());
             self.repeat(over, Some(held.clone()));
         }
     }
@@ -400,7 +346,7 @@ impl Browser {
     pub fn cancel(&mut self, index: usize) {
         self.now += 1;
         let Dialog { over, .. } = self.dialogs.remove(index);
-        if self.engine == Engine::Chromium && over.kind == Kind::Page {
+        if self.cache.repeats_after_cancel(over.kind == Kind::Page) {
             self.repeat(Exchange { is_cancelled: true, ..over }, None);
         }
     }
