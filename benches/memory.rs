@@ -1,10 +1,10 @@
 //! What is kept in memory of those who come and go: `cargo bench -p benchmarks --bench memory`.
 //!
-//! A million log-outs, of as many logins; a million wrong passwords, of as many user-ids from as many
+//! A million logouts, of as many logins; a million wrong passwords, of as many user-ids from as many
 //! addresses; a million programs with credentials of their own; a million logins that are used; a
 //! million visitors who were asked for a password and left, with sessions in cookies and in a real
 //! Redis (it needs `redis-server` and `redis-cli`). It fails if any of this takes more than the
-//! documentation says, or if a request of somebody who is logged in allocates more after the log-outs
+//! documentation says, or if a request of somebody who is logged in allocates more after the logouts
 //! than before.
 
 #![expect(clippy::print_stdout, reason = "a benchmark")]
@@ -136,7 +136,7 @@ fn main() -> ExitCode {
     allocations(&place, &browser);
     let before = allocations(&place, &browser);
 
-    let mut holds = keeps("log-outs", ENDED_LOGINS, |_| {
+    let mut holds = keeps("logouts", ENDED_LOGINS, |_| {
         assert_eq!(place.visit(&mut browser_in(&place).posts(), LOGOUT), 401);
     });
     let after = allocations(&place, &browser);
@@ -178,7 +178,7 @@ fn main() -> ExitCode {
     holds &= rt::System::new().block_on(in_redis());
 
     println!(
-        "\nA request of somebody who is logged in allocates {before} times, {after} after the log-outs."
+        "\nA request of somebody who is logged in allocates {before} times, {after} after the logouts."
     );
     if holds && before == after { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,7 +1,7 @@
-//! An admin area behind HTTP Basic authentication, with a log-out that works.
+//! An admin area behind HTTP Basic authentication, with a logout that works.
 //!
 //! `cargo run --example admin`, then open the address that it prints. `ADDR` says where to listen
-//! (default `127.0.0.1:8080`), `LOGOUT` how log-out answers (`challenge`, `page` or `redirect`),
+//! (default `127.0.0.1:8080`), `LOGOUT` how logout answers (`challenge`, `page` or `redirect`),
 //! `LOGIN_SECONDS` and `IDLE_SECONDS` when a login ends by itself (default: never, and after 30 days
 //! of nothing), `RUST_LOG` what is logged (try `actix_basic_logout=debug`).
 //!

@@ -1,4 +1,4 @@
-//! Pages of the application's own, for every refusal and for the log-out, under a strict
+//! Pages of the application's own, for every refusal and for the logout, under a strict
 //! `Content-Security-Policy`.
 //!
 //! `cargo run --example custom_pages`, then open the address that it prints (alice / wonderland).

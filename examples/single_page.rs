@@ -1,4 +1,4 @@
-//! A single-page application: notes that its script reads and writes as JSON, a log-out by `fetch`, and
+//! A single-page application: notes that its script reads and writes as JSON, a logout by `fetch`, and
 //! a poll that notices when somebody has logged out in another tab.
 //!
 //! `cargo run --example single_page`, then open the address that it prints (alice / wonderland) in two

@@ -1,4 +1,4 @@
-//! Two realms on one origin, each with users and a log-out of its own, and a page that says who is
+//! Two realms on one origin, each with users and a logout of its own, and a page that says who is
 //! logged in where.
 //!
 //! `cargo run --example two_realms`, then open the address that it prints. `ADDR` says where to
@@ -33,7 +33,7 @@ fn realm(name: &str, landing: &str, users: UserList) -> Result<BasicLogin, Confi
     };
     BasicLogin::builder(name, is_user)
         .landing_path(landing)
-        // By default a log-out empties the session, which would end the other realm's login, too.
+        // By default a logout empties the session, which would end the other realm's login, too.
         .logout_scope(LogoutScope::Realm)
         .logout_response(LogoutResponse::Redirect("/".to_owned()))
         .build()
@@ -54,7 +54,7 @@ fn routes([staff, admin]: [BasicLogin; 2]) -> impl FnOnce(&mut web::ServiceConfi
                 .wrap(login.clone())
                 .route("/", web::get().to(inside))
                 .route("/whoami", web::get().to(whoami))
-                // Below its realm's path the log-out sees that realm's password and not the other's.
+                // Below its realm's path the logout sees that realm's password and not the other's.
                 .route("/logout", web::post().to(login.logout()));
             config.service(scope);
         }

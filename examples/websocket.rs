@@ -213,7 +213,7 @@ mod tests {
 
     #[actix_web::test]
     async fn log_out_ends_an_open_socket_and_says_why() {
-        let (address, _) = serve("Log-out");
+        let (address, _) = serve("Logout");
         let cookie = log_in(address).await;
         let mut socket = open(address, &cookie).await.expect("a socket");
         let first = timeout(LIMIT, socket.next()).await.expect("in time");

@@ -63,7 +63,7 @@ pub struct BasicLogin {
 
 impl BasicLogin {
     /// Ends every login of a user in this realm: in every session and, where the
-    /// [revocations](BasicLoginBuilder::revocation_store) are shared, on every machine, from the next
+    /// [revocations](crate::BasicLoginBuilder::revocation_store) are shared, on every machine, from the next
     /// request on. The browsers are asked again, and the page says that the login was ended.
     ///
     /// For "log out everywhere", and for whoever has lost a password or a device. Who knows the
@@ -168,7 +168,7 @@ impl BasicLogin {
     }
 }
 
-/// What log-out removes from the session. Either way the session's key is renewed.
+/// What logout removes from the session. Either way the session's key is renewed.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));

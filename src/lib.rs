@@ -105,14 +105,14 @@
 //! # Wrap order
 //!
 //! [`SessionMiddleware`](actix_session::SessionMiddleware) goes around [`BasicLogin`], so its
-//! `.wrap` comes later; around the whole `App` is the usual place, and the log-out handler needs it,
+//! `.wrap` comes later; around the whole `App` is the usual place, and the logout handler needs it,
 //! too. Missing or inside, what is written to the session is lost and browsers are asked for ever;
 //! the log says so, at level `error`.
 //!
 //! `actix-cors` goes outside [`BasicLogin`], so that preflights never reach it. `NormalizePath` does not
 //! belong in front of it: where a login happened, up to the last slash, is what the browser sends
 //! its credentials to unasked, so the path has to be the one that the browser knows (with
-//! `NormalizePath::trim` a log-out by `fetch` or redirect can be undone). A middleware *inside*
+//! `NormalizePath::trim` a logout by `fetch` or redirect can be undone). A middleware *inside*
 //! that answers with `Err` keeps the session middleware from saving a login made on that very
 //! request; have it answer with a response.
 //!
@@ -183,7 +183,7 @@
 //! # Guides
 //!
 //! - [From `HttpAuthentication::basic`](guide::migrating)
-//! - [Choosing the stores](guide::stores), and what log-out means with each
+//! - [Choosing the stores](guide::stores), and what logout means with each
 //! - [Behind a proxy](guide::proxies)
 //! - [Testing an application](guide::testing), as a program and as a browser
 //! - [Single-page applications](guide::single_page)

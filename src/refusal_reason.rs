@@ -49,7 +49,7 @@ pub enum Reason {
     CredentialsChanged,
     /// The credentials are wrong.
     WrongCredentials,
-    /// Nobody has asked for this log-out: another site sent the browser here, or the browser was
+    /// Nobody has asked for this logout: another site sent the browser here, or the browser was
     /// fetching ahead of its user.
     LogoutForbidden,
     /// The browser has answered two challenges within a minute, and has brought no cookie: it keeps

@@ -198,7 +198,7 @@ impl User {
     /// Resolves when the login ends, for what goes on after the request has been answered: a
     /// `WebSocket`, or server-sent events.
     ///
-    /// Log-out and [revocation](BasicLogin::revoke_user) end it at once, on another machine within
+    /// Logout and [revocation](BasicLogin::revoke_user) end it at once, on another machine within
     /// about a second; so does the [`login_deadline`](crate::BasicLoginBuilder::login_deadline), and
     /// a password found to be no longer good by another request. The
     /// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline) does not: who keeps a socket open

@@ -110,7 +110,7 @@ pub const CASES: &[(&str, Make)] = &[
     ("logged in (in memory)", || logged_in(&in_memory())),
     ("program", program),
     ("login", login),
-    ("log-out", log_out),
+    ("logout", log_out),
     ("refused: LoginRequired", login_required),
     ("refused: WrongCredentials", wrong_credentials),
     ("refused: LoggedOut", logged_out),

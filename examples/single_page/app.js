@@ -55,7 +55,7 @@ async function addNote(event) {
   await showNotes();
 }
 
-element("log-out").addEventListener("click", logOut);
+element("logout").addEventListener("click", logOut);
 element("new").addEventListener("submit", addNote);
 showUser();
 showNotes();

@@ -7,7 +7,7 @@ use crate::request::fingerprint::FingerprintKey;
 /// Longest realm, in bytes.
 pub(super) const MAX_REALM_LENGTH: usize = 256;
 
-/// Why a [`BasicLogin`] could not be built.
+/// Why a [`BasicLogin`](crate::BasicLogin) could not be built.
 ///
 /// It says what is wrong, and names what was given, but for keys.
 ///
@@ -66,7 +66,7 @@ pub enum ConfigError {
         /// The length in bytes.
         length: usize,
     },
-    /// The landing path, or the one that log-out redirects to, is not a path of this site.
+    /// The landing path, or the one that logout redirects to, is not a path of this site.
     #[non_exhaustive]
     InvalidPath {
         /// What was given.

@@ -152,7 +152,7 @@ impl BasicLoginBuilder {
     }
 
     /// The path of a protected page, to which pages of this crate link and to which somebody is
-    /// sent (303; RFC 9110, section 15.4.4) who logs in at log-out's own prompt. Default: `/`.
+    /// sent (303; RFC 9110, section 15.4.4) who logs in at logout's own prompt. Default: `/`.
     ///
     /// What is no path of this site is an error when it is [built](Self::build).
     ///
@@ -177,7 +177,7 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// How log-out answers a navigation. Default: [`LogoutResponse::Challenge`], 401 with a
+    /// How logout answers a navigation. Default: [`LogoutResponse::Challenge`], 401 with a
     /// challenge.
     ///
     /// ```
@@ -203,7 +203,7 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// What log-out removes from the session. Default: [`LogoutScope::Session`], everything.
+    /// What logout removes from the session. Default: [`LogoutScope::Session`], everything.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -439,7 +439,7 @@ impl BasicLoginBuilder {
     /// possible: for such a request a copied session cookie is as good as a login. This realm's own
     /// origin must have sent it; other sites' requests and other ports' logins need the credentials
     /// still. The authenticator is not asked, so a changed password ends such a login with the next
-    /// request that does bring credentials; deadlines, log-out and
+    /// request that does bring credentials; deadlines, logout and
     /// [`revoke_user`](BasicLogin::revoke_user) end it at once.
     ///
     /// ```
@@ -506,7 +506,7 @@ impl BasicLoginBuilder {
     ///
     /// For an application whose pages are public and whose `fetch` calls alone are protected. It
     /// sees a second prompt where a browser has dropped the credentials without being challenged
-    /// (after a log-out by `fetch`, say).
+    /// (after a logout by `fetch`, say).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -532,7 +532,7 @@ impl BasicLoginBuilder {
 
     /// Renews the session's key once more at the login itself. Default: off.
     ///
-    /// The key that a login lives under was issued with its challenge, after the last log-out. So
+    /// The key that a login lives under was issued with its challenge, after the last logout. So
     /// it is new, unless somebody who can set cookies for this site (a sibling subdomain, another
     /// port, a network without TLS) has planted one of their own: they would share the session,
     /// though no request passes without the credentials. A cookie name that begins with `__Host-`
@@ -609,7 +609,7 @@ impl BasicLoginBuilder {
     /// Tells the kind of client instead of [`RequestKind::of`], which is the default.
     ///
     /// What you call a [`Program`](RequestKind::NonBrowser) is served without a session; a browser must
-    /// never be, or its log-out does nothing.
+    /// never be, or its logout does nothing.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -640,7 +640,7 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// Answers refusals and log-outs with responses of the application's own. Default: a page,
+    /// Answers refusals and logouts with responses of the application's own. Default: a page,
     /// `application/problem+json` (RFC 9457) or plain text, by what the client accepts (RFC 9110,
     /// section 12.5.1).
     ///

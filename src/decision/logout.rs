@@ -6,7 +6,7 @@ use crate::{
     session::state::{Cause, State},
 };
 
-/// How log-out answers a navigation. Background requests always get 204 (RFC 9110, section
+/// How logout answers a navigation. Background requests always get 204 (RFC 9110, section
 /// 15.3.5).
 ///
 /// ```
@@ -38,7 +38,7 @@ use crate::{
 #[non_exhaustive]
 pub enum LogoutResponse {
     /// 401 with a challenge (RFC 9110, section 15.5.2): the browser forgets the credentials at
-    /// once and opens its dialog over the log-out, ready for the next user. The default; it needs
+    /// once and opens its dialog over the logout, ready for the next user. The default; it needs
     /// no script.
     #[default]
     Challenge,

@@ -440,7 +440,7 @@ fn logout_agrees_with_its_table() {
         let request: [&str; 4] = combination[1..].try_into().expect("four names");
         for challenge_subresources in [false, true] {
             each_request(request, challenge_subresources, |facts, cause| {
-                // Whoever typed at log-out's prompt has not logged out again.
+                // Whoever typed at logout's prompt has not logged out again.
                 let cause = if clear { Cause::LoggedOut } else { cause };
                 let mut next = next(next_name, request[0], facts.path, cause);
                 // Where no login is known, the credentials that came are what is left to know.

@@ -2,7 +2,7 @@
 //! only: there is nothing to call.
 //!
 //! - [`migrating`]: from `HttpAuthentication::basic`
-//! - [`stores`]: a session store and a revocation store, and what log-out means with each
+//! - [`stores`]: a session store and a revocation store, and what logout means with each
 //! - [`proxies`]: behind a proxy that speaks TLS
 //! - [`testing`]: an application's own tests, as a program and as a browser
 //! - [`single_page`]: `fetch`, streams and sockets

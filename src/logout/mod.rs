@@ -58,11 +58,11 @@ impl BasicLogin {
 /// Left in a request that the middleware has just logged in by credentials typed at this very path, with the realm.
 pub(crate) struct LoggedInHere(pub(crate) String);
 
-/// The log-out handler of a realm; made by [`BasicLogin::logout`].
+/// The logout handler of a realm; made by [`BasicLogin::logout`].
 ///
-/// It answers as [`LogoutResponse`] says, but for who is not to be logged out: what another site
+/// It answers as [`LogoutResponse`](crate::LogoutResponse) says, but for who is not to be logged out: what another site
 /// has sent, or a browser has fetched ahead, gets 403, and who typed at the challenge of the
-/// log-out itself is sent to the [landing path](crate::BasicLoginBuilder::landing_path).
+/// logout itself is sent to the [landing path](crate::BasicLoginBuilder::landing_path).
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -162,7 +162,7 @@ impl Logout {
         let (responder, request_kind) = (&realm.responder, context.request_kind);
         match reply {
             LogoutReply::Forbidden => {
-                tracing::warn!(realm = %realm.name, path = req.path(), "unsolicited log-out refused");
+                tracing::warn!(realm = %realm.name, path = req.path(), "unsolicited logout refused");
                 let reason = Reason::LogoutForbidden;
                 responder.refuse(req, request_kind, RefusalKind::Forbid, reason)
             }

@@ -49,7 +49,7 @@ pub struct Notice<'a> {
 
 impl Notice<'_> {
     /// The status of the answer: 401, 403 (a request that must not disturb the dialog open
-    /// elsewhere, or another site's log-out), 200 after a log-out that needs no challenge, 429 or
+    /// elsewhere, or another site's logout), 200 after a logout that needs no challenge, 429 or
     /// 503 where the authenticator says [`TryLater`](crate::TryLater), 503 where it cannot be looked up
     /// who has logged out. Whatever the response's own is, this one goes out.
     ///

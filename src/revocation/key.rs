@@ -89,7 +89,7 @@ impl<'de> Deserialize<'de> for LoginId {
     }
 }
 
-/// What a [`RevocationStore`] keeps a number under: a login, a session, or a realm's user.
+/// What a [`RevocationStore`](crate::RevocationStore) keeps a number under: a login, a session, or a realm's user.
 ///
 /// It is written as 32 hexadecimal digits, and read from them again. Neither the name of the user
 /// nor the session's cookie can be read from it.

@@ -11,7 +11,7 @@ use crate::retry_later::TryLater;
 /// Where a realm remembers which logins have ended, for as long as anybody could come back with
 /// one.
 ///
-/// A log-out changes the browser's session, but neither the requests that are on their way with the
+/// A logout changes the browser's session, but neither the requests that are on their way with the
 /// old one nor a copy of an old cookie. So it also *ends* the login, and whatever turns up with an
 /// ended login later is refused. [`revoke_user`](crate::BasicLogin::revoke_user) and
 /// [`revoke_login`](crate::BasicLogin::revoke_login) do the same from outside.
@@ -20,7 +20,7 @@ use crate::retry_later::TryLater;
 /// machines or processes share sessions, or old cookies have to stay dead after a restart, give all
 /// realms one store that is shared: `RedisRevocationStore` (feature `redis`), or your own. It is a
 /// map with numbers in it, whose entries expire. It is read on each request that comes with a login,
-/// and written by log-outs and revocations alone.
+/// and written by logouts and revocations alone.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex, time::Duration};
@@ -75,7 +75,7 @@ pub trait RevocationStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// What keeps it from being remembered. The log-out, or whatever wanted it, is answered 503 and
+    /// What keeps it from being remembered. The logout, or whatever wanted it, is answered 503 and
     /// changes nothing.
     fn set<'a>(
         &'a self,

@@ -429,7 +429,7 @@ impl Browser {
         response
     }
 
-    /// Runs the script of a log-out page: it asks the page's own URL as the reserved user, so that
+    /// Runs the script of a logout page: it asks the page's own URL as the reserved user, so that
     /// those credentials replace the ones that the browser holds.
     async fn run(&mut self, script: &LogoutScript, page: &RequestHead) {
         let is_theirs = |realm: &&str| reserved_password(realm) == script.password;

@@ -123,7 +123,7 @@ where
     }))
 }
 
-/// A guarded `/admin/` that says who is there, a public page, and a log-out outside and inside.
+/// A guarded `/admin/` that says who is there, a public page, and a logout outside and inside.
 async fn site(login: &BasicLogin) -> Site {
     let admin = web::scope("/admin")
         .wrap(login.clone())
@@ -205,7 +205,7 @@ impl Answer {
         self.header("WWW-Authenticate")
     }
 
-    /// The password that the script on a log-out page asks with.
+    /// The password that the script on a logout page asks with.
     fn reserved_password(&self) -> Option<&str> {
         self.body.split("data-password=\"").nth(1)?.split('"').next()
     }

@@ -309,7 +309,7 @@ async fn a_request_in_its_handler_during_a_log_out_cannot_bring_the_login_back()
             browser.open(site, "/logout");
             browser.cancels(site);
 
-            // It ends, writes the session, and its cookie replaces the log-out's.
+            // It ends, writes the session, and its cookie replaces the logout's.
             let asked = browser.asked;
             site.permit(slow.wire.number);
             slow = {
@@ -976,7 +976,7 @@ async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
         |_| {},
         async |browser, site| {
             logged_in(browser, site);
-            // Made before the log-out, with its cookie; sent after the next login, with its
+            // Made before the logout, with its cookie; sent after the next login, with its
             // credentials: Chromium's cache may hold a request back.
             let cookie = browser.cookie.clone();
             browser.open(site, "/logout");
@@ -1021,7 +1021,7 @@ async fn a_session_in_the_place_of_a_lost_one_is_new_to_no_realm() {
         }
         let old = browser.cookie.clone();
         assert_eq!(browser.fetch(&site, "/logout"), 204);
-        // One realm answers a request overtaken by the log-out with a session of its own.
+        // One realm answers a request overtaken by the logout with a session of its own.
         let overtaken = Wire { credentials: Some(ALICE), ..Wire::page("/a/c/", old) };
         browser.cookie = site.answer(&overtaken).set_cookie;
         browser.asked = 0;

@@ -119,7 +119,7 @@ async fn a_removal_of_what_is_absent_is_saved_as_a_change() {
     assert!(written(Some(&old), remove).await.is_some());
 }
 
-/// Why log-out clears, renews and inserts: after a purge it could not say who was logged out.
+/// Why logout clears, renews and inserts: after a purge it could not say who was logged out.
 #[actix_web::test]
 async fn a_purge_is_final() {
     let old = session_with("old").await;
@@ -180,7 +180,7 @@ async fn a_session_that_is_only_read_sets_no_cookie() {
     assert!(written(Some(&old), look).await.is_none());
 }
 
-/// Why a program leaves nothing in the store, and why log-out always leaves an entry.
+/// Why a program leaves nothing in the store, and why logout always leaves an entry.
 #[actix_web::test]
 async fn a_new_session_without_an_entry_is_not_saved() {
     assert!(written(None, |session| session.renew()).await.is_none());
@@ -191,7 +191,7 @@ async fn a_new_session_without_an_entry_is_not_saved() {
     assert!(written(None, clear).await.is_none());
 }
 
-/// Why a log-out ends the login's id: the cookie that was there before it still opens.
+/// Why a logout ends the login's id: the cookie that was there before it still opens.
 #[actix_web::test]
 async fn an_old_cookie_of_the_cookie_store_stays_readable() {
     let old = session_with("old").await;

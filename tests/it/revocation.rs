@@ -150,7 +150,7 @@ async fn ending_a_login_twice_leaves_it_logged_out() {
         let (id, old) = (user(site).login_id().unwrap(), browser.cookie.clone());
         browser.open(site, "/logout");
         site.logins.0.revoke_login(id).await.unwrap();
-        // A background request of before the log-out may carry what has been typed since.
+        // A background request of before the logout may carry what has been typed since.
         let headers = vec![
             ("user-agent", "Mozilla/5.0".to_owned()),
             ("sec-fetch-site", "same-origin".to_owned()),

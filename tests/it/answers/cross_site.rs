@@ -24,7 +24,7 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
     } else {
         assert_eq!(answer.challenge(), Some(CHALLENGE));
     }
-    // The old cookie itself is no way to know: log-out also ends the login that it names.
+    // The old cookie itself is no way to know: logout also ends the login that it names.
     let after = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
     assert_eq!(after.status == StatusCode::OK, answer.status == StatusCode::FORBIDDEN);
     after.status != StatusCode::OK

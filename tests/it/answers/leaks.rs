@@ -274,7 +274,7 @@ impl World {
             ("another site's form", {
                 page("/admin/").method(Method::POST).insert_header(("Sec-Fetch-Site", "cross-site"))
             }),
-            ("log-out from another site", {
+            ("logout from another site", {
                 page("/logout").insert_header(("Sec-Fetch-Site", "cross-site"))
             }),
             ("a replacement out of turn", page("/admin/").insert_header(("X-Basic-Logout", "1"))),
@@ -329,11 +329,11 @@ impl World {
     /// Every way out.
     async fn log_out(&mut self) {
         for (name, req) in [
-            ("log-out, by a page", page("/logout")),
-            ("log-out, by a form", page("/logout").method(Method::POST)),
-            ("log-out, inside", page("/admin/logout")),
-            ("log-out, by fetch", fetch("/logout").method(Method::POST)),
-            ("log-out of a program", program("/logout")),
+            ("logout, by a page", page("/logout")),
+            ("logout, by a form", page("/logout").method(Method::POST)),
+            ("logout, inside", page("/admin/logout")),
+            ("logout, by fetch", fetch("/logout").method(Method::POST)),
+            ("logout of a program", program("/logout")),
         ] {
             let login = self.log_in().await;
             let out = self.ask(name, req.cookie(login.clone()).insert_header(alice())).await;
@@ -344,12 +344,12 @@ impl World {
                 let script = script.insert_header(basic("logged-out", reserved));
                 self.ask("the page's script", script.cookie(after.clone())).await;
             }
-            self.ask("after a log-out", page("/admin/").cookie(after).insert_header(alice())).await;
+            self.ask("after a logout", page("/admin/").cookie(after).insert_header(alice())).await;
             self.ask("overtaken", fetch("/admin/api").cookie(login).insert_header(alice())).await;
         }
     }
 
-    /// Every way in which a login ends without a log-out.
+    /// Every way in which a login ends without a logout.
     async fn lose_logins(&mut self) {
         let login = self.log_in().await;
         self.login.revoke_user("alice").await.expect("revoked");
@@ -506,7 +506,7 @@ async fn no_log_session_answer_or_debug_holds_a_secret_whatever_is_asked() {
             "let in once",
             "wrong credentials",
             "refused",
-            "unsolicited log-out",
+            "unsolicited logout",
             "login not checked: over the limit",
             "too many failed logins",
             "all logins ended",

@@ -63,7 +63,7 @@ async fn with_other_credentials_none_or_two_nobody_is_known() {
 
 #[actix_web::test]
 async fn a_log_out_ends_a_login_that_is_known() {
-    let site = site(&realm_called("log-out", &Watch::new()).build().expect("a realm")).await;
+    let site = site(&realm_called("logout", &Watch::new()).build().expect("a realm")).await;
     let session = known(&site).await;
     let leaves = page("/logout").cookie(session.clone()).insert_header(alice());
     assert_eq!(ask(&site, leaves).await.status, 401);

@@ -17,7 +17,7 @@ use super::*;
 use crate::support::store::MemoryStore;
 
 /// One of each: navigations, subresources and programs, refused by the middleware and answered by
-/// log-out.
+/// logout.
 async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
     let logged_in = log_in(site).await;
     let bob = basic("bob", "builder");
@@ -40,10 +40,10 @@ async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
         ("a login, wrong", page("/admin/").cookie(logged_in.clone()).insert_header(wrong)),
         ("a login, not sent", page("/admin/").cookie(logged_in.clone())),
         ("a login, not sent by fetch", fetch("/admin/api").cookie(logged_in.clone())),
-        ("log-out", page("/logout").cookie(logged_in.clone()).insert_header(alice())),
-        ("log-out, inside", page("/admin/logout").cookie(logged_in.clone()).insert_header(alice())),
-        ("log-out, not sent", page("/logout").cookie(logged_in)),
-        ("log-out of a program", program("/logout").insert_header(alice())),
+        ("logout", page("/logout").cookie(logged_in.clone()).insert_header(alice())),
+        ("logout, inside", page("/admin/logout").cookie(logged_in.clone()).insert_header(alice())),
+        ("logout, not sent", page("/logout").cookie(logged_in)),
+        ("logout of a program", program("/logout").insert_header(alice())),
         (
             "a fetch while a dialog is open",
             fetch("/admin/b").cookie(rejected).insert_header(alice()),

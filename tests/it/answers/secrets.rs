@@ -58,7 +58,7 @@ async fn the_log_names_realm_and_user_and_no_secret() {
         assert!(line.contains("realm=Admin area"), "{line}");
         assert!(line.contains("user=\"alice\""), "{line}");
     }
-    assert!(line("unsolicited log-out refused").contains("WARN"));
+    assert!(line("unsolicited logout refused").contains("WARN"));
     assert!(line("refused").contains("DEBUG"));
     assert_no_secret(&text);
 }

@@ -19,7 +19,7 @@ use crate::support::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limit {
     /// Another answer has changed the session between a challenge and what was typed for it: two
-    /// dialogs at once, a log-out elsewhere, a handler's late write.
+    /// dialogs at once, a logout elsewhere, a handler's late write.
     SessionChangedMeanwhile,
     /// The page lay outside the login's directory and the browser had dropped its credentials, or
     /// the session was unknown: its challenge was no proof, so there is a second one.
@@ -34,10 +34,10 @@ pub enum Limit {
     /// its dialog was open: what is typed there looks like what was typed before, and is asked for
     /// again.
     ExpiredMeanwhile,
-    /// A log-out inside the scope was opened while another page had already been challenged. The
+    /// A logout inside the scope was opened while another page had already been challenged. The
     /// prompt over it was the same question, so what was typed there logs in and out again.
     LogOutAskedElsewhere,
-    /// The user's name and password are the same in both realms, so what one realm's log-out has
+    /// The user's name and password are the same in both realms, so what one realm's logout has
     /// rejected may have been the other's.
     SharedCredentials,
     /// Another realm's credentials came in the place of the realm's own, while the session did not
@@ -53,15 +53,15 @@ pub enum Limit {
     /// known.
     OlderSessionRestored,
     /// Two visits at once that begin a session each, because there was none or it was gone: the
-    /// session is the one whose answer came last, and what the other one knew is lost. A log-out
+    /// session is the one whose answer came last, and what the other one knew is lost. A logout
     /// ends the one it came with.
     TwoFirstVisits,
-    /// A log-out that left before the session's key was renewed, twice: one renewal is known by the
+    /// A logout that left before the session's key was renewed, twice: one renewal is known by the
     /// cookie that it came with. In a store on the server's side its key leads nowhere, so it cannot end
     /// what it cannot see; nor can the next one, under the session that it began.
     KeyRenewedMeanwhile,
-    /// The user typed while a log-out was on its way: two clicks on log out, or a dialog in
-    /// another tab. What was typed then may log in after the log-out's answer.
+    /// The user typed while a logout was on its way: two clicks on log out, or a dialog in
+    /// another tab. What was typed then may log in after the logout's answer.
     TypedWhileLoggingOut,
     /// The browser has dropped the credentials of a login that goes on, for a late refusal of the
     /// same ones or for another realm's.

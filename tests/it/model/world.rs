@@ -28,7 +28,7 @@ struct Change {
     states: [String; 2],
 }
 
-/// A log-out whose answer has reached the browser.
+/// A logout whose answer has reached the browser.
 #[derive(Clone, Debug)]
 struct LogOut {
     left_at: u32,
@@ -91,7 +91,7 @@ pub struct Model {
     came: HashMap<u32, Came>,
     /// By realm.
     logged_out: HashMap<&'static str, Vec<LogOut>>,
-    /// Ids of logins that a log-out has ended, and of those that began without a session.
+    /// Ids of logins that a logout has ended, and of those that began without a session.
     ended: HashSet<String>,
     first_visits: HashSet<String>,
     changes: Vec<Change>,
@@ -111,7 +111,7 @@ pub struct Model {
     epochs: HashMap<(String, String, serde_json::Value), u32>,
     revoked: HashSet<String>,
     /// The cookies of sessions that others have taken the place of, by the note in those; and where a
-    /// realm's log-out has come with such a cookie.
+    /// realm's logout has come with such a cookie.
     predecessors: HashMap<String, String>,
     dead: HashSet<(&'static str, String)>,
     /// Realms that were sent another one's credentials while they knew none of their own.
@@ -150,7 +150,7 @@ impl Model {
         }
     }
 
-    /// How many log-outs have reached the browser.
+    /// How many logouts have reached the browser.
     pub fn log_outs(&self) -> usize {
         self.logged_out.values().map(Vec::len).sum()
     }
@@ -282,7 +282,7 @@ impl Model {
             || entry["id"].as_str().is_some_and(|id| self.revoked.contains(id))
     }
 
-    /// Whether a realm's log-out has come with the session that this one has taken the place of.
+    /// Whether a realm's logout has come with the session that this one has taken the place of.
     fn is_dead(&self, cookie: Option<&str>, realm: &str) -> bool {
         let note = self.peek(cookie, PREDECESSOR);
         let cookie = note.as_str().and_then(|note| self.predecessors.get(note));
@@ -490,7 +490,7 @@ impl Model {
                 _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
                 _ if self.given_up.contains(&sent.credentials.at) => Limit::GivenUp,
                 it if it.came.lost_its_session() => Limit::KeyRenewedMeanwhile,
-                _ => return Err(format!("1: {path}: served as typed before a log-out")),
+                _ => return Err(format!("1: {path}: served as typed before a logout")),
             };
             self.limits.insert(limit);
         }

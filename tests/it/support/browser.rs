@@ -14,7 +14,7 @@ use super::site::{A, Answer, B, Credentials, Running, Site, Wire};
 /// The user whom the page answer's script asks as.
 const RESERVED: &str = "logged-out";
 
-/// The password on the page of a log-out.
+/// The password on the page of a logout.
 fn password_on(page: &str) -> &'static str {
     let password = page.split("data-password=\"").nth(1).unwrap().split('"').next().unwrap();
     String::from(password).leak()
@@ -108,7 +108,7 @@ pub struct Browser {
     pub is_plain_http: bool,
     pub keeps_cookies: bool,
     cache: AuthCache<Typed>,
-    /// What the scripts of log-out pages use for a password, by realm.
+    /// What the scripts of logout pages use for a password, by realm.
     passwords: HashMap<&'static str, &'static str>,
     numbers: u32,
     chains: u32,

@@ -65,7 +65,7 @@ pub enum Hole {
     ChallengedMeansAsked,
     /// Programs, too, have to bring a session.
     ProgramsNeedASession,
-    /// Log-out challenges whoever comes.
+    /// Logout challenges whoever comes.
     LogoutAlwaysChallenges,
     /// A login goes on past its deadline.
     DeadlinesAreForgotten,
@@ -158,7 +158,7 @@ pub struct Answer {
     pub set_cookie: Option<String>,
     pub location: Option<String>,
     pub body: String,
-    /// The handler of a log-out has answered, and has logged out.
+    /// The handler of a logout has answered, and has logged out.
     pub logged_out: bool,
 }
 
@@ -420,7 +420,7 @@ async fn page(
     Ok(format!("Signed in as {}", user.id()))
 }
 
-/// A log-out's handler, marking the answers by which somebody was logged out.
+/// A logout's handler, marking the answers by which somebody was logged out.
 async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> HttpResponse {
     if hole == Some(Hole::LogoutAlwaysChallenges) {
         edit(&req.get_session(), login.realm(), |entry| {
@@ -530,7 +530,7 @@ async fn serve<S: SessionStore + 'static>(
                 .route("/logout", logout(&b))
                 .default_service(page(seen)),
         )
-        // Log-outs of one realm below the path of the other.
+        // Logouts of one realm below the path of the other.
         .route("/a/out-of-b", logout(&b))
         .service(
             web::scope("/a")
