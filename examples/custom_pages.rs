@@ -47,7 +47,7 @@ fn policy() -> DefaultHeaders {
 /// Status, challenge and caching are the crate's to set; the words and the look are ours.
 fn respond(req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
     let mut response = HttpResponse::build(notice.status());
-    if RequestKind::of(req) != RequestKind::Navigation {
+    if notice.request_kind() != RequestKind::Navigation {
         // In place of an empty body scripts get the crate's JSON, and programs its text.
         return response.finish();
     }
@@ -86,8 +86,8 @@ fn words(req: &HttpRequest, notice: &Notice<'_>) -> (&'static str, String) {
         }
         Reason::Busy => return ("A queue", format!("Please come back in {again} seconds.")),
         Reason::Unavailable => ("Out of order", "We cannot look up your login at the moment."),
-        // There may be more, some day.
-        _ => ("Please log in", "This page is for members."),
+        // A later version may have more reasons. Its own words serve until ours are written.
+        _ => return (notice.title(), notice.detail().into_owned()),
     };
     (title, text.to_owned())
 }

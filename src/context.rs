@@ -327,8 +327,30 @@ impl RequestContext {
         Ok(())
     }
 
+    /// Carries a logout out: clears the login and writes the next state, as far as the decision says so.
+    pub(crate) async fn log_out(
+        &mut self,
+        realm: &Realm,
+        req: &HttpRequest,
+        clear: bool,
+        next: Option<State>,
+    ) -> Result<(), RevocationError> {
+        if clear {
+            let user = match &self.state {
+                State::LoggedIn(login) => Some(login.user.clone()),
+                _ => None,
+            };
+            self.clear_login(realm, req).await?;
+            tracing::info!(realm = %realm.name, user, "logged out");
+        }
+        match next {
+            Some(next) => self.write(realm, req, next).await,
+            None => Ok(()),
+        }
+    }
+
     /// Ends the login and clears the session as far as the application wants.
-    pub(crate) async fn clear_login(
+    async fn clear_login(
         &mut self,
         realm: &Realm,
         req: &HttpRequest,

@@ -21,7 +21,6 @@ use crate::{
     request::{kind::is_prefetch, origin::is_cross_site},
     response::responder::{no_content, see_other},
     revocation::store::RevocationError,
-    session::state::State,
 };
 
 impl BasicLogin {
@@ -127,20 +126,10 @@ impl Logout {
         };
         let LogoutDecision { clear, next, reply } =
             logout(&facts, &realm.config.logout_response, realm.landing_path());
-        if clear {
-            let user = match &context.state {
-                State::LoggedIn(login) => Some(login.user.clone()),
-                _ => None,
-            };
-            context.clear_login(realm, req).await?;
-            tracing::info!(realm = %realm.name, user, "logged out");
-        }
-        let has_next = next.is_some();
-        if let Some(next) = next {
-            context.write(realm, req, next).await?;
-        }
+        let is_written = next.is_some();
+        context.log_out(realm, req, clear, next).await?;
         let response = self.render(req, &context, reply);
-        if has_next {
+        if is_written {
             return Ok(realm.setup.watch_session(req, &session, response));
         }
         Ok(response)
