@@ -138,6 +138,17 @@ where
 
 impl Browser {
     /// A browser in front of an initialised application, without cookies and credentials.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = Browser::new(app(&login).await);
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new<S, B>(app: S) -> Self
     where
         S: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
@@ -156,6 +167,22 @@ impl Browser {
     /// Makes it behave like another engine. The default is [`Engine::Chromium`].
     ///
     /// It forgets its credentials.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// use actix_basic_logout::test::Engine;
+    ///
+    /// let mut browser = browser(&login).await.engine(Engine::Firefox);
+    /// // Over a page, Firefox does not repeat a request whose dialog was cancelled.
+    /// browser.user_cancels();
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!((page.dialogs(), page.status().as_u16()), (1, 401));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn engine(mut self, engine: Engine) -> Self {
         self.auth = AuthCache::new(engine);
@@ -163,6 +190,20 @@ impl Browser {
     }
 
     /// Makes it keep no cookie that a response sets, as if its user had disabled cookies.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await.without_cookies();
+    /// browser.user_types("alice", "wonderland").user_types("alice", "wonderland");
+    /// // Without cookies the credentials alone log nobody in.
+    /// assert!(browser.open("/admin/").await.text().contains("Cookies required"));
+    /// assert_eq!(browser.cookies().count(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn without_cookies(mut self) -> Self {
         self.keeps_cookies = false;
@@ -171,6 +212,20 @@ impl Browser {
 
     /// Puts another application in the place of this one, such as the same after a restart. The
     /// browser keeps its cookies and credentials.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// browser.replace_app(app(&login).await);
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!((page.dialogs(), page.text()), (0, "Hello, alice"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn replace_app<S, B>(&mut self, app: S)
     where
         S: Service<Request, Response = ServiceResponse<B>, Error = Error> + 'static,
@@ -183,6 +238,19 @@ impl Browser {
     /// The user types this into the next dialog.
     ///
     /// Further calls answer the dialogs after it, in order.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.user_types("alice", "x").user_types("alice", "wonderland");
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!((page.dialogs(), page.text()), (2, "Hello, alice"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn user_types(&mut self, user_id: &str, password: &str) -> &mut Self {
         self.answers.push_back(Answer::Types(Credentials::new(user_id, password)));
         self
@@ -192,6 +260,19 @@ impl Browser {
     ///
     /// Further calls answer the dialogs after it, in order. Over a navigation, Chromium repeats the
     /// request without credentials, and shows that response.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.user_cancels();
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!((page.dialogs(), page.status().as_u16()), (1, 401));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn user_cancels(&mut self) -> &mut Self {
         self.answers.push_back(Answer::Cancels);
         self
@@ -202,6 +283,18 @@ impl Browser {
     /// # Panics
     ///
     /// If not exactly one dialog opens, or if the response is an error.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// let page = browser.log_in("/admin/", "alice", "wonderland").await;
+    /// assert_eq!(page.text(), "Hello, alice");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn log_in(
         &mut self,
@@ -229,6 +322,18 @@ impl Browser {
     /// # Panics
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// let page = browser.open("/admin/").await;
+    /// assert_eq!((page.dialogs(), page.status().as_u16()), (1, 401));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn open(&mut self, path: &str) -> Response {
         self.send(navigation(path)).await
     }
@@ -238,6 +343,18 @@ impl Browser {
     /// # Panics
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// let data = browser.fetch("/admin/").await;
+    /// assert_eq!((data.dialogs(), data.status().as_u16()), (0, 401));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn fetch(&mut self, path: &str) -> Response {
         self.send(subresource(path)).await
     }
@@ -247,6 +364,19 @@ impl Browser {
     /// # Panics
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// let page = browser.submit("/logout").await;
+    /// assert!(page.text().contains("You are logged out"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn submit(&mut self, path: &str) -> Response {
         self.send(form(path)).await
     }
@@ -262,6 +392,21 @@ impl Browser {
     /// # Panics
     ///
     /// If a body cannot be read, or if the application challenges one request without end.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// use actix_basic_logout::test::navigation;
+    ///
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// let link = navigation("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
+    /// assert_eq!(browser.send(link).await.status(), 403); // from another site
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn send(&mut self, request: TestRequest) -> Response {
         let request = self.prepare(request).await;
         let initiator = match request.header("upgrade") {
@@ -283,6 +428,18 @@ impl Browser {
     /// # Panics
     ///
     /// If a body cannot be read.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let browser = browser(&login).await;
+    /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
+    /// assert_eq!(browser.send_as_program(curl).await.text(), "Hello, alice");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn send_as_program(&self, request: TestRequest) -> Response {
         let request = request.to_request();
         let has_credentials = request.head().headers.contains_key(header::AUTHORIZATION);
@@ -292,27 +449,92 @@ impl Browser {
     }
 
     /// The cookies that it keeps.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.open("/admin/").await;
+    /// let names: Vec<_> = browser.cookies().map(Cookie::name).collect();
+    /// assert_eq!(names, ["id"]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cookies(&self) -> impl Iterator<Item = &Cookie<'static>> {
         self.cookies.iter()
     }
 
     /// The cookie of a name.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert!(browser.cookie("id").is_none());
+    /// browser.open("/admin/").await;
+    /// assert!(browser.cookie("id").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn cookie(&self, name: &str) -> Option<&Cookie<'static>> {
         self.cookies().find(|cookie| cookie.name() == name)
     }
 
     /// Keeps a cookie, as if a response of `/` had set it.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.set_cookie(Cookie::new("theme", "dark"));
+    /// assert_eq!(browser.cookie("theme").map(Cookie::value), Some("dark"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn set_cookie(&mut self, cookie: Cookie<'static>) {
         self.cookies.set(cookie, "/");
     }
 
     /// Forgets all cookies.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// browser.clear_cookies();
+    /// assert_eq!(browser.cookies().count(), 0);
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn clear_cookies(&mut self) {
         self.cookies.clear();
     }
 
     /// The user-id and the password that it holds for a realm.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// assert_eq!(browser.credentials("Admin area"), Some(("alice", "wonderland")));
+    /// assert_eq!(browser.credentials("Back office"), None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn credentials(&self, realm: &str) -> Option<(&str, &str)> {
         let held = &self.auth.get(ORIGIN, realm)?.credentials;
@@ -320,6 +542,20 @@ impl Browser {
     }
 
     /// Forgets all credentials, as a browser does that is closed.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// browser.forget_credentials();
+    /// assert_eq!(browser.credentials("Admin area"), None);
+    /// assert_eq!(browser.open("/admin/").await.dialogs(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn forget_credentials(&mut self) {
         self.auth.clear();
     }

@@ -36,30 +36,90 @@ impl Response {
     }
 
     /// The status code.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         self.status
     }
 
     /// All headers.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// let page = browser.open("/admin/").await;
+    /// assert!(page.headers().contains_key("WWW-Authenticate"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
     /// The first header of a name, if it is text.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// let data = browser.fetch("/admin/").await;
+    /// let challenge = r#"xBasic realm="Admin area", charset="UTF-8""#;
+    /// assert_eq!(data.header("WWW-Authenticate"), Some(challenge));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn header(&self, name: impl AsHeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The body as text. Bytes that are no UTF-8 become U+FFFD.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// let page = browser.log_in("/admin/", "alice", "wonderland").await;
+    /// assert_eq!(page.text(), "Hello, alice");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
     /// The body.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// let page = browser.log_in("/admin/", "alice", "wonderland").await;
+    /// assert_eq!(page.body(), "Hello, alice");
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn body(&self) -> &Bytes {
         &self.body
@@ -67,6 +127,18 @@ impl Response {
 
     /// How many dialogs opened before the browser showed this response. `0` means that its user
     /// noticed nothing.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// assert_eq!(browser.open("/admin/").await.dialogs(), 1);
+    /// assert_eq!(browser.fetch("/admin/").await.dialogs(), 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn dialogs(&self) -> usize {
         self.dialogs
@@ -74,6 +146,19 @@ impl Response {
 
     /// Whether the request that this responds to carried credentials: the last one, if the browser
     /// repeated it.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let login = BasicLogin::builder("Admin area", users).build()?;
+    /// let mut browser = browser(&login).await;
+    /// browser.log_in("/admin/", "alice", "wonderland").await;
+    /// assert!(browser.open("/admin/").await.sent_credentials());
+    /// assert!(!browser.open("/").await.sent_credentials());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub const fn sent_credentials(&self) -> bool {
         self.sent_credentials
