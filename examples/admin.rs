@@ -34,6 +34,7 @@ use actix_web::{
 };
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use deadpool_redis::{PoolConfig, Runtime, Timeouts};
+use html_escape::encode_double_quoted_attribute as escape;
 use serde_json::json;
 use tracing_subscriber::{
     filter::{LevelFilter, Targets},
@@ -237,8 +238,4 @@ async fn logo() -> impl Responder {
 
 fn asset(content_type: &str, body: &'static str) -> HttpResponse {
     HttpResponse::Ok().content_type(content_type).body(body)
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -25,6 +25,7 @@ use actix_web_httpauth::{
     extractors::basic::BasicAuth,
     headers::authorization::{Authorization, Basic},
 };
+use html_escape::encode_double_quoted_attribute as escape;
 
 fn realm(name: &str, users: impl Authenticator) -> BasicLoginBuilder {
     BasicLogin::builder(name, users)
@@ -96,10 +97,6 @@ fn words(req: &HttpRequest, notice: &Notice<'_>) -> (&'static str, String) {
 fn typed(req: &HttpRequest) -> Option<String> {
     let header = Authorization::<Basic>::parse(req).ok()?;
     Some(header.as_ref().user_id().to_owned())
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn routes(login: BasicLogin) -> impl FnOnce(&mut web::ServiceConfig) {

@@ -19,6 +19,7 @@ use actix_basic_logout::{BasicLogin, ConfigError, LogoutResponse, LogoutScope, U
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, Responder, cookie::Key, web};
 use actix_web_httpauth::extractors::basic::BasicAuth;
+use html_escape::encode_double_quoted_attribute as escape;
 use serde_json::json;
 
 /// User-ids and passwords. Real ones would be hashed: see the examples `htpasswd` and `database`.
@@ -82,10 +83,6 @@ async fn style() -> HttpResponse {
 
 async fn script() -> HttpResponse {
     HttpResponse::Ok().content_type("text/javascript").body(include_str!("two_realms/who.js"))
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// One session for both realms: each has an entry of its own in it.
