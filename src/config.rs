@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use actix_web::{HttpRequest, http::header::HeaderValue};
+use actix_web::{Error, HttpRequest, http::header::HeaderValue};
 
 use crate::{
     authenticator::checker::Checker,
@@ -278,6 +278,12 @@ impl Realm {
     /// The landing path as requests for it will have it.
     pub(crate) fn landing_path(&self) -> &str {
         self.config.landing_path.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// The error of an authenticator or of a store as it goes out.
+    pub(crate) fn error(&self, req: &HttpRequest, error: Error) -> Error {
+        let request_kind = || (self.config.classify_with)(req);
+        self.responder.error(&self.name, req, request_kind, error)
     }
 
     /// Milliseconds since 1970, by the realm's clock.

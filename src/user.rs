@@ -335,9 +335,7 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
         );
         return Err(login_required(refuse_without_realm(req)));
     };
-    let request_kind = || (realm.config.classify_with)(req);
-    let found = find(realm, req).await;
-    found.map_err(|error| realm.responder.error(&realm.name, req, request_kind, error))?.map_err(
+    find(realm, req).await.map_err(|error| realm.error(req, error))?.map_err(
         |(request_kind, kind)| {
             let reason = Reason::LoginRequired;
             login_required(realm.responder.refuse(req, request_kind, kind, reason))

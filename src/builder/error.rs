@@ -9,7 +9,7 @@ pub(super) const MAX_REALM_LENGTH: usize = 256;
 
 /// Why a [`BasicLogin`](crate::BasicLogin) could not be built.
 ///
-/// It says what is wrong, and names what was given, but for keys.
+/// The message says what is wrong and names the given value, except a key.
 ///
 /// ```
 /// use std::time::Duration;

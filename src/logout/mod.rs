@@ -98,14 +98,9 @@ impl Handler<HttpRequest> for Logout {
     fn call(&self, req: HttpRequest) -> Self::Future {
         let this = self.clone();
         Box::pin(async move {
-            let realm = &this.login.realm;
-            this.respond(&req).await.unwrap_or_else(|error| {
-                let request_kind = || (realm.config.classify_with)(&req);
-                realm
-                    .responder
-                    .error(&realm.name, &req, request_kind, error.into())
-                    .error_response()
-            })
+            this.respond(&req)
+                .await
+                .unwrap_or_else(|error| this.login.realm.error(&req, error.into()).error_response())
         })
     }
 }

@@ -94,7 +94,7 @@ where
             let mut response = service.call(req).await?;
             if let Err(error) = drop_revoked_entry(&session, &login.realm).await {
                 // Its session must not be saved: it may hold a login that has ended.
-                return Err(login.error(response.request(), error.into()));
+                return Err(login.realm.error(response.request(), error.into()));
             }
             if !response.headers().contains_key(CACHE_CONTROL) {
                 no_store(response.headers_mut());
@@ -152,18 +152,12 @@ impl BasicLogin {
             }
             Ok(Outcome::Respond(response)) => Err(req.into_response(response)),
             Err(error) => {
-                let error = self.error(req.request(), error);
+                let error = self.realm.error(req.request(), error);
                 let mut response = req.error_response(error);
                 no_store(response.headers_mut());
                 Err(response)
             }
         }
-    }
-
-    fn error(&self, req: &HttpRequest, error: Error) -> Error {
-        let realm = &self.realm;
-        let request_kind = || (realm.config.classify_with)(req);
-        realm.responder.error(&realm.name, req, request_kind, error)
     }
 
     /// Reads a request that is not in the cache, and decides.

@@ -115,7 +115,7 @@ impl Config {
     }
 }
 
-/// What clones share.
+/// The state that clones share.
 struct Shared<A> {
     inner: A,
     config: Config,

@@ -16,7 +16,7 @@ use actix_web::{
 use super::*;
 use crate::authenticator::password::builder::{HashLimiterBuilder, HashLimiterError};
 
-/// Work that runs until it is told to end.
+/// Work that runs until the test ends it.
 struct Held {
     done: JoinHandle<Result<(), TryLater>>,
     end: mpsc::Sender<()>,
