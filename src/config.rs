@@ -107,7 +107,7 @@ impl BasicLogin {
     /// assert_eq!(browser.open("/admin/everywhere").await.status(), 204);
     /// let page = browser.open("/admin/").await;
     /// assert_eq!(page.status(), 401);
-    /// assert!(page.text().contains("It was ended from elsewhere"));
+    /// assert!(page.text().contains("It was ended by this site"));
     /// # Ok(())
     /// # }
     /// ```

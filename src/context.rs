@@ -98,7 +98,9 @@ impl RequestContext {
         });
         match found {
             FoundEntry::Entry(entry) => Box::pin(context.read_entry(realm, req, entry)).await?,
-            FoundEntry::Unreadable => context.state = State::Fresh.ended(),
+            FoundEntry::Unreadable => {
+                context.state = State::Fresh.without_proof(Cause::LoginRequired);
+            }
             FoundEntry::ReplacesMissing => context.replaces_missing_session = true,
             // A request that raced a logout carries a cookie whose session no longer exists, because the logout
             // renewed its key. A program's credentials are sent by nothing but the program, so there the cookie means
@@ -111,7 +113,7 @@ impl RequestContext {
             FoundEntry::NoSession | FoundEntry::Missing => {}
         }
         if context.replaces_missing_session {
-            context.state = State::Fresh.ended();
+            context.state = State::Fresh.without_proof(Cause::LoginRequired);
         }
         let is_fresh = context.state == State::Fresh;
         context.is_cross_site_write = is_fresh && !req.method().is_safe() && is_cross_site(req);

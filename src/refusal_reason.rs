@@ -77,33 +77,56 @@ impl Reason {
             Self::LoggedOut => "You are logged out",
             Self::LoginExpired => "Your login has expired",
             Self::LoginRevoked | Self::CredentialsChanged => "Your login has ended",
-            Self::WrongCredentials => "That did not match",
-            Self::LogoutForbidden => "You are not logged out",
+            Self::WrongCredentials => "Wrong user name or password",
+            Self::LogoutForbidden => "Logout refused",
             Self::CookiesRequired => "Cookies required",
-            Self::CrossSite => "Sent by another site",
+            Self::CrossSite => "Request refused",
             Self::TooManyAttempts => "Too many attempts",
-            Self::Busy => "Too busy",
-            Self::Unavailable => "Not available",
+            Self::Busy => "The server is busy",
+            Self::Unavailable => "Temporarily unavailable",
         }
     }
 
     /// The sentence below the heading.
     pub(crate) fn detail(self) -> &'static str {
         match self {
-            Self::LoginRequired => "This page is for users who have logged in.",
-            Self::LoggedOut => "Log in again to continue.",
-            Self::LoginExpired => "Please log in again.",
-            Self::LoginRevoked => "It was ended from elsewhere. Please log in again.",
-            Self::CredentialsChanged => "Your user name and password are no longer accepted.",
-            Self::WrongCredentials => "The user name or the password is wrong.",
-            Self::LogoutForbidden => "To log out, use this site's own button or link.",
-            Self::CookiesRequired => {
-                "Your browser keeps no cookies for this site. Allow them, then load the page anew."
+            Self::LoginRequired => "Log in to see this page.",
+            Self::LoggedOut | Self::LoginExpired => "Log in again to continue.",
+            Self::LoginRevoked => "It was ended by this site. Log in again to continue.",
+            Self::CredentialsChanged => {
+                "This site no longer accepts your password. Log in again to continue."
             }
-            Self::CrossSite => "Nothing was done. Use this site's own pages.",
+            Self::WrongCredentials => "Check both and try again.",
+            Self::LogoutForbidden => {
+                "The request to log out came from another site or from a page preview. \
+                 To log out, use the button or link on this site."
+            }
+            Self::CookiesRequired => {
+                "Your browser does not keep cookies for this site. Allow cookies, then reload this page."
+            }
+            Self::CrossSite => {
+                "The request came from another site, so nothing was changed. \
+                 Open this site's own page and try again."
+            }
             Self::TooManyAttempts => "Too many logins have failed.",
-            Self::Busy => "The server cannot check your password at the moment.",
-            Self::Unavailable => "The server cannot look up your login at the moment.",
+            Self::Busy => "Your password cannot be checked right now.",
+            Self::Unavailable => "Your login cannot be checked right now.",
+        }
+    }
+
+    /// The text of the page's link to the landing path.
+    pub(crate) fn link(self) -> &'static str {
+        match self {
+            Self::LoginRequired
+            | Self::LoggedOut
+            | Self::LoginExpired
+            | Self::LoginRevoked
+            | Self::CredentialsChanged
+            | Self::WrongCredentials => "Log in",
+            Self::CookiesRequired | Self::TooManyAttempts | Self::Busy | Self::Unavailable => {
+                "Try again"
+            }
+            Self::LogoutForbidden | Self::CrossSite => "Open this site",
         }
     }
 }

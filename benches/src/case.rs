@@ -299,7 +299,13 @@ fn wrong_credentials() -> Case {
     let (_, site) = site(realm(), private_cookie());
     let mut browser = Visitor::browser();
     assert_eq!(site.visit(&mut browser, PAGE), 401);
-    Case::always(site, 401, "That did not match", &browser.with("alice", "looking-glass"), PAGE)
+    Case::always(
+        site,
+        401,
+        "Wrong user name or password",
+        &browser.with("alice", "looking-glass"),
+        PAGE,
+    )
 }
 
 fn logged_out() -> Case {
@@ -331,7 +337,7 @@ fn login_revoked() -> Case {
     let (login, site) = site(realm(), private_cookie());
     let site = Rc::new(site);
     let at = Rc::clone(&site);
-    Case::new(site, 401, "It was ended from elsewhere", move || {
+    Case::new(site, 401, "It was ended by this site", move || {
         let browser = browser_in(&at);
         login.revoke_user("alice").now_or_never().expect("at once").expect("revoked");
         browser.asks_for(PAGE)
@@ -347,7 +353,7 @@ fn credentials_changed() -> Case {
     let realm = BasicLogin::builder("Admin area", users).reverify_after(Duration::ZERO);
     let site = Rc::new(site(realm, private_cookie()).1);
     let at = Rc::clone(&site);
-    Case::new(site, 401, "no longer accepted", move || {
+    Case::new(site, 401, "no longer accepts your password", move || {
         is_user.store(true, Relaxed);
         let browser = browser_in(&at);
         is_user.store(false, Relaxed);
@@ -365,13 +371,13 @@ fn cookies_required() -> Case {
 fn cross_site() -> Case {
     let (_, site) = site(realm(), private_cookie());
     let form = Visitor::browser().header("sec-fetch-site", "cross-site").posts();
-    Case::always(site, 403, "Sent by another site", &form, PAGE)
+    Case::always(site, 403, "came from another site", &form, PAGE)
 }
 
 fn unsolicited() -> Case {
     let (_, site) = site(realm(), private_cookie());
     let form = browser_in(&site).header("sec-fetch-site", "cross-site").posts();
-    Case::always(site, 403, "You are not logged out", &form, LOGOUT)
+    Case::always(site, 403, "Logout refused", &form, LOGOUT)
 }
 
 fn too_many_attempts() -> Case {
@@ -388,7 +394,7 @@ fn busy() -> Case {
         Err(TryLater::busy(Duration::from_secs(1)).into())
     };
     let (_, site) = site(BasicLogin::builder("Admin area", users), private_cookie());
-    Case::always(site, 503, "Too busy", &Visitor::program().with("alice", PASSWORD), PAGE)
+    Case::always(site, 503, "The server is busy", &Visitor::program().with("alice", PASSWORD), PAGE)
 }
 
 fn unavailable() -> Case {

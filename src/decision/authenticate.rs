@@ -125,7 +125,7 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             next: None,
         }),
         (State::Fresh, presented) => {
-            let cause = Cause::NeverLoggedIn;
+            let cause = Cause::LoginRequired;
             let next = match presented {
                 _ if !facts.may_prompt() => None,
                 Missing => Some(facts.prompted(cause)),

@@ -64,7 +64,7 @@ const LOGOUT: &str = include_str!("tables/logout.txt");
 const SCRIPT: &str = include_str!("tables/page_script.txt");
 
 const CAUSES: [Cause; 5] = [
-    Cause::NeverLoggedIn,
+    Cause::LoginRequired,
     Cause::LoggedOut,
     Cause::CredentialsChanged,
     Cause::Expired,
@@ -341,14 +341,14 @@ fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Caus
         return Decision::Pass;
     };
     let reason_of = |cause| match cause {
-        Cause::NeverLoggedIn => Reason::LoginRequired,
+        Cause::LoginRequired => Reason::LoginRequired,
         Cause::LoggedOut => Reason::LoggedOut,
         Cause::CredentialsChanged => Reason::CredentialsChanged,
         Cause::Expired => Reason::LoginExpired,
         Cause::Revoked => Reason::LoginRevoked,
     };
     let (reason, cause) = match *says {
-        "required" => (Reason::LoginRequired, Cause::NeverLoggedIn),
+        "required" => (Reason::LoginRequired, Cause::LoginRequired),
         "changed" => (Reason::CredentialsChanged, Cause::CredentialsChanged),
         "wrong" => (Reason::WrongCredentials, state_says),
         "cause" => (reason_of(state_says), state_says),

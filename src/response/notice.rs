@@ -15,6 +15,8 @@ use serde::Serialize;
 
 use crate::{refusal_reason::Reason, request::kind::RequestKind, retry_later};
 
+const STATELESS_CLIENT: &str = "Log in again to continue. Requests without the session cookie are authenticated by their password alone.";
+
 /// What an answer of this crate has to say; given to the application's own
 /// [responses](crate::BasicLoginBuilder::respond_with).
 ///
@@ -224,7 +226,7 @@ impl Notice<'_> {
     ///     .build()?;
     /// let mut browser = browser(&login).await;
     /// let page = browser.open("/admin/").await;
-    /// assert_eq!(page.text(), "Login required: This page is for users who have logged in.");
+    /// assert_eq!(page.text(), "Login required: Log in to see this page.");
     /// # Ok(())
     /// # }
     /// ```
@@ -261,6 +263,7 @@ impl Notice<'_> {
     pub fn detail(&self) -> Cow<'static, str> {
         let detail = self.reason.detail();
         match self.retry_after.map(retry_later::seconds) {
+            None if self.may_be_stateless() => STATELESS_CLIENT.into(),
             None => detail.into(),
             Some(1) => format!("{detail} Try again in a second.").into(),
             Some(seconds @ 2..=90) => format!("{detail} Try again in {seconds} seconds.").into(),
@@ -293,6 +296,11 @@ impl Notice<'_> {
                 self.detail()
             )),
         }
+    }
+
+    /// Without a session, a non-browser client's next request is authenticated as before.
+    fn may_be_stateless(&self) -> bool {
+        self.reason == Reason::LoggedOut && self.request_kind == RequestKind::NonBrowser
     }
 
     fn format(&self, req: &HttpRequest) -> Format {
@@ -336,6 +344,7 @@ impl Notice<'_> {
             include_str!("page.html"),
             title = self.title(),
             detail = self.detail(),
+            link = self.reason.link(),
             style = include_str!("page.css"),
             landing_path = encode_double_quoted_attribute(self.landing_path),
             hint = hint,

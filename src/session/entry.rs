@@ -3,7 +3,10 @@
 use actix_session::Session;
 use serde::{Deserialize, Serialize};
 
-use super::{login::Login, state::State};
+use super::{
+    login::Login,
+    state::{Cause, State},
+};
 use crate::{
     request::fingerprint::{Fingerprint, FingerprintKey},
     revocation::key::{LoginId, RevocationKey},
@@ -166,7 +169,11 @@ pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
 }
 
 fn ended() -> Entry {
-    Entry { id: None, origin: String::new(), state: State::Fresh.ended() }
+    Entry {
+        id: None,
+        origin: String::new(),
+        state: State::Fresh.without_proof(Cause::LoginRequired),
+    }
 }
 
 impl Entry {
@@ -189,7 +196,7 @@ impl Entry {
             State::LoggedIn(login) if credentials.is_none_or(|it| *it == login.fingerprint) => {
                 State::LoggedIn(Login { foreign_origin: Some(self.origin), ..login })
             }
-            _ => state.ended().known_to(key),
+            _ => state.without_proof(state.cause_elsewhere()).known_to(key),
         }
     }
 }

@@ -36,7 +36,8 @@ pub(crate) enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
-    NeverLoggedIn,
+    /// No login of this browser is known to have ended.
+    LoginRequired,
     LoggedOut,
     CredentialsChanged,
     Expired,
@@ -46,7 +47,7 @@ pub(crate) enum Cause {
 impl From<Cause> for Reason {
     fn from(cause: Cause) -> Self {
         match cause {
-            Cause::NeverLoggedIn => Self::LoginRequired,
+            Cause::LoginRequired => Self::LoginRequired,
             Cause::LoggedOut => Self::LoggedOut,
             Cause::CredentialsChanged => Self::CredentialsChanged,
             Cause::Expired => Self::LoginExpired,
@@ -72,11 +73,25 @@ impl State {
         Self::LoggedOut { directory, fingerprint, cause }
     }
 
-    /// This state once its id has ended elsewhere. The request was sent before the browser knew of the logout, so
-    /// what it lacks proves nothing.
+    /// This state once its id has ended. The request was sent before the browser knew of the logout, so what it
+    /// lacks proves nothing.
     pub(crate) fn ended(&self) -> Self {
-        let (directory, cause) = (None, Cause::LoggedOut);
-        Self::LoggedOut { directory, fingerprint: self.fingerprint().copied(), cause }
+        self.without_proof(Cause::LoggedOut)
+    }
+
+    /// LoggedOut without a directory, because what this browser does not send proves nothing.
+    pub(crate) fn without_proof(&self, cause: Cause) -> Self {
+        Self::LoggedOut { directory: None, fingerprint: self.fingerprint().copied(), cause }
+    }
+
+    /// What a page of another origin says. A user who is logged in there is not logged out here.
+    pub(super) fn cause_elsewhere(&self) -> Cause {
+        match self {
+            Self::LoggedOut { cause, .. }
+            | Self::Rechallenged { cause, .. }
+            | Self::Prompted { cause, .. } => *cause,
+            Self::LoggedIn(_) | Self::Fresh => Cause::LoginRequired,
+        }
     }
 
     /// The fingerprint of a login whose credentials the browser may still hold.

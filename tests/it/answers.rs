@@ -9,6 +9,7 @@ mod cross_site;
 mod htpasswd;
 mod leaks;
 mod own_responses;
+mod page_texts;
 mod pass_cache;
 mod passwords;
 mod refusals;

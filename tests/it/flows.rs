@@ -59,7 +59,7 @@ async fn wrong_credentials_ask_again_and_say_so() {
             browser.open(site, "/a/");
             let refused = browser.types(site, WRONG);
             assert_eq!(refused.status, 401);
-            assert!(refused.body.contains("The user name or the password is wrong."));
+            assert!(refused.body.contains("Wrong user name or password"));
             assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
             assert_eq!(browser.asked, 2);
         },
@@ -471,7 +471,7 @@ async fn a_login_ends_when_its_password_is_no_longer_accepted() {
             assert_eq!(browser.fetch(site, "/a/poll"), 401, "quietly");
             assert_eq!(browser.asked, 0);
             let answer = browser.open(site, "/a/");
-            assert!(answer.body.contains("no longer accepted"), "{}", answer.body);
+            assert!(answer.body.contains("no longer accepts your password"), "{}", answer.body);
             assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
             assert_eq!(browser.asked, 1);
 
@@ -643,7 +643,7 @@ async fn what_the_application_keeps_in_the_session_outlives_a_login_that_ends_wi
     let ends: [End; 3] = [
         ("expired", |site| site.seen().now += LOGIN_DEADLINE),
         ("revoked", |site| at_once(site.logins.0.revoke_user("alice")).unwrap()),
-        ("no longer accepted", |site| {
+        ("no longer accepts your password", |site| {
             site.seen().revoked.push("one");
             site.seen().now += Duration::from_secs(300);
         }),

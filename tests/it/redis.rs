@@ -424,7 +424,7 @@ async fn without_redis_the_demo_refuses_with_503_and_goes_on_when_it_is_back() {
         assert_eq!(page.status, 503, "{path}");
         assert!(page.head.contains("\r\nretry-after: 5"), "{}", page.head);
         assert!(!page.head.contains("www-authenticate"), "{}", page.head);
-        assert!(page.body.contains("cannot look up your login"), "{}", page.body);
+        assert!(page.body.contains("Your login cannot be checked"), "{}", page.body);
     }
     assert_eq!(browser.cookie, cookie);
 

@@ -49,7 +49,7 @@ fn has_ended(browser: &mut Browser, site: &Site) {
     assert_eq!(browser.asked, 0, "not by a poll");
     let answer = browser.open(site, "/a/x/");
     assert_eq!(answer.status, 401);
-    assert!(answer.body.contains("It was ended from elsewhere"), "{}", answer.body);
+    assert!(answer.body.contains("It was ended by this site"), "{}", answer.body);
     assert_eq!(browser.asked, 1);
 }
 
@@ -245,7 +245,7 @@ async fn a_request_of_a_login_asks_the_store_once_and_nobody_elses_does() {
 fn is_unavailable(answer: &Answer) {
     assert_eq!(answer.status, 503);
     assert_eq!((&answer.challenge, answer.is_quiet, &answer.set_cookie), (&None, false, &None));
-    assert!(answer.body.contains("cannot look up your login"), "{}", answer.body);
+    assert!(answer.body.contains("Your login cannot be checked"), "{}", answer.body);
 }
 
 #[actix_web::test]

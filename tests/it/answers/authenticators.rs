@@ -53,7 +53,7 @@ async fn a_malformed_header_never_reaches_the_authenticator() {
         let typed = page("/admin/").cookie(in_dialog.clone()).insert_header(header);
         let answer = ask(&site, typed).await;
         assert_eq!(answer.challenge(), Some(CHALLENGE), "{value}");
-        assert!(answer.body.contains("That did not match"), "{value}");
+        assert!(answer.body.contains("Wrong user name or password"), "{value}");
     }
     let twice = program("/admin/").append_header(alice()).append_header(alice());
     assert_eq!(ask(&site, twice).await.status, StatusCode::UNAUTHORIZED);
@@ -119,7 +119,7 @@ async fn an_authenticators_unauthorized_becomes_a_challenge() {
         let answer = ask(&site, req.insert_header(alice())).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
         assert_eq!(answer.challenge(), Some(challenge));
-        assert!(answer.body.contains("did not match"), "{}", answer.body);
+        assert!(answer.body.contains("Wrong user name or password"), "{}", answer.body);
     }
 }
 
@@ -179,7 +179,7 @@ async fn a_validators_unauthorized_becomes_a_challenge_and_its_other_errors_go_o
     let site = validated(&asked).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     for (user_id, status, challenge, body) in [
-        ("queen", StatusCode::UNAUTHORIZED, Some(CHALLENGE), "did not match"),
+        ("queen", StatusCode::UNAUTHORIZED, Some(CHALLENGE), "Wrong user name or password"),
         ("hatter", StatusCode::FORBIDDEN, None, "out of time"),
         ("dormouse", StatusCode::INTERNAL_SERVER_ERROR, None, "asleep"),
     ] {

@@ -19,7 +19,7 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
     if answer.status == StatusCode::FORBIDDEN {
         assert_eq!(answer.challenge(), None);
         assert!(answer.cookies.is_empty());
-        assert!(answer.body.contains("To log out, use this site"));
+        assert!(answer.body.contains("To log out, use the button or link on this site"));
         assert_eq!(answer.header("Cache-Control"), Some("no-store"));
     } else {
         assert_eq!(answer.challenge(), Some(CHALLENGE));
@@ -88,7 +88,7 @@ async fn another_sites_form_takes_neither_the_session_nor_the_credentials() {
                 let answer = ask(&site, req).await;
                 assert_eq!((answer.status, answer.challenge()), (StatusCode::FORBIDDEN, None));
                 assert!(answer.cookies.is_empty());
-                assert!(answer.body.contains("Sent by another site"), "{}", answer.body);
+                assert!(answer.body.contains("came from another site"), "{}", answer.body);
             }
         }
     }
@@ -118,7 +118,7 @@ async fn a_browser_that_keeps_no_cookies_is_told_so_after_two_dialogs() {
     for _ in 0..3 {
         let answer = ask(&site, typed()).await;
         assert_eq!((answer.challenge(), answer.cookies.len()), (Some(QUIET_CHALLENGE), 0));
-        assert!(answer.body.contains("Your browser keeps no cookies"), "{}", answer.body);
+        assert!(answer.body.contains("Your browser does not keep cookies"), "{}", answer.body);
     }
     // One that does is asked as ever.
     let asked = ask(&site, page("/admin/")).await.session();

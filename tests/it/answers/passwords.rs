@@ -151,7 +151,7 @@ async fn full_hash_limiter_refuses_nobody_and_changes_no_login() {
     assert_eq!(answer.header("Retry-After"), Some("7"));
     assert_eq!((answer.challenge(), answer.cookies.len()), (None, 0));
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
-    assert!(answer.body.contains("<h1>Too busy</h1>"), "{}", answer.body);
+    assert!(answer.body.contains("<h1>The server is busy</h1>"), "{}", answer.body);
     assert_eq!(first.await.status, StatusCode::OK);
     // What was typed is good for the same prompt.
     let again = page("/admin/").cookie(in_dialog).insert_header(alice());
@@ -190,7 +190,8 @@ async fn later(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> 
 async fn try_later_is_sent_in_the_accepted_format() {
     let site = site_of(later).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
-    for (user_id, status, title) in [("busy", 503, "Too busy"), ("many", 429, "Too many attempts")]
+    for (user_id, status, title) in
+        [("busy", 503, "The server is busy"), ("many", 429, "Too many attempts")]
     {
         let typed = || page("/admin/").cookie(in_dialog.clone()).insert_header(basic(user_id, "x"));
         let html = ask(&site, typed()).await;

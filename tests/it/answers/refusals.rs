@@ -208,7 +208,7 @@ async fn a_refusal_says_why() {
     let answer = says(page("/admin/"), "Login required").await;
     let wrong = basic("alice", "looking-glass");
     let typed = page("/admin/").cookie(answer.session());
-    says(typed.insert_header(wrong.clone()), "That did not match").await;
+    says(typed.insert_header(wrong.clone()), "Wrong user name or password").await;
 
     let logged_in = log_in(&site).await;
     let answer =
@@ -317,7 +317,7 @@ async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobo
         assert_eq!(answer.header("Retry-After"), Some("5"), "{format}");
         assert_eq!(answer.header("Cache-Control"), Some("no-store"), "{format}");
         assert_eq!(answer.header("Content-Type"), Some(format));
-        assert!(answer.body.contains("Not available"), "{}", answer.body);
+        assert!(answer.body.contains("Temporarily unavailable"), "{}", answer.body);
     }
 }
 

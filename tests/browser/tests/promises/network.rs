@@ -211,11 +211,11 @@ pub(crate) async fn without_cookies_nobody_is_asked_for_ever(engine: Engine) {
     type_in(&tab, ALICE).await;
     for _ in 1..=2 {
         let page = tab.page().await;
-        assert!(page.contains("Your browser keeps no cookies for this site."), "{page}");
+        assert!(page.contains("Your browser does not keep cookies for this site."), "{page}");
         tab.visit("/admin/").await;
     }
     let page = tab.page().await;
-    assert!(page.contains("Your browser keeps no cookies for this site."), "{page}");
+    assert!(page.contains("Your browser does not keep cookies for this site."), "{page}");
     let told = "GET /admin/ as alice: 401";
     assert_navigations(&stage, &[&[asked, "GET /admin/ as alice: 401 asks", told, told, told]]);
     stage.ends(&tab, 2).await;

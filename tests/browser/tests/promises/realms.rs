@@ -29,7 +29,7 @@ async fn log_out_below(tab: &Tab, engine: Engine) {
     if engine == Engine::ChromiumOnScreen {
         // It repeats the request with the outer realm's credentials, and shows the answer to that.
         let page = tab.page().await;
-        assert!(page.contains("The user name or the password is wrong."), "{page}");
+        assert!(page.contains("Wrong user name or password"), "{page}");
     } else {
         logged_out(tab).await;
     }

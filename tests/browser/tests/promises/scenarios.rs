@@ -38,9 +38,9 @@ pub(crate) async fn whoever_gives_up_sees_a_page_that_leads_on(engine: Engine) {
     tab.dialog().await.cancel().await;
     let page = tab.page().await;
     let words = if engine == Engine::ChromiumOnScreen {
-        "This page is for users who have logged in." // sent again, as nobody
+        "Log in to see this page." // sent again, as nobody
     } else {
-        "The user name or the password is wrong."
+        "Wrong user name or password"
     };
     assert!(page.contains(words), "{page}");
     assert!(page.contains("Log in"), "{page}");
@@ -527,7 +527,7 @@ pub(crate) async fn another_site_cannot_log_anybody_out(engine: Engine) {
     tab.page().await;
     tab.click("a").await;
     let page = tab.page().await;
-    assert!(page.contains("You are not logged out"), "{page}");
+    assert!(page.contains("Logout refused"), "{page}");
     tab.visit("/admin/").await;
     signed_in(&tab, ALICE).await;
     assert_navigations(
