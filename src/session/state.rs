@@ -79,7 +79,7 @@ impl State {
         self.without_proof(Cause::LoggedOut)
     }
 
-    /// LoggedOut without a directory, because what this browser does not send proves nothing.
+    /// `LoggedOut` without a directory, because what this browser does not send proves nothing.
     pub(crate) fn without_proof(&self, cause: Cause) -> Self {
         Self::LoggedOut { directory: None, fingerprint: self.fingerprint().copied(), cause }
     }
