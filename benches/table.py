@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """Measures what each request costs, and prints it as one table.
 
-`benches/table.py` runs the benchmarks `time` and `instructions`; with `--write` the table goes into
-`benches/README.md`, and its short form into `README.md`, in the place of the ones that are there.
+`benches/table.py` runs the benchmarks `time` and `instructions`. `--write` replaces the table in `benches/README.md`.
 """
 
 import json
@@ -31,8 +30,6 @@ TARGETS = [
     ("a program, to httpauth with the same authenticator, both inside the session",
      ("program", None), ("httpauth, session: program", None), 1.3),
 ]
-SHORT = ["bare handler", COOKIE, "httpauth", "httpauth, session", "identity, session",
-         "logged in (private cookie)", "program"]
 
 
 def run(bench, *arguments):
@@ -119,7 +116,6 @@ def main():
     if sys.argv[1:] == ["--write"]:
         write(ROOT / "benches/README.md", "requests", requests)
         write(ROOT / "benches/README.md", "targets", ratios)
-        write(ROOT / "README.md", "requests", table(SHORT, columns))
 
 
 if __name__ == "__main__":
