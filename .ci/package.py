@@ -21,6 +21,7 @@ expected = {
     "Cargo.lock",
     "Cargo.toml",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "DESIGN.md",
     "LICENSE-APACHE",
     "LICENSE-MIT",
@@ -28,7 +29,7 @@ expected = {
     "SECURITY.md",
 } | {
     path
-    for path in lines("git", "ls-files", "src", "examples")
+    for path in lines("git", "ls-files", "src", "examples", "docs")
     # A package of its own.
     if not path.startswith("examples/database/")
 }

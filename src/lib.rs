@@ -1,33 +1,33 @@
-//! HTTP Basic authentication for actix-web that can log out.
+//! HTTP Basic authentication for actix-web with a logout that works.
 //!
-//! A middleware, [`BasicLogin`], that guards an `App`, a scope or a resource by HTTP Basic
-//! authentication ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)), a handler that
-//! [logs out](BasicLogin::logout), and an extractor, [`User`], that says who is there. It reads
-//! credentials into the types of [actix-web-httpauth](actix_web_httpauth) and keeps one small entry
-//! per realm in the session of [actix-session](actix_session).
+//! The crate provides a middleware, [`BasicLogin`], which protects an `App`, a scope or a resource
+//! with HTTP Basic authentication ([RFC 7617](https://www.rfc-editor.org/rfc/rfc7617)), a [logout
+//! handler](BasicLogin::logout), and an extractor, [`User`], for the logged-in user. It uses the
+//! credential types of [actix-web-httpauth](actix_web_httpauth) and keeps one small entry per realm
+//! in the session of [actix-session](actix_session).
 //!
 //! # The problem
 //!
-//! A browser that has once logged in by Basic sends the credentials with every request from then
-//! on, and HTTP has no header that tells it to stop. So the "log out" link of an application behind
-//! `HttpAuthentication::basic` does nothing: the next click is logged in again.
+//! A browser that has logged in with HTTP Basic sends the credentials with every further request,
+//! and HTTP has no header that tells it to stop. The "log out" link of an application behind
+//! `HttpAuthentication::basic` therefore does nothing: the next click is logged in again.
 //!
 //! # How it works
 //!
-//! 1. The credentials alone do not let a browser in. The session has to say that they were *typed*:
-//!    that the browser was challenged, held none, and came back with some.
-//! 2. Logging out takes that note away, renews the session's key and ends the login's id, so that
-//!    requests that are still on their way, in any tab, bring nobody back.
-//! 3. A challenge in answer to the old credentials makes the browser forget them. What it sends
-//!    next was typed.
-//! 4. While somebody is logged in, requests pass without asking the authenticator and without
-//!    writing the session: a hash is computed at the login, not on every request.
-//! 5. Background requests (`fetch`, images, `WebSocket`) are refused without a dialog. It opens
-//!    over a page that somebody is opening.
-//! 6. Programs, such as `curl -u`, know nothing of all this: they get plain, stateless Basic, and
-//!    leave no session behind.
+//! 1. Credentials alone do not let a browser in. The session must record that the user *typed*
+//!    them: the browser was challenged, held no credentials, and then sent some.
+//! 2. Logout deletes that record, renews the session key and revokes the id of the login. Requests
+//!    in flight, in any tab, cannot restore the login.
+//! 3. A challenge in answer to the old credentials makes the browser forget them. The user typed
+//!    whatever it sends next.
+//! 4. Requests of a logged-in user pass without a call of the authenticator and without a write to
+//!    the session. A password hash is computed at login, not on every request.
+//! 5. Background requests (`fetch`, images, `WebSocket`) are refused without a dialog. The dialog
+//!    opens only when the user opens a page.
+//! 6. Non-browser clients such as `curl -u` get plain, stateless Basic authentication, and leave no
+//!    session.
 //!
-//! What the session knows of a realm, and what leads from one state to another:
+//! The states of a realm in a session, and the transitions between them:
 //!
 #![doc = include_str!("guide/states.svg")]
 //!
@@ -39,7 +39,7 @@
 //! use actix_web::{App, Error, HttpRequest, cookie::Key, test, web};
 //! use actix_web_httpauth::extractors::basic::BasicAuth;
 //!
-//! async fn users(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+//! async fn check(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
 //!     Ok(credentials.user_id() == "alice" && credentials.password() == Some("wonderland"))
 //! }
 //!
@@ -48,7 +48,7 @@
 //! }
 //!
 //! # actix_web::rt::System::new().block_on(async {
-//! let login = BasicLogin::builder("Admin area", users).landing_path("/admin/").build()?;
+//! let login = BasicLogin::builder("Admin area", check).landing_path("/admin/").build()?;
 //! let app = App::new()
 //!     .service(web::scope("/admin").wrap(login.clone()).route("/", web::get().to(dashboard)))
 //!     .route("/logout", web::post().to(login.logout()))
@@ -69,21 +69,22 @@
 //! # }).unwrap();
 //! ```
 //!
-//! Validators that were written for `HttpAuthentication::basic` work unchanged:
+//! Validators that were written for `HttpAuthentication::basic` work unchanged: see
 //! [`BasicLogin::with_validator`].
 //!
 //! # Passwords
 //!
-//! Any closure is an [`Authenticator`]. The ready-made ones nest; each is a feature of this crate,
-//! and none is on by default:
+//! Every async function or closure with the right signature is an [`Authenticator`]. Optional
+//! features provide composable authenticators; none is enabled by default:
 //!
-//! - `users`: [`Users`] with hashed passwords, or passwords in the clear, from an htpasswd file, an
-//!   environment variable or the code. Hashes are computed on a [`HashLimiter`], never on a worker.
-//!   Nobody can tell an unknown user from a wrong password, by the answer or by its time.
-//! - `throttle`: [`Throttle`] limits failed logins for each user-id and each address. Who is logged
-//!   in is never limited.
-//! - `cache`: [`CredentialCache`] keeps good credentials in mind for a while, so that programs, which
-//!   come without a session, do not cost a hash with each request.
+//! - `users`: [`Users`] holds hashed or plaintext passwords from an htpasswd file, an environment
+//!   variable or the code. A [`HashLimiter`] computes the hashes off the worker threads. Unknown
+//!   users and wrong passwords get the same response after the same work, which prevents user
+//!   enumeration.
+//! - `throttle`: [`Throttle`] limits failed logins per user-id and per address, against brute
+//!   force. It never limits existing logins.
+//! - `cache`: [`CredentialCache`] caches valid credentials for a while. Clients without a session
+//!   then do not cost one hash per request.
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "users", feature = "throttle", feature = "cache"))]
@@ -98,99 +99,118 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! When a password is changed or a user removed, a login ends at its next verification, at the latest
-//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the one before. For that to be now, call
-//! [`revoke_user`](BasicLogin::revoke_user) as well.
+//! If a password changes or a user is removed, a login ends at its next verification: at the latest
+//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the previous one. To end it at once,
+//! also call [`revoke_user`](BasicLogin::revoke_user).
 //!
 //! # Wrap order
 //!
-//! [`SessionMiddleware`](actix_session::SessionMiddleware) goes around [`BasicLogin`], so its
-//! `.wrap` comes later; around the whole `App` is the usual place, and the logout handler needs it,
-//! too. Missing or inside, what is written to the session is lost and browsers are asked for ever;
-//! the log says so, at level `error`.
+//! [`SessionMiddleware`](actix_session::SessionMiddleware) must be outside [`BasicLogin`], so its
+//! `.wrap` comes later. Usually it wraps the whole `App`, because the logout handler needs it as
+//! well. If it is missing or inside, changes to the session are lost and the browser prompts again
+//! and again; the log reports this at level `error`.
 //!
-//! `actix-cors` goes outside [`BasicLogin`], so that preflights never reach it. `NormalizePath` does not
-//! belong in front of it: where a login happened, up to the last slash, is what the browser sends
-//! its credentials to unasked, so the path has to be the one that the browser knows (with
-//! `NormalizePath::trim` a logout by `fetch` or redirect can be undone). A middleware *inside*
-//! that answers with `Err` keeps the session middleware from saving a login made on that very
-//! request; have it answer with a response.
+//! `actix-cors` belongs outside [`BasicLogin`], so that it answers preflight requests first. Do not
+//! use `NormalizePath` outside: this crate needs the path that the browser knows, because a browser
+//! sends its credentials to everything below the directory in which the user logged in. With
+//! `NormalizePath::trim`, a logout by `fetch` or redirect can be undone.
+//!
+//! If a middleware *inside* returns `Err`, the session middleware does not save a login that was
+//! made on that request. Let it return a response instead.
 //!
 //! # Cookies
 //!
-//! Session cookies are `Secure` by default, and browsers drop those on plain `http`, but for
-//! localhost (not all of them spare it). They are asked for ever, then, and the log warns. Serve
-//! `https`, or build the session middleware with `cookie_secure(false)` where you must.
-//! If you change the cookie's name, [tell](BasicLoginBuilder::session_cookie) this crate.
+//! Session cookies are `Secure` by default, and browsers drop such cookies on plain HTTP (most make
+//! an exception for localhost). The browser then prompts again and again, and a warning is logged.
+//! Serve HTTPS, or build the session middleware with `cookie_secure(false)` where you must. If you
+//! rename the cookie, [name it](BasicLoginBuilder::session_cookie) to this crate as well.
 //!
 //! # Choosing a session store
 //!
-//! Any [`SessionStore`](actix_session::storage::SessionStore) will do.
+//! Any [`SessionStore`](actix_session::storage::SessionStore) works.
 //! [`CookieSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.CookieSessionStore.html)
 //! needs nothing on the server.
-//! A store on the server's side deletes a session when it ends; a cookie stays readable, and is
-//! refused because the login that it holds is remembered to have ended, for as long as it could have
-//! lived: until its shorter [deadline](BasicLoginBuilder::visit_deadline). By default that is in the
-//! memory of this process, 100,000 of them; a [`RevocationStore`] shares it with other processes and
-//! keeps it through a restart.
 //!
-//! A store on the server's side keeps one session of less than 256 bytes for each browser that is
-//! asked, and one for each page that is refused to a client which calls itself a browser and brings
-//! no cookie, for as long as the session middleware's `state_ttl` says. Programs leave nothing.
+//! A server-side store deletes a session at logout. A cookie stays readable, so this crate prevents
+//! its replay: it keeps the id of the login on a revocation list until that login would have
+//! expired, which is its shorter [deadline](BasicLoginBuilder::visit_deadline). By default the list
+//! is in the memory of the process and holds 100,000 ids. A [`RevocationStore`] shares it with
+//! other processes and keeps it across restarts.
+//!
+//! A server-side store holds one session of less than 256 bytes for each browser that was
+//! challenged. A client that claims to be a browser and sends no cookie leaves one session for each
+//! refused page. Sessions are deleted after the session middleware's `state_ttl`. Non-browser
+//! clients leave none.
 //!
 //! # Several machines
 //!
-//! Machines that share sessions share four things: the session's store and key, the
-//! [`fingerprint_key`](BasicLoginBuilder::fingerprint_key), and the
-//! [`revocations`](BasicLoginBuilder::revocation_store). `RedisRevocationStore` (feature `redis`) keeps those
-//! beside actix-session's `RedisSessionStore`. Wrap [`session_store_errors`] around it all for a 503
-//! where Redis is down.
+//! Machines that share sessions must share four things: the session store, the session key, the
+//! [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) and the
+//! [`revocation_store`](BasicLoginBuilder::revocation_store). `RedisRevocationStore` (feature
+//! `redis`) complements actix-session's `RedisSessionStore`. Wrap [`session_store_errors`] around
+//! the session middleware to get 503 responses while Redis is down.
 //!
 //! # Ending logins
 //!
-//! [`login_deadline`](BasicLoginBuilder::login_deadline) and
-//! [`visit_deadline`](BasicLoginBuilder::visit_deadline) end a login by themselves,
-//! [`revoke_user`](BasicLogin::revoke_user) all of a user's, [`revoke_login`](BasicLogin::revoke_login) one.
-//! What stays open after its request, such as a `WebSocket`, waits for [`User::ended`].
+//! - [`login_deadline`](BasicLoginBuilder::login_deadline) is the absolute timeout, and
+//!   [`visit_deadline`](BasicLoginBuilder::visit_deadline) the idle timeout.
+//! - [`revoke_user`](BasicLogin::revoke_user) revokes all logins of a user, and
+//!   [`revoke_login`](BasicLogin::revoke_login) one login.
+//! - [`User::ended`] resolves when the login ends. Use it to close what stays open after its
+//!   request, such as a `WebSocket`.
+//!
+//! # Security
+//!
+//! `SECURITY.md` holds the threat model. Where to find the usual topics:
+//!
+//! - CSRF: [`BasicLogin::logout`], [`Reason::CrossSite`]
+//! - session fixation: [`renew_session_at_login`](BasicLoginBuilder::renew_session_at_login)
+//! - brute force and rate limits: [`Throttle`], [`TryLater`]
+//! - user enumeration and timing attacks: [`Users`]
+//! - replay of old cookies: [`RevocationStore`]
+//! - denial of service by logins: [`HashLimiter`]
 //!
 //! # Errors and panics
 //!
-//! What cannot work is an error at start-up: [`ConfigError`], [`UsersError`], [`ThrottleError`]. What
-//! fails later is an answer: an authenticator's own error, or 503 where ended logins or passwords
-//! cannot be looked at. Nothing panics, but for the futures of a [`HashLimiter`], of
-//! `RedisRevocationStore::new` and of [`User::ended`] where they are polled outside a Tokio runtime;
-//! actix-web's is one.
+//! Invalid configuration is an error at start-up: [`ConfigError`], [`UsersError`],
+//! [`ThrottleError`]. Failures at run time become responses: the authenticator's own error, or 503
+//! while revoked logins or passwords cannot be checked. Nothing panics, with one exception: the
+//! futures of [`HashLimiter`], `RedisRevocationStore::new` and [`User::ended`] panic if they are
+//! polled outside a Tokio runtime. actix-web's runtime is one.
 //!
 //! # Testing an application that uses it
 //!
-//! `actix_web::test` sends requests of a [program](RequestKind::NonBrowser): give them an `Authorization`
-//! header, as above, and no session is needed. The feature `test-util` adds `test::Browser`, which logs in
-//! and out as browsers do, and `test::Clock`. The [testing guide](guide::testing) shows both.
+//! `actix_web::test` sends requests of a [non-browser client](RequestKind::NonBrowser): with an
+//! `Authorization` header, as above, they need no session. The feature `test-util` adds
+//! `test::Browser`, which logs in and out as browsers do, and `test::Clock`. The [testing
+//! guide](guide::testing) shows both.
 //!
 //! # The examples
 //!
-//! Examples of this documentation are tests, and assert what they show. In many of them a `browser`, a
-//! `test::Browser`, uses an application that has a realm at `/admin/` and its logout at `/logout`. `users`
-//! knows alice by the password `wonderland`, and `basic` makes credentials.
+//! The examples in this documentation are tests, and assert what they show. Many of them use a
+//! `browser`, which is a `test::Browser` that visits an application with a realm at `/admin/` and a
+//! logout at `/logout`. There, `users` accepts alice with the password `wonderland`, and `basic`
+//! creates credentials.
 //!
-//! # What it does not do
+//! # Limits
 //!
-//! It does not protect a password on the network: use TLS. And it cannot reach into a browser: the
-//! password stays in the memory of one that has logged out by [`LogoutResponse::Redirect`], or with
-//! scripts off by [`LogoutResponse::Page`], until the next visit. It lets nobody in, though.
-//! `DESIGN.md` lists what else is known to remain.
+//! This crate does not protect a password on the network: use TLS. After a logout by `fetch`, by
+//! [`LogoutResponse::Redirect`], or by [`LogoutResponse::Page`] with scripts disabled, the password
+//! stays in the browser's memory until the next visit. It lets no request in, but an attacker at
+//! the computer might read it. The [limits guide](guide::limits) lists the other limits.
 //!
 //! # Guides
 //!
-//! - [From `HttpAuthentication::basic`](guide::migrating)
+//! - [Migration from `HttpAuthentication::basic`](guide::migrating)
 //! - [Choosing the stores](guide::stores), and what logout means with each
 //! - [Behind a proxy](guide::proxies)
-//! - [Testing an application](guide::testing), as a program and as a browser
+//! - [Testing an application](guide::testing), as a non-browser client and as a browser
 //! - [Single-page applications](guide::single_page)
 //! - [Health routes and metrics](guide::health)
 //! - [CORS](guide::cors)
 //! - [Content-Security-Policy](guide::csp)
-//! - [What it cannot do](guide::limits)
+//! - [Limits](guide::limits)
+//! - [The states of a session](guide::states)
 
 // On docs.rs each item names the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
