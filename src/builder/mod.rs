@@ -237,18 +237,18 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// The name of the session's cookie, as given to
-    /// [`cookie_name`](actix_session::config::SessionMiddlewareBuilder::cookie_name). Default:
-    /// `id`, which is actix-session's. An empty name is an error when it is [built](Self::build).
+    /// The name of the session cookie, as given to
+    /// [`cookie_name`](actix_session::config::SessionMiddlewareBuilder::cookie_name). Default: `id`,
+    /// which is actix-session's default.
     ///
-    /// A cookie of that name that leads to no session is what a request carries that was on its
-    /// way when somebody logged out, so it must be known.
+    /// The name is needed to recognize requests that raced a logout: they carry this cookie, but its
+    /// session no longer exists. An empty name is an error when the realm is [built](Self::build).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use actix_basic_logout::BasicLogin;
+    /// use actix_basic_logout::{BasicLogin, test::subresource};
     ///
     /// let login = BasicLogin::builder("Admin area", users).session_cookie("__Host-id").build()?;
     /// let sessions = SessionMiddleware::builder(CookieSessionStore::default(), Key::generate())
@@ -256,9 +256,10 @@ impl BasicLoginBuilder {
     ///     .build();
     /// let app = App::new().service(web::scope("/admin").wrap(login)).wrap(sessions);
     /// let mut browser = Browser::new(test::init_service(app).await);
-    /// // On its way when somebody logged out: no first visit.
-    /// browser.set_cookie(Cookie::new("__Host-id", "of before"));
-    /// assert!(browser.open("/admin/").await.text().contains("You are logged out"));
+    /// let poll = || subresource("/admin/").insert_header(ALICE);
+    /// assert_eq!(browser.send(poll()).await.status(), 401); // a first visit
+    /// browser.set_cookie(Cookie::new("__Host-id", "of a session that no longer exists"));
+    /// assert_eq!(browser.send(poll()).await.status(), 403); // raced a logout
     /// # Ok(())
     /// # }
     /// ```
