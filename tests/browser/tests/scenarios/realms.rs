@@ -52,7 +52,7 @@ const BOTH: [&str; 4] = [
     "GET /admin/vault/ as carol, session: 200",
 ];
 
-pub(crate) async fn log_out_of_the_inner_realm_leaves_the_outer(engine: Engine) {
+pub(crate) async fn logout_of_inner_realm_keeps_outer_login(engine: Engine) {
     let (stage, tab) = both(engine).await;
     log_out_below(&tab, engine).await;
     still_in(&tab, engine, "/admin/", ALICE).await;
@@ -81,7 +81,7 @@ pub(crate) async fn log_out_of_the_inner_realm_leaves_the_outer(engine: Engine) 
     stage.ends(&tab, if engine.is_firefox() { 6 } else { 5 }).await;
 }
 
-pub(crate) async fn log_out_of_the_outer_realm_leaves_the_inner(engine: Engine) {
+pub(crate) async fn logout_of_outer_realm_keeps_inner_login(engine: Engine) {
     let (stage, tab) = both(engine).await;
     tab.visit("/admin/").await;
     signed_in(&tab, ALICE).await;

@@ -19,7 +19,7 @@ fn is_part(it: &Exchange) -> bool {
     it.path.starts_with("/admin/parts/") || it.path.starts_with("/admin/api/")
 }
 
-pub(crate) async fn a_public_page_never_asks_after_log_out(engine: Engine) {
+pub(crate) async fn public_page_never_prompts_after_logout(engine: Engine) {
     // After the one the browser holds no credentials any more, after the other it still does.
     for by_fetch in [false, true] {
         let stage = Stage::open_site(engine, Site::default()).await;
@@ -41,7 +41,7 @@ pub(crate) async fn a_public_page_never_asks_after_log_out(engine: Engine) {
     }
 }
 
-pub(crate) async fn a_protected_page_asks_once_for_all_its_parts(engine: Engine) {
+pub(crate) async fn protected_page_with_subresources_prompts_once(engine: Engine) {
     for by_fetch in [false, true] {
         let stage = Stage::open_site(engine, Site::default()).await;
         let tab = stage.tab().await;
@@ -62,7 +62,7 @@ pub(crate) async fn a_protected_page_asks_once_for_all_its_parts(engine: Engine)
     }
 }
 
-pub(crate) async fn a_favicon_neither_asks_nor_costs_a_prompt(engine: Engine) {
+pub(crate) async fn favicon_neither_prompts_nor_drops_credentials(engine: Engine) {
     let stage = Stage::open_site(engine, Site { whole: true, ..Site::default() }).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -108,7 +108,7 @@ const SOCKET: &str = "new Promise(done => {
     socket.onerror = () => done('refused');
 })";
 
-pub(crate) async fn an_event_stream_is_refused_quietly_after_log_out(engine: Engine) {
+pub(crate) async fn event_stream_is_refused_without_dialog_after_logout(engine: Engine) {
     let (stage, tab, other) = two_tabs(engine, STREAM).await;
     // The stream that was open is opened again and again, by the browser itself.
     until("it is given up", async || {
@@ -119,7 +119,7 @@ pub(crate) async fn an_event_stream_is_refused_quietly_after_log_out(engine: Eng
     again(&stage, &tab, &other, STREAM, "/admin/events").await;
 }
 
-pub(crate) async fn a_web_socket_is_refused_quietly_after_log_out(engine: Engine) {
+pub(crate) async fn web_socket_is_refused_without_dialog_after_logout(engine: Engine) {
     let (stage, tab, other) = two_tabs(engine, SOCKET).await;
     is_closed(&other).await;
     again(&stage, &tab, &other, SOCKET, "/admin/socket").await;
@@ -127,7 +127,7 @@ pub(crate) async fn a_web_socket_is_refused_quietly_after_log_out(engine: Engine
 
 /// A WebSocket outside the login's directory, to which no browser sends credentials unasked; Safari
 /// sends them with none at all.
-pub(crate) async fn a_web_socket_opens_by_the_session_alone_and_ends_with_it(engine: Engine) {
+pub(crate) async fn web_socket_opens_with_session_alone_and_closes_at_logout(engine: Engine) {
     let site = Site { session_suffices: true, ..Site::default() };
     let stage = Stage::open_site(engine, site).await;
     let tab = stage.tab().await;

@@ -2,7 +2,7 @@ use browser_suite::{Engine, Stage, Tab, until};
 
 use crate::steps::*;
 
-pub(crate) async fn the_first_visit_asks_once_and_lets_in(engine: Engine) {
+pub(crate) async fn first_visit_prompts_once_and_logs_in(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -10,7 +10,7 @@ pub(crate) async fn the_first_visit_asks_once_and_lets_in(engine: Engine) {
     stage.ends(&tab, 1).await;
 }
 
-pub(crate) async fn a_wrong_password_asks_again_and_the_right_one_lets_in(engine: Engine) {
+pub(crate) async fn wrong_password_prompts_again_and_right_one_logs_in(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     tab.visit("/admin/").await;
@@ -30,7 +30,7 @@ pub(crate) async fn a_wrong_password_asks_again_and_the_right_one_lets_in(engine
     stage.ends(&tab, 3).await;
 }
 
-pub(crate) async fn whoever_gives_up_sees_a_page_that_leads_on(engine: Engine) {
+pub(crate) async fn cancel_after_wrong_password_shows_page_with_login_link(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     tab.visit("/admin/").await;
@@ -51,7 +51,7 @@ pub(crate) async fn whoever_gives_up_sees_a_page_that_leads_on(engine: Engine) {
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn whoever_is_logged_in_walks_about_without_being_asked(engine: Engine) {
+pub(crate) async fn logged_in_user_browses_without_prompts(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -89,7 +89,7 @@ pub(crate) async fn whoever_is_logged_in_walks_about_without_being_asked(engine:
     stage.ends(&tab, 1).await;
 }
 
-pub(crate) async fn log_out_inside_the_scope_by_link(engine: Engine) {
+pub(crate) async fn logout_link_inside_scope_prompts_once(engine: Engine) {
     log_out_and_retype(
         engine,
         "a[href='/admin/logout']",
@@ -101,7 +101,7 @@ pub(crate) async fn log_out_inside_the_scope_by_link(engine: Engine) {
     .await;
 }
 
-pub(crate) async fn log_out_inside_the_scope_by_form(engine: Engine) {
+pub(crate) async fn logout_form_inside_scope_prompts_once(engine: Engine) {
     log_out_and_retype(
         engine,
         BUTTON,
@@ -113,7 +113,7 @@ pub(crate) async fn log_out_inside_the_scope_by_form(engine: Engine) {
     .await;
 }
 
-pub(crate) async fn log_out_outside_the_scope_by_link(engine: Engine) {
+pub(crate) async fn logout_link_outside_scope_prompts_once(engine: Engine) {
     log_out_and_retype(
         engine,
         "a[href='/logout']",
@@ -127,7 +127,7 @@ pub(crate) async fn log_out_outside_the_scope_by_link(engine: Engine) {
     .await;
 }
 
-pub(crate) async fn log_out_outside_the_scope_by_form(engine: Engine) {
+pub(crate) async fn logout_form_outside_scope_prompts_once(engine: Engine) {
     log_out_and_retype(
         engine,
         "form[action='/logout'] button",
@@ -157,7 +157,7 @@ async fn log_out_and_retype(engine: Engine, selector: &str, log_out: &[&str]) {
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn the_old_credentials_never_get_in_after_log_out(engine: Engine) {
+pub(crate) async fn old_credentials_do_not_log_in_after_logout(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -181,7 +181,7 @@ pub(crate) async fn the_old_credentials_never_get_in_after_log_out(engine: Engin
     stage.ends(&tab, 4).await;
 }
 
-pub(crate) async fn another_user_may_type_at_the_prompt_of_log_out(engine: Engine) {
+pub(crate) async fn logout_prompt_accepts_another_user(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -203,7 +203,7 @@ pub(crate) async fn another_user_may_type_at_the_prompt_of_log_out(engine: Engin
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn whoever_cancels_may_log_in_later(engine: Engine) {
+pub(crate) async fn user_who_cancels_logout_prompt_can_log_in_later(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -224,7 +224,7 @@ pub(crate) async fn whoever_cancels_may_log_in_later(engine: Engine) {
     stage.ends(&tab, 3).await;
 }
 
-pub(crate) async fn whoever_cancels_again_and_again_can_still_log_in(engine: Engine) {
+pub(crate) async fn user_who_cancels_repeatedly_can_still_log_in(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     tab.visit("/admin/").await;
@@ -245,7 +245,7 @@ pub(crate) async fn whoever_cancels_again_and_again_can_still_log_in(engine: Eng
     stage.ends(&tab, 4).await;
 }
 
-pub(crate) async fn five_rounds_take_one_prompt_each(engine: Engine) {
+pub(crate) async fn each_of_five_logouts_prompts_once(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -265,7 +265,7 @@ pub(crate) async fn five_rounds_take_one_prompt_each(engine: Engine) {
     stage.ends(&tab, 6).await;
 }
 
-pub(crate) async fn a_second_click_on_log_out_asks_once(engine: Engine) {
+pub(crate) async fn second_click_on_logout_prompts_once(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -303,11 +303,11 @@ pub(crate) async fn a_second_click_on_log_out_asks_once(engine: Engine) {
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn requests_overtaken_by_the_log_out_bring_nobody_back(engine: Engine) {
+pub(crate) async fn requests_that_raced_logout_do_not_restore_login(engine: Engine) {
     overtaken(engine, BOB).await;
 }
 
-pub(crate) async fn requests_overtaken_by_the_log_out_throw_nobody_out(engine: Engine) {
+pub(crate) async fn requests_that_raced_logout_do_not_end_new_login(engine: Engine) {
     overtaken(engine, ALICE).await;
 }
 
@@ -348,11 +348,11 @@ async fn overtaken(engine: Engine, next: (&str, &str)) {
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn log_out_by_fetch_inside_the_scope_opens_no_dialog(engine: Engine) {
+pub(crate) async fn logout_by_fetch_inside_scope_opens_no_dialog(engine: Engine) {
     log_out_by_fetch(engine, "/admin/logout", "POST /admin/logout as alice, session: 204").await;
 }
 
-pub(crate) async fn log_out_by_fetch_outside_the_scope_opens_no_dialog(engine: Engine) {
+pub(crate) async fn logout_by_fetch_outside_scope_opens_no_dialog(engine: Engine) {
     // There the browser sends no credentials unasked; the session is enough.
     log_out_by_fetch(engine, "/logout", "POST /logout as nobody, session: 204").await;
 }
@@ -376,11 +376,11 @@ async fn log_out_by_fetch(engine: Engine, path: &str, log_out: &str) {
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn log_out_by_page_inside_the_scope_opens_no_dialog(engine: Engine) {
+pub(crate) async fn logout_page_inside_scope_opens_no_dialog(engine: Engine) {
     log_out_by_page(engine, "/admin/logout", "POST /admin/logout as alice, session: 200").await;
 }
 
-pub(crate) async fn log_out_by_page_outside_the_scope_opens_no_dialog(engine: Engine) {
+pub(crate) async fn logout_page_outside_scope_opens_no_dialog(engine: Engine) {
     log_out_by_page(engine, "/logout", "POST /logout as nobody, session: 200").await;
 }
 
@@ -414,7 +414,7 @@ async fn log_out_by_page(engine: Engine, path: &str, log_out: &str) {
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn log_out_by_redirect_ends_on_the_public_page(engine: Engine) {
+pub(crate) async fn logout_redirect_leads_to_public_page(engine: Engine) {
     let stage = Stage::open(engine, &[("LOGOUT", "redirect")]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -441,7 +441,7 @@ pub(crate) async fn log_out_by_redirect_ends_on_the_public_page(engine: Engine) 
 /// Asks for itself every 20 ms, as an impatient page does.
 const POLL: &str = "void setInterval(() => fetch('/admin/api/whoami').catch(() => {}), 20)";
 
-pub(crate) async fn a_poll_never_gets_in_between_log_out_and_login(engine: Engine) {
+pub(crate) async fn poll_is_refused_between_logout_and_next_login(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let (tab, poller) = (stage.tab().await, aside(&stage).await);
     log_in(&tab, ALICE).await;
@@ -483,7 +483,7 @@ pub(crate) async fn a_poll_never_gets_in_between_log_out_and_login(engine: Engin
     stage.ends(&tab, 4).await;
 }
 
-pub(crate) async fn a_tab_that_polls_learns_of_the_log_out_in_another(engine: Engine) {
+pub(crate) async fn polling_tab_notices_logout_in_another_tab(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let (tab, other) = (stage.tab().await, stage.tab().await);
     log_in(&tab, ALICE).await;
@@ -517,7 +517,7 @@ pub(crate) async fn a_tab_that_polls_learns_of_the_log_out_in_another(engine: En
     stage.ends(&tab, 3).await;
 }
 
-pub(crate) async fn another_site_cannot_log_anybody_out(engine: Engine) {
+pub(crate) async fn cross_site_link_cannot_log_user_out(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -540,7 +540,7 @@ pub(crate) async fn another_site_cannot_log_anybody_out(engine: Engine) {
     stage.ends(&tab, 1).await;
 }
 
-pub(crate) async fn back_shows_no_protected_page_after_log_out(engine: Engine) {
+pub(crate) async fn back_shows_no_protected_page_after_logout(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     walk(&stage, &tab, engine).await;
@@ -551,7 +551,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out(engine: Engine) {
     stage.ends(&tab, 3).await;
 }
 
-pub(crate) async fn back_shows_no_protected_page_after_log_out_by_page(engine: Engine) {
+pub(crate) async fn back_shows_no_protected_page_after_logout_page(engine: Engine) {
     let stage = Stage::open(engine, &[("LOGOUT", "page")]).await;
     let tab = stage.tab().await;
     walk(&stage, &tab, engine).await;
@@ -562,7 +562,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_page(engine: E
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn back_shows_no_protected_page_after_log_out_by_redirect(engine: Engine) {
+pub(crate) async fn back_shows_no_protected_page_after_logout_redirect(engine: Engine) {
     let stage = Stage::open(engine, &[("LOGOUT", "redirect")]).await;
     let tab = stage.tab().await;
     walk(&stage, &tab, engine).await;
@@ -572,7 +572,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_redirect(engin
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn back_shows_no_protected_page_after_log_out_by_fetch(engine: Engine) {
+pub(crate) async fn back_shows_no_protected_page_after_logout_by_fetch(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let (tab, other) = (stage.tab().await, aside(&stage).await);
     walk(&stage, &tab, engine).await;
@@ -644,7 +644,7 @@ fn expired(engine: Engine) -> &'static str {
     }
 }
 
-pub(crate) async fn a_login_that_expires_under_an_open_page_asks_once(engine: Engine) {
+pub(crate) async fn login_expiring_under_open_page_prompts_once(engine: Engine) {
     let (stage, tab) = expire(engine).await;
     tab.click("a[href='/admin/users']").await;
     type_in(&tab, ALICE).await;
@@ -654,7 +654,7 @@ pub(crate) async fn a_login_that_expires_under_an_open_page_asks_once(engine: En
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn a_page_says_that_the_login_has_expired(engine: Engine) {
+pub(crate) async fn page_reports_expired_login(engine: Engine) {
     let (stage, tab) = expire(engine).await;
     tab.click("a[href='/admin/users']").await;
     tab.dialog().await.cancel().await;

@@ -4,11 +4,11 @@ use actix_basic_logout::{LOGOUT_SCRIPT_HASH, LogoutResponse};
 use browser_suite::{Engine, Site, Stage};
 
 use crate::{
-    scenarios::{back_is_asked, walk},
+    basics::{back_is_asked, walk},
     steps::*,
 };
 
-pub(crate) async fn log_out_by_xhr_opens_no_dialog(engine: Engine) {
+pub(crate) async fn logout_by_xhr_opens_no_dialog(engine: Engine) {
     for (path, log_out) in [
         ("/admin/logout", "POST /admin/logout as alice, session: 204"),
         ("/logout", "POST /logout as nobody, session: 204"),
@@ -39,7 +39,7 @@ pub(crate) async fn log_out_by_xhr_opens_no_dialog(engine: Engine) {
     }
 }
 
-pub(crate) async fn whoever_reloads_the_log_out_may_log_in(engine: Engine) {
+pub(crate) async fn reloaded_logout_page_allows_login(engine: Engine) {
     let typed = "GET /admin/ as alice, session: 200";
     // Outside the scope the page is shown again, and the next one asks. Inside it every page asks,
     // and whoever types there is in.
@@ -86,12 +86,12 @@ async fn reload(engine: Engine, path: &str, log: &[&str]) {
     stage.ends(&tab, 3).await;
 }
 
-pub(crate) async fn log_out_below_the_logins_directory_asks_once(engine: Engine) {
+pub(crate) async fn logout_below_login_directory_prompts_once(engine: Engine) {
     let log_out = "POST /admin/a/b/logout as alice, session: 401 asks";
     far_from_the_login(engine, "/admin/", "/admin/a/b/logout", &[log_out]).await;
 }
 
-pub(crate) async fn log_out_outside_the_logins_directory_asks_once(engine: Engine) {
+pub(crate) async fn logout_outside_login_directory_prompts_once(engine: Engine) {
     for (path, log_out) in [
         (
             "/logout",
@@ -149,7 +149,7 @@ async fn far_from_the_login(engine: Engine, page: &str, path: &str, log_out: &[&
     stage.ends(&tab, 5).await;
 }
 
-pub(crate) async fn log_out_by_page_without_its_script_asks_at_the_next_visit(engine: Engine) {
+pub(crate) async fn logout_page_without_script_prompts_at_next_visit(engine: Engine) {
     let site = Site {
         answer: LogoutResponse::Page,
         policy: Some("script-src 'none'".to_owned()),
@@ -178,7 +178,7 @@ pub(crate) async fn log_out_by_page_without_its_script_asks_at_the_next_visit(en
 }
 
 /// The same page where the policy names the script: it puts nobody in the place of the credentials.
-pub(crate) async fn log_out_by_page_under_a_policy_with_its_hash_opens_no_dialog(engine: Engine) {
+pub(crate) async fn logout_page_script_runs_under_csp_with_its_hash(engine: Engine) {
     let policy = format!("default-src 'self'; script-src {LOGOUT_SCRIPT_HASH}");
     let site = Site { answer: LogoutResponse::Page, policy: Some(policy), ..Site::default() };
     let stage = Stage::open_site(engine, site).await;
@@ -206,7 +206,7 @@ pub(crate) async fn log_out_by_page_under_a_policy_with_its_hash_opens_no_dialog
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn back_shows_no_protected_page_after_log_out_by_link(engine: Engine) {
+pub(crate) async fn back_shows_no_protected_page_after_logout_by_link(engine: Engine) {
     for path in ["/admin/logout", "/logout"] {
         let stage = Stage::open(engine, &[]).await;
         let tab = stage.tab().await;
@@ -219,7 +219,7 @@ pub(crate) async fn back_shows_no_protected_page_after_log_out_by_link(engine: E
     }
 }
 
-pub(crate) async fn back_shows_no_page_of_the_one_before(engine: Engine) {
+pub(crate) async fn back_shows_no_page_of_previous_user(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     walk(&stage, &tab, engine).await;

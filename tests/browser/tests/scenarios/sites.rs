@@ -4,7 +4,7 @@ use browser_suite::{Engine, Exchange, Site, Stage};
 
 use crate::steps::*;
 
-pub(crate) async fn a_form_of_another_site_cannot_log_anybody_out(engine: Engine) {
+pub(crate) async fn cross_site_form_cannot_log_user_out(engine: Engine) {
     let stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -28,7 +28,7 @@ pub(crate) async fn a_form_of_another_site_cannot_log_anybody_out(engine: Engine
     stage.ends(&tab, 1).await;
 }
 
-pub(crate) async fn another_sites_form_takes_nothing_away(engine: Engine) {
+pub(crate) async fn cross_site_form_keeps_session_and_credentials(engine: Engine) {
     for path in ["/admin/users", "/admin/logout"] {
         let stage = Stage::open(engine, &[]).await;
         let tab = stage.tab().await;
@@ -57,11 +57,11 @@ pub(crate) async fn another_sites_form_takes_nothing_away(engine: Engine) {
     }
 }
 
-pub(crate) async fn a_picture_on_another_site_costs_no_prompt(engine: Engine) {
+pub(crate) async fn cross_site_image_causes_no_prompt(engine: Engine) {
     put_there(engine, "<img src='http://{}/admin/parts/one.svg'>").await;
 }
 
-pub(crate) async fn a_frame_on_another_site_costs_no_prompt(engine: Engine) {
+pub(crate) async fn cross_site_frame_causes_no_prompt(engine: Engine) {
     put_there(engine, "<iframe src='http://{}/admin/parts/one.svg'></iframe>").await;
 }
 

@@ -4,7 +4,7 @@ use browser_suite::{Engine, Site, Stage, Wish, until};
 
 use crate::steps::*;
 
-pub(crate) async fn a_user_in_the_address_logs_in_and_out(engine: Engine) {
+pub(crate) async fn credentials_in_url_log_in_and_can_be_logged_out(engine: Engine) {
     let stage = Stage::open_site(engine, Site::default()).await;
     let tab = stage.tab().await;
     let address = format!("http://alice:wonderland@{}/admin/", stage.address());
@@ -33,7 +33,7 @@ pub(crate) async fn a_user_in_the_address_logs_in_and_out(engine: Engine) {
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn a_wrong_user_in_the_address_is_asked(engine: Engine) {
+pub(crate) async fn wrong_credentials_in_url_open_dialog(engine: Engine) {
     let stage = Stage::open_site(engine, Site::default()).await;
     let tab = stage.tab().await;
     tab.visit_elsewhere(&format!("http://alice:x@{}/admin/", stage.address())).await;
@@ -61,7 +61,7 @@ pub(crate) async fn a_wrong_user_in_the_address_is_asked(engine: Engine) {
     stage.ends(&tab, 1).await;
 }
 
-pub(crate) async fn plain_http_without_fetch_metadata_keeps_the_promises(engine: Engine) {
+pub(crate) async fn plain_http_without_fetch_metadata_logs_in_and_out(engine: Engine) {
     let stage = Stage::open_site(engine, Site::default()).await;
     let tab = stage.tab_at("admin.test").await;
     let other = stage.tab_at("admin.test").await;
@@ -101,7 +101,7 @@ pub(crate) async fn plain_http_without_fetch_metadata_keeps_the_promises(engine:
     stage.ends(&tab, 4).await;
 }
 
-pub(crate) async fn https_with_a_host_cookie_keeps_the_promises(engine: Engine) {
+pub(crate) async fn https_with_host_prefix_cookie_logs_in_and_out(engine: Engine) {
     let stage = Stage::open_site(engine, Site { https: true, ..Site::default() }).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -124,7 +124,7 @@ pub(crate) async fn https_with_a_host_cookie_keeps_the_promises(engine: Engine) 
 }
 
 /// Over plain http WebKit keeps pages whatever the server says.
-pub(crate) async fn back_over_https_shows_no_protected_page_after_log_out(engine: Engine) {
+pub(crate) async fn back_over_https_shows_no_protected_page_after_logout(engine: Engine) {
     let stage = Stage::open_site(engine, Site { https: true, ..Site::default() }).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -141,7 +141,7 @@ pub(crate) async fn back_over_https_shows_no_protected_page_after_log_out(engine
     stage.ends(&tab, 3).await;
 }
 
-pub(crate) async fn another_users_login_on_another_port_keeps_old_credentials_out(engine: Engine) {
+pub(crate) async fn login_on_another_port_does_not_readmit_old_credentials(engine: Engine) {
     let stage = Stage::open_site(engine, Site::default()).await;
     let port = stage.another_port().await;
     let (tab, other) = (stage.tab().await, stage.tab_on(&port).await);
@@ -158,7 +158,7 @@ pub(crate) async fn another_users_login_on_another_port_keeps_old_credentials_ou
     stage.ends(&tab, 4).await;
 }
 
-pub(crate) async fn two_ports_share_a_session_and_no_credentials(engine: Engine) {
+pub(crate) async fn two_ports_share_session_but_not_credentials(engine: Engine) {
     let stage = Stage::open_site(engine, Site::default()).await;
     let port = stage.another_port().await;
     let (tab, other) = (stage.tab().await, stage.tab_on(&port).await);
@@ -194,7 +194,7 @@ pub(crate) async fn two_ports_share_a_session_and_no_credentials(engine: Engine)
     stage.ends(&tab, 5).await;
 }
 
-pub(crate) async fn without_cookies_nobody_is_asked_for_ever(engine: Engine) {
+pub(crate) async fn browser_without_cookies_is_not_prompted_endlessly(engine: Engine) {
     let stage = Stage::open_site_wishing(engine, Wish::NoCookies, Site::default()).await;
     let tab = stage.tab().await;
     let asked = "GET /admin/ as nobody: 401 asks";

@@ -4,7 +4,7 @@ use browser_suite::{Engine, Site, Stage};
 
 use crate::steps::*;
 
-pub(crate) async fn an_expired_session_asks_at_the_next_page_alone(engine: Engine) {
+pub(crate) async fn expired_session_prompts_at_next_page_only(engine: Engine) {
     let stage = Stage::open_site(engine, Site::default()).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
@@ -28,7 +28,7 @@ pub(crate) async fn an_expired_session_asks_at_the_next_page_alone(engine: Engin
     stage.ends(&tab, 2).await;
 }
 
-pub(crate) async fn a_restart_with_another_key_asks_once(engine: Engine) {
+pub(crate) async fn restart_with_new_key_prompts_once(engine: Engine) {
     let mut stage = Stage::open(engine, &[]).await;
     let tab = stage.tab().await;
     log_in(&tab, ALICE).await;
