@@ -1,6 +1,7 @@
-//! Writes down what the suite saw in its last run: all of it to BROWSERS.md, the short form to the
-//! README of the crate. `cargo run -p browser-suite --example table`; with `-- --check` it only
-//! compares, whatever the versions of the browsers.
+//! Writes the results of the suite's last run to two files: the whole table to BROWSERS.md, the
+//! summary to the README of the crate. Run it with `cargo run -p browser-suite --example table`.
+//! With `-- --check` it compares the files with the results instead, and ignores the browsers'
+//! versions.
 
 use std::{collections::BTreeSet, env, fmt::Write, fs, process::ExitCode};
 
@@ -16,9 +17,11 @@ const END: &str = "<!-- until here -->\n";
 
 fn main() -> ExitCode {
     let all = observations::read();
-    let readme = fs::read_to_string(README).expect("a README");
-    let (before, rest) = readme.split_once(BEGIN).expect("the place for the table");
-    let (_, after) = rest.split_once(END).expect("its end");
+    let readme = fs::read_to_string(README).expect("README.md is readable");
+    let (before, rest) =
+        readme.split_once(BEGIN).expect("README.md contains the marker that begins the table");
+    let (_, after) =
+        rest.split_once(END).expect("README.md contains the marker that ends the table");
     let files =
         [(TABLE, table(&all)), (README, format!("{before}{BEGIN}{}{END}{after}", short(&all)))];
     if env::args().nth(1).as_deref() != Some("--check") {
@@ -30,20 +33,22 @@ fn main() -> ExitCode {
     for (file, text) in files {
         let written = fs::read_to_string(file).unwrap_or_default();
         if without_versions(&written) != without_versions(&text) {
-            eprintln!("{file} is not what the suite saw:\n{text}");
+            eprintln!("{file} differs from the results of the last run. Expected:\n{text}");
             return ExitCode::FAILURE;
         }
     }
-    println!("{} observations, as written down", all.len());
+    println!("{} results agree with BROWSERS.md and README.md", all.len());
     ExitCode::SUCCESS
 }
 
 fn table(all: &[Observation]) -> String {
-    let mut text = "# What browsers did\n\n\
-         Written by the suite from its last run: the number of dialogs in the whole of a scenario, \
-         and what the user sees in the end. By protocol a browser reports each request that wants \
-         a password; with its own dialog, the dialogs are counted. `README.md` beside this file \
-         explains where they differ.\n\n| browser | version | scenarios |\n|---|---|--:|\n"
+    let mut text = "# Results in real browsers\n\n\
+         The suite's last run produced this file. The numbers count the dialogs in a whole \
+         scenario; the last column shows the headline of the last page. Under BiDi (WebDriver \
+         BiDi) a browser opens no dialog but reports each request for credentials to its driver. \
+         Otherwise the suite counts and answers the browser's native dialogs. \
+         [README.md](README.md) explains the differences.\n\n\
+         | browser | version | scenarios |\n|---|---|--:|\n"
         .to_owned();
     for engine in Engine::ALL {
         let (version, count) = version_and_count(all, engine);
@@ -51,7 +56,7 @@ fn table(all: &[Observation]) -> String {
     }
     text.push_str("\n| scenario |");
     Engine::ALL.iter().for_each(|it| text.push_str(&format!(" {it} |")));
-    text.push_str(" in the end |\n|---|--:|--:|--:|--:|--:|---|\n");
+    text.push_str(" last page |\n|---|--:|--:|--:|--:|--:|---|\n");
     let scenarios: BTreeSet<_> = all.iter().map(|it| it.scenario.as_str()).collect();
     for scenario in scenarios {
         let seen: Vec<_> = all.iter().filter(|it| it.scenario == scenario).collect();
@@ -66,16 +71,16 @@ fn table(all: &[Observation]) -> String {
     text
 }
 
-/// What most see in the end, and where another page is the last.
+/// The last page in most browsers, and the exceptions.
 fn endings(seen: &[&Observation]) -> String {
-    let count = |end: &str| seen.iter().filter(|it| it.sees == end).count();
-    let most = seen.iter().map(|it| it.sees.as_str()).max_by_key(|it| count(it)).unwrap_or("");
+    let count = |end: &str| seen.iter().filter(|it| it.headline == end).count();
+    let most = seen.iter().map(|it| it.headline.as_str()).max_by_key(|it| count(it)).unwrap_or("");
     let mut text = most.to_owned();
     for other in Engine::ALL.iter().filter_map(|engine| {
         let engine = engine.to_string();
-        seen.iter().find(|it| it.engine == engine && it.sees != most)
+        seen.iter().find(|it| it.engine == engine && it.headline != most)
     }) {
-        let _ = write!(text, "; {}: {}", other.engine, other.sees);
+        let _ = write!(text, "; {}: {}", other.engine, other.headline);
     }
     text
 }
@@ -95,7 +100,7 @@ fn version_and_count(all: &[Observation], engine: Engine) -> (&str, usize) {
     (version, here.count())
 }
 
-/// Numbers with points in them give way to a star.
+/// Replaces version numbers (table cells of digits and dots) by a star.
 fn without_versions(text: &str) -> String {
     let is_version = |it: &str| it.contains('.') && it.starts_with(|it: char| it.is_ascii_digit());
     let cells = text.split('|').map(|it| if is_version(it.trim()) { "*" } else { it });

@@ -1,4 +1,4 @@
-//! A WebDriver BiDi connection: commands, their answers, and events.
+//! A WebDriver BiDi connection: commands, their results, and events.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
-use crate::wait::LIMIT;
+use crate::wait::TIMEOUT;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub(crate) type Answer = Result<Value, String>;
@@ -39,14 +39,18 @@ struct Inbox {
 
 impl Bidi {
     pub(crate) async fn connect(url: &str) -> Self {
-        let (socket, _) = connect_async(url).await.expect("the driver's WebSocket opens");
+        let (socket, _) = connect_async(url).await.expect("the driver accepts the WebSocket");
         let (sink, stream) = socket.split();
         let inbox = Arc::<Inbox>::default();
         tokio::spawn(read(stream, Arc::clone(&inbox)));
         Self { sink: AsyncMutex::new(sink), next: AtomicU64::new(1), inbox }
     }
 
-    /// A command that succeeds.
+    /// Sends a command and returns its result.
+    ///
+    /// # Panics
+    ///
+    /// If the command fails.
     pub(crate) async fn call(&self, method: &str, params: Value) -> Value {
         let shown = params.to_string();
         match self.try_call(method, params).await {
@@ -55,6 +59,7 @@ impl Bidi {
         }
     }
 
+    /// Sends a command and returns its result, or an error after 30 seconds.
     pub(crate) async fn try_call(&self, method: &str, params: Value) -> Answer {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
@@ -62,14 +67,14 @@ impl Bidi {
         let command = json!({ "id": id, "method": method, "params": params }).to_string();
         let sent = self.sink.lock().await.send(Message::text(command)).await;
         sent.map_err(|error| error.to_string())?;
-        match timeout(LIMIT, receiver).await {
+        match timeout(TIMEOUT, receiver).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err("the browser has hung up".to_owned()),
-            Err(_) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+            Ok(Err(_)) => Err("the browser closed the connection".to_owned()),
+            Err(_) => Err(format!("no response within {} s", TIMEOUT.as_secs())),
         }
     }
 
-    /// The value of an expression there, or of the promise that it makes.
+    /// Evaluates an expression in a browsing context and awaits the promise that it may return.
     pub(crate) async fn evaluate(&self, context: &str, expression: &str) -> Answer {
         let params = json!({
             "expression": expression,
@@ -85,7 +90,7 @@ impl Bidi {
         }
     }
 
-    /// Everything that the browser has reported so far, in its order.
+    /// All events that the browser has reported so far, oldest first.
     pub(crate) fn events(&self) -> Events<'_> {
         Events(lock(&self.inbox.events))
     }
@@ -98,7 +103,7 @@ impl Events<'_> {
         self.0.len()
     }
 
-    /// The events of a kind from that number on, each with its number.
+    /// The events of one method, starting at index `from`, each with its index.
     pub(crate) fn named<'a>(
         &'a self,
         method: &'a str,
@@ -127,7 +132,7 @@ async fn read(mut stream: SplitStream<Socket>, inbox: Arc<Inbox>) {
                 } else {
                     Err(format!("{}: {}", message["error"], message["message"]))
                 };
-                // Whoever asked may have given up.
+                // The caller may have stopped waiting.
                 let _ = sender.send(answer);
             }
         }

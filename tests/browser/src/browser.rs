@@ -1,4 +1,4 @@
-//! A browser with an empty profile.
+//! Starts a browser with an empty profile.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use tokio::time::timeout;
 use crate::{
     bidi::Bidi,
     dialogs::Dialogs,
-    engine::{Engine, Wish},
+    engine::{BrowserConfig, Engine},
     http,
-    processes::Speaker,
-    proxy::Record,
+    processes::DriverProcess,
+    proxy::Recorder,
     screen::Screen,
     tab::Tab,
-    wait::LIMIT,
+    wait::TIMEOUT,
     webdriver::WebDriver,
     window::Window,
 };
 
-/// It and all that it needs end when it is dropped.
+/// A running browser. It and its helper processes end when this is dropped.
 pub(crate) struct Browser {
     protocol: Protocol,
     dialogs: Arc<Dialogs>,
     pub(crate) version: String,
-    _speaker: Speaker,
+    _process: DriverProcess,
 }
 
 enum Protocol {
@@ -34,25 +34,33 @@ enum Protocol {
 }
 
 impl Browser {
-    /// Dialogs on a screen are closed while nothing reaches the server that keeps this record.
-    pub(crate) async fn start(engine: Engine, wish: Wish, record: &Arc<Record>) -> Self {
+    /// Starts the browser. On a screen, it closes dialogs while the recorder's proxy holds back all
+    /// requests.
+    pub(crate) async fn start(
+        engine: Engine,
+        config: BrowserConfig,
+        recorder: &Arc<Recorder>,
+    ) -> Self {
         let screen = if engine.on_screen() { Some(Screen::start().await) } else { None };
-        let mut speaker = Speaker::start(engine, wish, screen.as_ref()).await;
-        let wanted = engine.capabilities(speaker.profile(), wish);
+        let mut process = DriverProcess::start(engine, config, screen.as_ref()).await;
+        let wanted = engine.capabilities(process.profile(), config);
         let (protocol, session) = if engine.is_firefox() {
-            let bidi = Bidi::connect(&format!("ws://{}/session", speaker.address)).await;
+            let bidi = Bidi::connect(&format!("ws://{}/session", process.address)).await;
             let session = bidi.call("session.new", wanted).await;
             (Protocol::Bidi(Arc::new(bidi)), session)
         } else {
-            let session = new_session(engine, &mut speaker, &wanted).await;
+            let session = new_session(engine, &mut process, &wanted).await;
             let protocol = match session["capabilities"]["webSocketUrl"].as_str() {
                 Some(url) => Protocol::Bidi(Arc::new(Bidi::connect(url).await)),
                 None => {
                     let driver = Arc::new(WebDriver {
-                        address: speaker.address.clone(),
-                        session: speaker.session.clone().expect("it has just begun"),
+                        address: process.address.clone(),
+                        session: process
+                            .session
+                            .clone()
+                            .expect("the session has just been created"),
                     });
-                    record.ask_behind(&driver);
+                    recorder.sync_challenges_with(&driver);
                     Protocol::WebDriver(driver)
                 }
             };
@@ -63,18 +71,21 @@ impl Browser {
             bidi.call("session.subscribe", json!({ "events": ["browsingContext.load"] })).await;
         }
         let dialogs = match (&protocol, screen) {
-            (_, Some(screen)) => Dialogs::on_screen(engine, screen, Arc::clone(record)),
+            (_, Some(screen)) => Dialogs::on_screen(engine, screen, Arc::clone(recorder)),
             (Protocol::Bidi(bidi), None) if engine == Engine::FirefoxDialog => {
                 Dialogs::firefox(Arc::clone(bidi)).await
             }
-            (Protocol::Bidi(bidi), None) => Dialogs::reported(Arc::clone(bidi)).await,
-            (Protocol::WebDriver(_), None) => unreachable!("it has no way to tell of dialogs"),
+            (Protocol::Bidi(bidi), None) => Dialogs::intercepted(Arc::clone(bidi)).await,
+            (Protocol::WebDriver(_), None) => {
+                unreachable!("classic WebDriver runs only on a screen")
+            }
         };
         let version = version.to_owned();
-        Self { protocol, dialogs: Arc::new(dialogs), version, _speaker: speaker }
+        Self { protocol, dialogs: Arc::new(dialogs), version, _process: process }
     }
 
-    /// A new window, whose addresses begin with that; on a screen, the only one.
+    /// Opens a window in which paths are relative to `origin`. On a screen, returns the only
+    /// window.
     pub(crate) async fn open(&self, origin: &str) -> Tab {
         let window = match &self.protocol {
             Protocol::WebDriver(it) => Window::WebDriver(Arc::clone(it)),
@@ -87,9 +98,10 @@ impl Browser {
                     bidi.call("browsingContext.create", window).await["context"].clone()
                 };
                 let context = context.as_str().expect("a context has an id").to_owned();
-                // Chromium's driver catches dialogs from when the new window has answered it. One that
-                // it misses marks the window: every cancelled page is an empty one from then on.
-                bidi.evaluate(&context, "0").await.expect("a window that answers");
+                // Chromium's driver intercepts dialogs only after the new window has responded to
+                // it. If it misses a dialog, the window shows an empty page after every cancelled
+                // dialog.
+                bidi.evaluate(&context, "0").await.expect("the window responds");
                 let blank = json!({ "context": context, "url": "about:blank", "wait": "complete" });
                 bidi.call("browsingContext.navigate", blank).await;
                 Window::Bidi { bidi: Arc::clone(bidi), context }
@@ -98,7 +110,7 @@ impl Browser {
         Tab::new(window, Arc::clone(&self.dialogs), origin)
     }
 
-    /// How often the browser wanted a password so far, in any tab.
+    /// How often the browser has asked for a password so far, in all tabs.
     pub(crate) async fn dialogs(&self) -> usize {
         self.dialogs.count().await
     }
@@ -108,15 +120,16 @@ impl Browser {
     }
 }
 
-async fn new_session(engine: Engine, speaker: &mut Speaker, wanted: &Value) -> Value {
-    let answer = timeout(LIMIT, http::post(&speaker.address, "/session", wanted)).await;
-    let answer = answer.expect("the driver answers in time").expect("the driver answers");
+/// Creates a session with the driver, and remembers session and browser process for the shutdown.
+async fn new_session(engine: Engine, process: &mut DriverProcess, wanted: &Value) -> Value {
+    let answer = timeout(TIMEOUT, http::post(&process.address, "/session", wanted)).await;
+    let answer = answer.expect("the driver responds in time").expect("the driver responds");
     let value = &answer["value"];
     let Some(id) = value["sessionId"].as_str() else {
-        panic!("{engine:?} does not start ({}): {value:#}", engine.cure());
+        panic!("{engine:?} does not start ({}): {value:#}", engine.install_hint());
     };
-    speaker.session = Some(format!("/session/{id}"));
-    speaker.browser = value["capabilities"]["goog:processID"]
+    process.session = Some(format!("/session/{id}"));
+    process.browser = value["capabilities"]["goog:processID"]
         .as_i64()
         .and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
     value.clone()

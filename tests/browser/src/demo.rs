@@ -1,4 +1,4 @@
-//! The demo, as a process of its own.
+//! Runs the demo as a child process.
 
 use std::{
     env,
@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-/// `examples/admin.rs`, listening on a port of its own until it is dropped.
+/// The process of `examples/admin.rs`. It listens on a free port and ends when this is dropped.
 pub(crate) struct Demo {
     child: Child,
     /// Host and port.
@@ -27,8 +27,8 @@ impl Demo {
             .spawn()
             .expect("the demo starts");
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("its output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the demo says where it listens");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("the demo prints its address");
         let address = line.split('/').nth(2).expect("the line begins with a URL").to_owned();
         Self { child, address }
     }
@@ -41,7 +41,7 @@ impl Drop for Demo {
     }
 }
 
-/// Where the demo is, built anew if it is older than its source: Cargo alone knows.
+/// Path of the demo's executable. Cargo rebuilds it first if its sources have changed.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
@@ -54,7 +54,7 @@ fn binary() -> &'static Path {
             .output()
             .expect("cargo runs");
         assert!(output.status.success(), "the demo does not build");
-        let messages = String::from_utf8(output.stdout).expect("cargo speaks UTF-8");
+        let messages = String::from_utf8(output.stdout).expect("cargo prints UTF-8");
         let executable = messages.lines().find_map(|line| {
             let message: Value = serde_json::from_str(line).ok()?;
             let is_demo = message["target"]["name"] == "admin";

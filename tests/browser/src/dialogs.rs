@@ -1,4 +1,4 @@
-//! Where a browser asks for a password, and how it is told.
+//! Finds the password dialogs of a browser, answers and counts them.
 
 use std::sync::{
     Arc,
@@ -10,127 +10,131 @@ use serde_json::{Value, json};
 use crate::{
     bidi::Bidi,
     engine::Engine,
-    proxy::Record,
+    proxy::Recorder,
     screen::{ESCAPE, RETURN, Screen, TAB},
-    wait::until,
+    wait::wait_until,
 };
 
 pub(crate) enum Dialogs {
-    /// The browser asks its driver, once for each request.
-    Reported { bidi: Arc<Bidi> },
-    /// Firefox opens its dialog, which is reached from the scope of its own window.
+    /// The browser opens no dialog. It reports each challenged request to its driver.
+    Intercepted { bidi: Arc<Bidi> },
+    /// Firefox opens its native dialog. The suite reaches it from the chrome context, in which the
+    /// browser's own window runs.
     Firefox { bidi: Arc<Bidi>, chrome: String },
-    /// The browser opens its dialog on a screen, and dims the page below it.
+    /// The browser opens its native dialog on a virtual screen, and dims the page below it.
     OnScreen {
         screen: Box<Screen>,
         cancels_by_button: bool,
-        record: Arc<Record>,
+        recorder: Arc<Recorder>,
         seen: AtomicUsize,
         open: AtomicBool,
     },
 }
 
-/// A dialog that is open.
-pub(crate) enum Open {
+/// An open dialog: the id of the intercepted request, the index of Firefox's dialog, or the only
+/// dialog on the screen.
+pub(crate) enum OpenDialog {
     Request(String),
     Number(u64),
     OnScreen,
 }
 
 impl Dialogs {
-    pub(crate) async fn reported(bidi: Arc<Bidi>) -> Self {
+    pub(crate) async fn intercepted(bidi: Arc<Bidi>) -> Self {
         let events = json!({ "events": ["network.authRequired"] });
         bidi.call("session.subscribe", events).await;
         let phases = json!({ "phases": ["authRequired"] });
         bidi.call("network.addIntercept", phases).await;
-        Self::Reported { bidi }
+        Self::Intercepted { bidi }
     }
 
-    pub(crate) fn on_screen(engine: Engine, screen: Screen, record: Arc<Record>) -> Self {
+    pub(crate) fn on_screen(engine: Engine, screen: Screen, recorder: Arc<Recorder>) -> Self {
         let (seen, open) = Default::default();
         let cancels_by_button = engine == Engine::WebKit;
-        Self::OnScreen { screen: Box::new(screen), cancels_by_button, record, seen, open }
+        Self::OnScreen { screen: Box::new(screen), cancels_by_button, recorder, seen, open }
     }
 
     pub(crate) fn screen(&self) -> Option<&Screen> {
         match self {
             Self::OnScreen { screen, .. } => Some(screen),
-            Self::Reported { .. } | Self::Firefox { .. } => None,
+            Self::Intercepted { .. } | Self::Firefox { .. } => None,
         }
     }
 
     pub(crate) async fn firefox(bidi: Arc<Bidi>) -> Self {
         let scope = json!({ "moz:scope": "chrome" });
         let tree = bidi.call("browsingContext.getTree", scope).await;
-        let chrome = tree["contexts"][0]["context"].as_str().expect("a window").to_owned();
-        bidi.evaluate(&chrome, FIREFOX).await.expect("a window's scope");
+        let chrome = tree["contexts"][0]["context"].as_str().expect("a browser window").to_owned();
+        bidi.evaluate(&chrome, FIREFOX_SCRIPT).await.expect("the chrome context responds");
         Self::Firefox { bidi, chrome }
     }
 
-    /// How many there were so far, in any tab.
+    /// How many dialogs have opened so far, in all tabs.
     pub(crate) async fn count(&self) -> usize {
         match self {
-            Self::Reported { bidi } => bidi.events().named("network.authRequired", 0).count(),
+            Self::Intercepted { bidi } => bidi.events().named("network.authRequired", 0).count(),
             Self::Firefox { bidi, chrome } => {
                 let count = bidi.evaluate(chrome, "suite.dialogs.length").await;
-                let count = count.expect("a window's scope").as_u64().expect("a length");
-                usize::try_from(count).expect("a few")
+                let count = count.expect("the chrome context responds").as_u64().expect("a length");
+                usize::try_from(count).expect("a small number")
             }
             Self::OnScreen { screen, seen, open, .. } => {
-                let new = !open.load(Ordering::SeqCst) && screen.asks();
+                let new = !open.load(Ordering::SeqCst) && screen.shows_dialog();
                 seen.load(Ordering::SeqCst) + usize::from(new)
             }
         }
     }
 
-    /// The next one in that tab, from a number on that is carried forward.
-    pub(crate) async fn next(&self, context: &str, from: &AtomicUsize) -> Option<Open> {
+    /// The next dialog of a tab. The search starts at index `from` and moves that index past the
+    /// dialog that it finds.
+    pub(crate) async fn next(&self, context: &str, from: &AtomicUsize) -> Option<OpenDialog> {
         let begin = from.load(Ordering::SeqCst);
         match self {
-            Self::Reported { bidi } => {
+            Self::Intercepted { bidi } => {
                 let events = bidi.events();
                 let mut asking = events.named("network.authRequired", begin);
                 let (number, event) = asking.find(|(_, it)| it["context"] == *context)?;
                 from.store(number + 1, Ordering::SeqCst);
-                event["request"]["request"].as_str().map(|it| Open::Request(it.to_owned()))
+                event["request"]["request"].as_str().map(|it| OpenDialog::Request(it.to_owned()))
             }
             Self::Firefox { bidi, chrome } => {
                 let next = format!("suite.next({}, {begin})", json!(context));
                 let number = bidi.evaluate(chrome, &next).await.ok()?.as_u64()?;
                 from.store(usize::try_from(number).ok()? + 1, Ordering::SeqCst);
-                Some(Open::Number(number))
+                Some(OpenDialog::Number(number))
             }
             Self::OnScreen { screen, seen, open, .. } => {
-                if open.load(Ordering::SeqCst) || !screen.asks() {
+                if open.load(Ordering::SeqCst) || !screen.shows_dialog() {
                     return None;
                 }
                 open.store(true, Ordering::SeqCst);
                 seen.fetch_add(1, Ordering::SeqCst);
-                Some(Open::OnScreen)
+                Some(OpenDialog::OnScreen)
             }
         }
     }
 
-    /// Types the address where a person would, if that can be told from a navigation.
+    /// Enters the URL into the address bar, if the browser treats that differently from a
+    /// navigation by the driver. Returns whether it did.
     pub(crate) async fn visit(&self, context: &str, url: &str) -> bool {
         let Self::Firefox { bidi, chrome } = self else { return false };
         let visit = format!("suite.visit({}, {})", json!(context), json!(url));
-        bidi.evaluate(chrome, &visit).await.expect("an address bar");
+        bidi.evaluate(chrome, &visit).await.expect("the window has an address bar");
         true
     }
 
-    /// Presses the reload button, likewise.
+    /// Presses the reload button, under the same condition.
     pub(crate) async fn reload(&self, context: &str) -> bool {
         let Self::Firefox { bidi, chrome } = self else { return false };
         let reload = format!("suite.reload({})", json!(context));
-        bidi.evaluate(chrome, &reload).await.expect("a reload button");
+        bidi.evaluate(chrome, &reload).await.expect("the window has a reload button");
         true
     }
 
-    /// Closes it with a user name and a password, or without.
-    pub(crate) async fn close(&self, dialog: &Open, credentials: Option<(&str, &str)>) {
+    /// Submits these credentials, or cancels the dialog if there are none.
+    pub(crate) async fn close(&self, dialog: &OpenDialog, credentials: Option<(&str, &str)>) {
         match (self, dialog) {
-            (Self::Reported { bidi }, Open::Request(request)) => {
+            (Self::Intercepted { bidi }, OpenDialog::Request(request)) => {
                 let mut params = json!({ "request": request, "action": "cancel" });
                 if let Some((username, password)) = credentials {
                     params["action"] = json!("provideCredentials");
@@ -140,14 +144,18 @@ impl Dialogs {
                 }
                 bidi.call("network.continueWithAuth", params).await;
             }
-            (Self::Firefox { bidi, chrome }, Open::Number(number)) => {
+            (Self::Firefox { bidi, chrome }, OpenDialog::Number(number)) => {
                 let credentials = credentials.map_or(Value::Null, |it| json!(it));
                 let close = format!("suite.close({number}, {credentials})");
-                bidi.evaluate(chrome, &close).await.expect("a dialog that is open");
+                bidi.evaluate(chrome, &close).await.expect("the dialog is open");
             }
-            (Self::OnScreen { screen, record, open, cancels_by_button, .. }, Open::OnScreen) => {
-                // What comes of it may open the next one, which looks the same.
-                let held = record.hold_all();
+            (
+                Self::OnScreen { screen, recorder, open, cancels_by_button, .. },
+                OpenDialog::OnScreen,
+            ) => {
+                // The next response may open another dialog, which looks the same. Hold back
+                // requests until this dialog has closed.
+                let held = recorder.hold_all();
                 match credentials {
                     Some((user, password)) => {
                         screen.type_text(user);
@@ -155,29 +163,31 @@ impl Dialogs {
                         screen.type_text(password);
                         screen.press(RETURN);
                     }
-                    // Escape would stop the loading in WebKit, which then shows nothing at all.
+                    // In WebKit, Escape would also stop the page load, and the page would stay
+                    // empty.
                     None if *cancels_by_button => {
                         screen.press(TAB);
                         screen.press(TAB);
                         screen.press(RETURN);
                     }
                     None => {
-                        record.cancelled();
+                        recorder.dialog_cancelled();
                         screen.press(ESCAPE);
                     }
                 }
-                until("the dialog closes", async || (!screen.is_dimmed()).then_some(())).await;
+                wait_until("the dialog closes", async || (!screen.is_dimmed()).then_some(())).await;
                 open.store(false, Ordering::SeqCst);
                 drop(held);
             }
-            _ => unreachable!("one browser opens one kind of dialog"),
+            _ => unreachable!("each browser has one kind of dialog"),
         }
     }
 }
 
-/// Keeps Firefox's dialogs for passwords in the order in which they have opened. It stops opening
-/// them in a tab where a few were cancelled, until somebody types an address there or reloads.
-const FIREFOX: &str = r#"void (() => {
+/// Runs in Firefox's chrome context and stores the password dialogs in the order in which they
+/// open. It also uses the address bar and the reload button: after three cancelled dialogs in a
+/// tab, Firefox opens no more until the user enters a URL there or reloads the page.
+const FIREFOX_SCRIPT: &str = r#"void (() => {
     const { NavigableManager } = ChromeUtils.importESModule(
         "chrome://remote/content/shared/NavigableManager.sys.mjs");
     const dialogs = [];

@@ -1,41 +1,43 @@
-//! Which browser, and what it takes to start it.
+//! The browsers under test, and how each of them is started.
 
 use std::{fmt, fs, path::Path};
 
 use serde_json::{Value, json};
 
-/// A browser, and how its dialogs are seen.
+/// A browser, and the way in which the suite sees its password dialogs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Engine {
-    /// Chromium without a window, which asks its driver instead of opening a dialog.
+    /// Headless Chromium. It reports each request for credentials to its driver and opens no
+    /// dialog.
     Chromium,
-    /// Chromium on a screen, with the dialog that people see.
+    /// Chromium on a virtual screen, with its native dialog.
     ChromiumOnScreen,
-    /// Firefox without a window, which asks its driver instead of opening a dialog.
+    /// Headless Firefox. It reports each request for credentials to its driver and opens no dialog.
     Firefox,
-    /// Firefox without a window, but with the dialog that people see.
+    /// Headless Firefox, with its native dialog.
     FirefoxDialog,
-    /// WebKitGTK's `MiniBrowser` on a screen, with the dialog that people see.
+    /// WebKitGTK's `MiniBrowser` on a virtual screen, with its native dialog.
     WebKit,
 }
 
-/// How a browser is set, other than it comes.
+/// Browser settings that a scenario can change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Wish {
+pub enum BrowserConfig {
+    /// Cookies are enabled.
     #[default]
-    None,
-    /// It takes no cookies.
+    Default,
+    /// The browser blocks all cookies.
     NoCookies,
 }
 
 impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Chromium => "Chromium, by protocol",
-            Self::ChromiumOnScreen => "Chromium, its dialog",
-            Self::Firefox => "Firefox, by protocol",
-            Self::FirefoxDialog => "Firefox, its dialog",
-            Self::WebKit => "WebKitGTK, its dialog",
+            Self::Chromium => "Chromium (BiDi)",
+            Self::ChromiumOnScreen => "Chromium (native dialog)",
+            Self::Firefox => "Firefox (BiDi)",
+            Self::FirefoxDialog => "Firefox (native dialog)",
+            Self::WebKit => "WebKitGTK (native dialog)",
         })
     }
 }
@@ -58,7 +60,7 @@ impl Engine {
         matches!(self, Self::ChromiumOnScreen | Self::WebKit)
     }
 
-    /// The program that is spoken to, in the order in which it is looked for.
+    /// Names of the executable that the suite connects to, in order of preference.
     pub(crate) fn programs(self) -> &'static [&'static str] {
         match self {
             Self::Chromium | Self::ChromiumOnScreen => &["chromedriver"],
@@ -67,8 +69,8 @@ impl Engine {
         }
     }
 
-    /// What brings the program.
-    pub(crate) fn cure(self) -> &'static str {
+    /// The command that installs the required programs.
+    pub(crate) fn install_hint(self) -> &'static str {
         match self {
             Self::Chromium => "apt-get install chromium chromium-driver",
             Self::ChromiumOnScreen => "apt-get install chromium chromium-driver xvfb openbox",
@@ -77,7 +79,7 @@ impl Engine {
         }
     }
 
-    /// The program's arguments. A driver is to listen on that port; Firefox looks for one itself.
+    /// The arguments of the executable. A driver listens on `port`; Firefox chooses a port itself.
     pub(crate) fn arguments(self, port: u16, profile: &Path) -> Vec<String> {
         match self {
             Self::Chromium | Self::ChromiumOnScreen | Self::WebKit => {
@@ -93,18 +95,19 @@ impl Engine {
         }
     }
 
-    /// What the browser's profile has to hold before it starts.
-    pub(crate) fn prepare(self, profile: &Path, wish: Wish) {
+    /// Writes the settings that the profile must contain before the browser starts.
+    pub(crate) fn prepare(self, profile: &Path, config: BrowserConfig) {
         if self.is_firefox() {
             let mut preferences = FIREFOX_PREFERENCES.to_owned();
-            if wish == Wish::NoCookies {
+            if config == BrowserConfig::NoCookies {
                 preferences.push_str("user_pref(\"network.cookie.cookieBehavior\", 2);\n");
             }
-            fs::write(profile.join("user.js"), preferences).expect("a profile of our own");
+            fs::write(profile.join("user.js"), preferences)
+                .expect("the profile directory is writable");
         }
     }
 
-    /// The address in a line of the program's output, if the line tells it.
+    /// The address on which the executable listens, if this line of its output contains it.
     pub(crate) fn address(self, line: &str) -> Option<String> {
         match self {
             Self::Chromium | Self::ChromiumOnScreen => {
@@ -119,7 +122,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn capabilities(self, profile: &Path, wish: Wish) -> Value {
+    pub(crate) fn capabilities(self, profile: &Path, config: BrowserConfig) -> Value {
         let mut all = json!({ "acceptInsecureCerts": true });
         let own = match self {
             Self::Chromium | Self::ChromiumOnScreen => json!({
@@ -132,7 +135,7 @@ impl Engine {
                     "prefs": {
                         "credentials_enable_service": false,
                         "profile.default_content_setting_values.cookies":
-                            if wish == Wish::NoCookies { 2 } else { 1 },
+                            if config == BrowserConfig::NoCookies { 2 } else { 1 },
                     },
                 },
             }),
@@ -153,14 +156,14 @@ impl Engine {
 
 fn chromium_arguments(engine: Engine, profile: &Path) -> Vec<String> {
     let mut arguments: Vec<_> = [
-        "--no-sandbox", // it refuses to start as root otherwise, and sees only our own pages
+        "--no-sandbox", // required for root; the browser loads only the suite's own pages
         "--disable-gpu",
         "--disable-quic",
         "--no-first-run",
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        // A tab in the background is to poll as often as it wants.
+        // Without these, Chromium throttles timers in background tabs, and scenarios poll there.
         "--disable-background-timer-throttling",
         "--disable-backgrounding-occluded-windows",
         "--disable-renderer-backgrounding",
@@ -170,15 +173,16 @@ fn chromium_arguments(engine: Engine, profile: &Path) -> Vec<String> {
     .into();
     arguments.push(format!("--user-data-dir={}", profile.display()));
     if !engine.on_screen() {
-        // Nobody sees what it would draw.
+        // Nothing is displayed, so no software renderer is needed.
         arguments
             .extend(["--headless=new", "--disable-software-rasterizer"].map(ToOwned::to_owned));
     }
     arguments
 }
 
-/// Loopback alone, no page of its own, tabs in the background that poll as often as they want, and
-/// few processes: most of a scenario is Firefox's start.
+/// These preferences restrict Firefox to loopback, open no start page and do not throttle timers in
+/// background tabs. They also reduce the number of processes, because Firefox's start takes most of
+/// a scenario's time.
 const FIREFOX_PREFERENCES: &str = r#"
 user_pref("network.dns.localDomains", "admin.test");
 user_pref("network.proxy.type", 1);

@@ -1,4 +1,4 @@
-//! One HTTP request over a connection of its own.
+//! A minimal HTTP client that opens a new connection for each request.
 
 use http_body_util::{BodyExt, Full};
 use hyper::{
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sends the request as it is and reads the whole answer.
+/// Sends the request unchanged and reads the whole response.
 pub(crate) async fn send(
     address: &str,
     request: Request<Full<Bytes>>,
@@ -22,7 +22,7 @@ pub(crate) async fn send(
     Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
 }
 
-/// Sends the request as it is and reads the answer's head.
+/// Sends the request unchanged and reads only the head of the response.
 pub(crate) async fn begin(
     address: &str,
     request: Request<Full<Bytes>>,
@@ -33,7 +33,7 @@ pub(crate) async fn begin(
     Ok(sender.send_request(request).await?)
 }
 
-/// Posts JSON and reads JSON.
+/// Sends JSON in a POST request and reads JSON from the response.
 pub(crate) async fn post(address: &str, path: &str, body: &Value) -> Result<Value, Error> {
     let body = serde_json::to_vec(body)?;
     let request = Request::post(path)

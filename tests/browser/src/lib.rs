@@ -1,14 +1,15 @@
-//! What it takes to try the crate in a real browser: the demo itself, a site that has what the demo
-//! has not, a proxy that writes down what the server saw, and a browser with its dialogs. The
-//! promises are in `tests/promises`.
+//! The harness that tests the crate in real browsers. It starts the demo or a site with additional
+//! features, a proxy that records each request, and a browser whose dialogs it can answer. The
+//! scenarios are in `tests/scenarios`.
 //!
-//! Nothing here returns errors: whatever goes wrong fails the test that it goes wrong in.
+//! The functions panic instead of returning errors, because any failure must fail the test.
 
 mod bidi;
 mod browser;
 mod demo;
 mod dialogs;
 mod engine;
+mod fixture;
 mod http;
 mod log;
 pub mod observations;
@@ -16,16 +17,15 @@ mod processes;
 mod proxy;
 mod screen;
 mod site;
-mod stage;
 mod tab;
 mod wait;
 mod webdriver;
 mod window;
 
-pub use engine::{Engine, Wish};
+pub use engine::{BrowserConfig, Engine};
+pub use fixture::{Fixture, Port};
 pub use log::{Exchange, Log};
-pub use proxy::Hold;
+pub use proxy::HoldGuard;
 pub use site::Site;
-pub use stage::{Port, Stage};
 pub use tab::{Dialog, Tab};
-pub use wait::until;
+pub use wait::wait_until;

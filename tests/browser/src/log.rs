@@ -1,38 +1,42 @@
-//! What the server saw, and what it said.
+//! The log of all requests and responses.
 
 use std::fmt;
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub method: String,
     pub path: String,
-    /// The user-id of the `Authorization` header.
+    /// The user-id in the `Authorization` header.
     pub user: Option<String>,
-    /// Whether a session cookie came with it.
+    /// Whether the request carried a session cookie.
     pub session: bool,
-    /// Whether the browser was opening a page.
+    /// Whether the request is a navigation.
     pub navigation: bool,
-    /// Chromium sends a page's request once more when its dialog is cancelled, without the
-    /// credentials that were asked for, and shows the answer. Over the protocol it does not.
-    pub again: bool,
-    /// When it arrived, and when its answer was ready to go out: ticks of one clock.
+    /// Whether this is the request that Chromium sends when the user cancels its native dialog. It
+    /// repeats the navigation without the requested credentials and shows the response. Under BiDi,
+    /// Chromium sends no such request.
+    pub repeated: bool,
+    /// When the request arrived, in ticks of the log's clock.
     pub arrived: u64,
-    pub answered: Option<Answered>,
+    /// The server's response, as soon as there is one.
+    pub response: Option<LoggedResponse>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Answered {
+pub struct LoggedResponse {
+    /// When the server's response reached the proxy, in ticks of the log's clock.
     pub at: u64,
     pub status: u16,
-    /// Whether a browser opens a dialog over it, if it has nothing to answer by itself.
-    pub asks: bool,
+    /// Whether the response carries a Basic challenge. A browser that has no credentials for it
+    /// opens a dialog.
+    pub has_challenge: bool,
 }
 
 impl Exchange {
-    /// Whether it was answered with what only users may see.
+    /// Whether the response is a protected resource.
     #[must_use]
-    pub fn let_in(&self) -> bool {
+    pub fn is_admitted(&self) -> bool {
         self.path.starts_with("/admin/") && self.status() == Some(200)
     }
 
@@ -43,20 +47,23 @@ impl Exchange {
 
     #[must_use]
     pub fn status(&self) -> Option<u16> {
-        self.answered.map(|it| it.status)
+        self.response.map(|it| it.status)
     }
 }
 
-/// `GET /admin/ as alice, session: 200`
+/// Shown as `GET /admin/ as alice, session: 200`. `nobody` means that the request carried no
+/// credentials; `challenge` after the status means that the response carries a Basic challenge.
 impl fmt::Display for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let user = self.user.as_deref().unwrap_or("nobody");
         let session = if self.session { ", session" } else { "" };
         write!(f, "{} {} as {user}{session}: ", self.method, self.path)?;
-        match self.answered {
-            Some(Answered { status, asks: true, .. }) => write!(f, "{status} asks"),
-            Some(Answered { status, .. }) => write!(f, "{status}"),
-            None => write!(f, "on its way"),
+        match self.response {
+            Some(LoggedResponse { status, has_challenge: true, .. }) => {
+                write!(f, "{status} challenge")
+            }
+            Some(LoggedResponse { status, .. }) => write!(f, "{status}"),
+            None => write!(f, "no response yet"),
         }
     }
 }
@@ -66,12 +73,12 @@ impl fmt::Display for Exchange {
 pub struct Log(pub Vec<Exchange>);
 
 impl Log {
-    /// Those that are wanted, as text.
+    /// The exchanges that `wanted` accepts, as text.
     pub fn lines(&self, wanted: impl Fn(&Exchange) -> bool) -> Vec<String> {
         self.0.iter().filter(|it| wanted(it)).map(ToString::to_string).collect()
     }
 
-    /// Those that arrived after that tick.
+    /// The requests that arrived after that tick.
     #[must_use]
     pub fn since(&self, tick: u64) -> Self {
         Self(self.0.iter().filter(|it| it.arrived > tick).cloned().collect())
@@ -81,8 +88,8 @@ impl Log {
 impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|it| {
-            let answered = it.answered.map(|it| it.at).unwrap_or_default();
-            writeln!(f, "{:5} {answered:5}  {it}", it.arrived)
+            let response = it.response.map(|it| it.at).unwrap_or_default();
+            writeln!(f, "{:5} {response:5}  {it}", it.arrived)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A reverse proxy that passes everything on untouched and writes it down.
+//! A reverse proxy that forwards requests and responses unchanged and records them.
 
 use std::{
     convert::Infallible,
@@ -28,59 +28,61 @@ use tokio_rustls::{
 
 use crate::{
     http,
-    log::{Answered, Exchange, Log},
+    log::{Exchange, Log, LoggedResponse},
     webdriver::WebDriver,
 };
 
+/// A proxy between a browser and a server. It stops accepting connections when it is dropped.
 pub(crate) struct Proxy {
-    /// Host and port, as the browser is to use them.
+    /// Host and port on which the proxy listens.
     pub(crate) address: String,
-    pub(crate) record: Arc<Record>,
+    pub(crate) recorder: Arc<Recorder>,
     scheme: &'static str,
     accepting: JoinHandle<()>,
 }
 
 impl Proxy {
-    /// Speaks plain http to that host and port, and to the browser https if it is to.
+    /// Starts a proxy for the server at `target` (host and port). It uses plain HTTP with the
+    /// server, and HTTPS with the browser if `https` is set.
     pub(crate) async fn start(target: &str, https: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port").to_string();
-        let record = Arc::<Record>::default();
-        record.book().target = target.to_owned();
+        let recorder = Arc::<Recorder>::default();
+        recorder.lock().target = target.to_owned();
         let tls = https.then(tls);
-        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&record)));
+        let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&recorder)));
         let scheme = if https { "https" } else { "http" };
-        Self { address, record, scheme, accepting }
+        Self { address, recorder, scheme, accepting }
     }
 
-    /// What addresses begin with that name this host.
+    /// The origin of URLs that use this host name.
     pub(crate) fn origin(&self, host: &str) -> String {
         let (_, port) = self.address.rsplit_once(':').expect("host and port");
         format!("{}://{host}:{port}", self.scheme)
     }
 
-    /// From now on requests go to that host and port.
-    pub(crate) fn turn_to(&self, target: &str) {
-        self.record.book().target = target.to_owned();
+    /// Forwards all further requests to this host and port.
+    pub(crate) fn set_target(&self, target: &str) {
+        self.recorder.lock().target = target.to_owned();
     }
 
     pub(crate) fn log(&self) -> Log {
-        self.record.book().log.clone()
+        self.recorder.lock().log.clone()
     }
 
-    /// From now on requests for that path wait here.
-    pub(crate) fn hold_requests(&self, path: &str) -> Hold {
-        self.record.hold(Some(path), Side::Request)
+    /// Holds back further requests for that path until the guard is dropped.
+    pub(crate) fn hold_requests(&self, path: &str) -> HoldGuard {
+        self.recorder.hold(Some(path), Direction::Request)
     }
 
-    /// From now on the answers to requests for that path wait here.
-    pub(crate) fn hold_answers(&self, path: &str) -> Hold {
-        self.record.hold(Some(path), Side::Answer)
+    /// Holds back further responses to requests for that path until the guard is dropped.
+    pub(crate) fn hold_responses(&self, path: &str) -> HoldGuard {
+        self.recorder.hold(Some(path), Direction::Response)
     }
 
-    /// Where the clock of the log stands.
+    /// The current tick of the log's clock.
     pub(crate) fn now(&self) -> u64 {
-        self.record.book().clock
+        self.recorder.lock().clock
     }
 }
 
@@ -90,24 +92,27 @@ impl Drop for Proxy {
     }
 }
 
-/// Keeps what is held back until it is dropped.
-#[must_use = "what is held back goes on as soon as this is dropped"]
-pub struct Hold(#[expect(dead_code, reason = "those who wait see its end")] watch::Sender<()>);
+/// Holds back requests or responses until it is dropped.
+#[must_use = "dropping the guard releases everything that it holds back"]
+pub struct HoldGuard(
+    #[expect(dead_code, reason = "the receivers notice when it is dropped")] watch::Sender<()>,
+);
 
 struct Gate {
-    /// Of those that it is closed to; all, if there is none.
+    /// The path that this gate is closed for; `None` closes it for every path.
     path: Option<String>,
-    side: Side,
+    direction: Direction,
+    /// Reports an error when the guard is dropped, which opens the gate.
     open: watch::Receiver<()>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum Direction {
     Request,
-    Answer,
+    Response,
 }
 
-/// With a certificate that nobody has signed.
+/// Accepts TLS with a self-signed certificate.
 fn tls() -> TlsAcceptor {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a private key");
@@ -118,16 +123,16 @@ fn tls() -> TlsAcceptor {
     TlsAcceptor::from(Arc::new(config))
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, record: Arc<Record>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, recorder: Arc<Recorder>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (tls, record) = (tls.clone(), Arc::clone(&record));
+        let (tls, recorder) = (tls.clone(), Arc::clone(&recorder));
         tokio::spawn(async move {
             match tls {
-                None => serve(stream, &record).await,
-                // A browser does not have to like the certificate.
+                None => serve(stream, &recorder).await,
+                // A failed handshake is ignored: the browser may reject the certificate.
                 Some(tls) => {
                     if let Ok(stream) = tls.accept(stream).await {
-                        serve(stream, &record).await;
+                        serve(stream, &recorder).await;
                     }
                 }
             }
@@ -135,25 +140,28 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, record: Arc<Rec
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, record: &Arc<Record>) {
-    let service = service_fn(|request| pass_on(request, record));
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    recorder: &Arc<Recorder>,
+) {
+    let service = service_fn(|request| forward(request, recorder));
     let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    // A browser may hang up whenever it likes.
+    // An error is ignored: the browser may close the connection at any time.
     let _ = connection.with_upgrades().await;
 }
 
-async fn pass_on(
+async fn forward(
     request: Request<Incoming>,
-    record: &Arc<Record>,
+    recorder: &Arc<Recorder>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let number = record.arrived(&request);
-    let record = Arc::clone(record);
-    // In a task of its own: what has reached the proxy reaches the server, even if the browser
-    // has hung up meanwhile.
-    let passing = tokio::spawn(async move {
+    let number = recorder.arrived(&request);
+    let recorder = Arc::clone(recorder);
+    // A separate task, so that a request that has reached the proxy also reaches the server when
+    // the browser closes the connection.
+    let forwarding = tokio::spawn(async move {
         let path = request.uri().path().to_owned();
-        record.wait(&path, Side::Request).await;
-        let target = record.book().target.clone();
+        recorder.wait(&path, Direction::Request).await;
+        let target = recorder.lock().target.clone();
         let passed = if request.headers().contains_key(header::UPGRADE) {
             upgrade(request, &target).await
         } else {
@@ -171,18 +179,18 @@ async fn pass_on(
             *response.status_mut() = StatusCode::BAD_GATEWAY;
             response
         });
-        record.answered(number, &response);
-        record.wait(&path, Side::Answer).await;
-        if asks(&response) {
-            record.catch_up().await;
+        recorder.record_response(number, &response);
+        recorder.wait(&path, Direction::Response).await;
+        if has_challenge(&response) {
+            recorder.sync_challenge().await;
         }
         response.map(Full::new)
     });
-    Ok(passing.await.expect("passing on does not panic"))
+    Ok(forwarding.await.expect("forwarding does not panic"))
 }
 
-/// A WebSocket's handshake. If the server agrees, what follows goes to and fro until an end hangs
-/// up.
+/// Forwards a WebSocket handshake. If the server accepts it, copies bytes in both directions until
+/// either side closes its connection.
 async fn upgrade(
     mut request: Request<Incoming>,
     target: &str,
@@ -210,76 +218,86 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// The log of a proxy, and the gates that hold back its traffic.
 #[derive(Default)]
-pub(crate) struct Record(Mutex<Book>);
+pub(crate) struct Recorder(Mutex<State>);
 
 #[derive(Default)]
-struct Book {
+struct State {
     target: String,
-    /// The page's request, by method and path, whose dialog was just cancelled.
+    /// Method and path of the navigation whose dialog the user has just cancelled.
     cancelled: Option<(String, String)>,
+    /// Increases by one with each request and each response.
     clock: u64,
     log: Log,
     gates: Vec<Gate>,
-    /// Of the browser whose window hears of a challenge before it hears that the page's load has begun.
-    behind: Option<Arc<WebDriver>>,
+    /// The driver that [`sync_challenge`](Recorder::sync_challenge) waits for, if the browser is
+    /// WebKitGTK.
+    webkit: Option<Arc<WebDriver>>,
 }
 
-impl Record {
-    fn book(&self) -> MutexGuard<'_, Book> {
+impl Recorder {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The dialog over the last page is cancelled now.
-    pub(crate) fn cancelled(&self) {
-        let mut book = self.book();
-        let asks = |it: &&Exchange| it.navigation && it.answered.is_some_and(|it| it.asks);
-        let last = book.log.0.iter().rev().find(asks);
-        book.cancelled = last.map(|it| (it.method.clone(), it.path.clone()));
+    /// Records that the user cancels the dialog of the last navigation that was challenged.
+    pub(crate) fn dialog_cancelled(&self) {
+        let mut state = self.lock();
+        let was_challenged =
+            |it: &&Exchange| it.navigation && it.response.is_some_and(|it| it.has_challenge);
+        let last = state.log.0.iter().rev().find(was_challenged);
+        state.cancelled = last.map(|it| (it.method.clone(), it.path.clone()));
     }
 
-    /// From now on no challenge overtakes what that browser's processes tell each other. In WebKitGTK
-    /// the process that asked for a page says so to the one with the window, and closes whatever
-    /// dialog is open there; the challenge comes from a third, and can be faster.
-    pub(crate) fn ask_behind(&self, driver: &Arc<WebDriver>) {
-        self.book().behind = Some(Arc::clone(driver));
+    /// Delays further challenges until this browser has processed earlier messages between its
+    /// processes. In WebKitGTK the web process reports to the UI process that a page load has
+    /// begun, and this closes any open dialog. The challenge comes from the network process and can
+    /// arrive first; its dialog would then be closed at once.
+    pub(crate) fn sync_challenges_with(&self, driver: &Arc<WebDriver>) {
+        self.lock().webkit = Some(Arc::clone(driver));
     }
 
-    async fn catch_up(&self) {
-        let behind = self.book().behind.clone();
-        if let Some(driver) = behind {
-            // It goes to the page and comes back the same way, behind all that was said before.
+    /// Waits until WebKitGTK's processes have exchanged all earlier messages.
+    async fn sync_challenge(&self) {
+        let webkit = self.lock().webkit.clone();
+        if let Some(driver) = webkit {
+            // The command passes through the web process and back to the UI process, in order after
+            // all earlier messages.
             let _ = driver.evaluate("0").await;
         }
     }
 
-    /// From now on nothing reaches the server.
-    pub(crate) fn hold_all(&self) -> Hold {
-        self.hold(None, Side::Request)
+    /// Holds back all further requests until the guard is dropped.
+    pub(crate) fn hold_all(&self) -> HoldGuard {
+        self.hold(None, Direction::Request)
     }
 
-    fn hold(&self, path: Option<&str>, side: Side) -> Hold {
+    /// Closes a gate for this path, or for all paths.
+    fn hold(&self, path: Option<&str>, direction: Direction) -> HoldGuard {
         let (sender, receiver) = watch::channel(());
         let path = path.map(ToOwned::to_owned);
-        self.book().gates.push(Gate { path, side, open: receiver });
-        Hold(sender)
+        self.lock().gates.push(Gate { path, direction, open: receiver });
+        HoldGuard(sender)
     }
 
-    async fn wait(&self, path: &str, side: Side) {
+    /// Waits until every gate for this path and direction is open.
+    async fn wait(&self, path: &str, direction: Direction) {
         let gates: Vec<_> = {
-            let book = self.book();
+            let state = self.lock();
             let stops = |it: &&Gate| {
-                it.side == side && it.path.as_ref().is_none_or(|closed| closed == path)
+                it.direction == direction && it.path.as_ref().is_none_or(|closed| closed == path)
             };
-            let closed = book.gates.iter().filter(stops);
+            let closed = state.gates.iter().filter(stops);
             closed.map(|it| it.open.clone()).collect()
         };
         for mut gate in gates {
-            // An error is what opens it: the other end is gone.
+            // The gate opens with an error, when the guard has dropped the sender.
             while gate.changed().await.is_ok() {}
         }
     }
 
+    /// Adds a request to the log and returns its index there.
     fn arrived<B>(&self, request: &Request<B>) -> usize {
         let headers = request.headers();
         let exchange = Exchange {
@@ -287,31 +305,33 @@ impl Record {
             path: request.uri().path().to_owned(),
             user: user_of(headers),
             session: text(headers, "cookie").is_some_and(|it| it.split("; ").any(is_session)),
-            navigation: opens_a_page(headers),
-            again: false,
+            navigation: is_navigation(headers),
+            repeated: false,
             arrived: 0,
-            answered: None,
+            response: None,
         };
-        let mut book = self.book();
-        book.clock += 1;
-        let arrived = book.clock;
+        let mut state = self.lock();
+        state.clock += 1;
+        let arrived = state.clock;
         let request = (exchange.method.clone(), exchange.path.clone());
-        let again = exchange.navigation && book.cancelled.take() == Some(request);
-        let navigation = exchange.navigation && !again;
-        book.log.0.push(Exchange { arrived, navigation, again, ..exchange });
-        book.log.0.len() - 1
+        let repeated = exchange.navigation && state.cancelled.take() == Some(request);
+        let navigation = exchange.navigation && !repeated;
+        state.log.0.push(Exchange { arrived, navigation, repeated, ..exchange });
+        state.log.0.len() - 1
     }
 
-    fn answered<B>(&self, number: usize, response: &Response<B>) {
-        let asks = asks(response);
-        let mut book = self.book();
-        book.clock += 1;
-        let answered = Answered { at: book.clock, status: response.status().as_u16(), asks };
-        book.log.0[number].answered = Some(answered);
+    fn record_response<B>(&self, number: usize, response: &Response<B>) {
+        let has_challenge = has_challenge(response);
+        let mut state = self.lock();
+        state.clock += 1;
+        let logged =
+            LoggedResponse { at: state.clock, status: response.status().as_u16(), has_challenge };
+        state.log.0[number].response = Some(logged);
     }
 }
 
-fn asks<B>(response: &Response<B>) -> bool {
+/// Whether the response carries a Basic challenge.
+fn has_challenge<B>(response: &Response<B>) -> bool {
     text(response.headers(), "www-authenticate")
         .is_some_and(|it| it.to_ascii_lowercase().starts_with("basic "))
 }
@@ -324,18 +344,21 @@ fn is_session(cookie: &str) -> bool {
     cookie.split_once('=').is_some_and(|(name, _)| ["id", "__Host-id"].contains(&name))
 }
 
-/// Off localhost, plain http comes without `Sec-Fetch-Mode`. Then a page is told by this header,
-/// which the crate does not look at.
-fn opens_a_page(headers: &HeaderMap) -> bool {
+/// Whether the request is a navigation.
+///
+/// Browsers send no `Sec-Fetch-Mode` over plain HTTP except to localhost. In this case the function
+/// looks at `Upgrade-Insecure-Requests`, which the crate under test does not read.
+fn is_navigation(headers: &HeaderMap) -> bool {
     match text(headers, "sec-fetch-mode") {
         Some(mode) => mode == "navigate",
         None => headers.contains_key(header::UPGRADE_INSECURE_REQUESTS),
     }
 }
 
+/// The user-id in the `Authorization` header.
 fn user_of(headers: &HeaderMap) -> Option<String> {
     let (scheme, credentials) = text(headers, "authorization")?.split_once(' ')?;
-    assert_eq!(scheme, "Basic", "the only scheme that these browsers were asked for");
+    assert_eq!(scheme, "Basic", "the server offers no other scheme");
     let credentials = BASE64_STANDARD.decode(credentials).expect("base64");
     let user = credentials.split(|byte| *byte == b':').next().unwrap_or_default();
     Some(String::from_utf8_lossy(user).into_owned())

@@ -1,5 +1,5 @@
-//! A site that has what the demo has not: a second realm, pages with many parts, streams, sessions
-//! on the server's side.
+//! A site with features that the demo lacks: a second realm, pages with many subresources, streams,
+//! and server-side sessions.
 
 use std::{
     collections::HashMap,
@@ -26,25 +26,26 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_util::{StreamExt, stream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// What a site is to be like.
+/// Configuration of a site.
 #[derive(Clone, Debug, Default)]
 pub struct Site {
-    /// Everything is behind the login, not only what is below `/admin/`.
-    pub whole: bool,
-    pub answer: LogoutResponse,
-    pub clears: LogoutScope,
-    /// Spoken by the proxy in front; here it is the cookie that is `Secure`, and its name.
+    /// Protects every path, not only those below `/admin/`.
+    pub protect_all: bool,
+    pub logout_response: LogoutResponse,
+    pub logout_scope: LogoutScope,
+    /// Whether the proxy in front of the site uses HTTPS. The site itself marks its cookie `Secure`
+    /// and gives it a `__Host-` name.
     pub https: bool,
-    /// Alice may enter the vault, too, with the same password.
+    /// Alice is also a user of the vault realm, with the same password.
     pub shared_user: bool,
-    /// A `Content-Security-Policy` on every answer.
-    pub policy: Option<String>,
-    /// A WebSocket needs no credentials.
-    pub session_suffices: bool,
+    /// The `Content-Security-Policy` of every response.
+    pub csp: Option<String>,
+    /// The WebSocket needs only the session, no credentials (`allow_session_only`).
+    pub session_only_socket: bool,
 }
 
-/// A site that listens on a port of its own until it is dropped.
-pub(crate) struct Running {
+/// A running site. It listens on a free port until this is dropped.
+pub(crate) struct RunningSite {
     /// Host and port.
     pub(crate) address: String,
     sessions: Sessions,
@@ -52,7 +53,7 @@ pub(crate) struct Running {
     thread: Option<JoinHandle<()>>,
 }
 
-impl Running {
+impl RunningSite {
     pub(crate) fn start(site: Site) -> Self {
         let sessions = Sessions::default();
         let kept = sessions.clone();
@@ -66,8 +67,8 @@ impl Running {
                         .cookie_secure(site.https)
                         .build();
                     let mut headers = DefaultHeaders::new();
-                    if let Some(policy) = &site.policy {
-                        headers = headers.add((header::CONTENT_SECURITY_POLICY, policy.as_str()));
+                    if let Some(csp) = &site.csp {
+                        headers = headers.add((header::CONTENT_SECURITY_POLICY, csp.as_str()));
                     }
                     App::new()
                         .route("/", web::get().to(home))
@@ -83,7 +84,7 @@ impl Running {
                         )
                         .service(
                             web::scope("/admin")
-                                .wrap(Condition::new(!site.whole, admin.clone()))
+                                .wrap(Condition::new(!site.protect_all, admin.clone()))
                                 .route("/gallery", web::get().to(gallery))
                                 .route("/parts/one.svg", web::get().to(picture))
                                 .route("/parts/two.svg", web::get().to(picture))
@@ -96,7 +97,7 @@ impl Running {
                                 .route("/a/b/logout", web::post().to(admin.logout()))
                                 .default_service(web::to(page)),
                         )
-                        .wrap(Condition::new(site.whole, admin.clone()))
+                        .wrap(Condition::new(site.protect_all, admin.clone()))
                         .wrap(session)
                         .wrap(headers)
                 })
@@ -106,7 +107,9 @@ impl Running {
                 .expect("a free port");
                 let address = server.addrs()[0].to_string();
                 let server = server.run();
-                sender.send((address, server.handle())).expect("somebody waits for it");
+                sender
+                    .send((address, server.handle()))
+                    .expect("the starting thread waits for the address");
                 server.await.expect("the site runs");
             });
         });
@@ -119,9 +122,9 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningSite {
     fn drop(&mut self) {
-        // It is told at once; the future would only wait.
+        // `stop` signals the server at once. Its future would only wait for the end.
         drop(self.server.stop(false));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -132,14 +135,14 @@ impl Drop for Running {
 impl Site {
     fn admin(&self) -> BasicLogin {
         let users = &[("alice", "wonderland"), ("bob", "builder")];
-        let session_suffices = self.session_suffices;
+        let session_only_socket = self.session_only_socket;
         self.realm("Admin area", "/admin/", users)
-            .allow_session_only(move |req| session_suffices && req.path() == "/admin/socket")
+            .allow_session_only(move |req| session_only_socket && req.path() == "/admin/socket")
             .build()
             .expect("a realm")
     }
 
-    /// A realm below the other.
+    /// A second realm, below the path of the first.
     fn vault(&self) -> BasicLogin {
         let users: &[_] = if self.shared_user {
             &[("carol", "cave"), ("alice", "wonderland")]
@@ -160,8 +163,8 @@ impl Site {
         };
         BasicLogin::builder(name, is_user)
             .landing_path(landing)
-            .logout_response(self.answer.clone())
-            .logout_scope(self.clears)
+            .logout_response(self.logout_response.clone())
+            .logout_scope(self.logout_scope)
             .session_cookie(self.cookie())
     }
 
@@ -198,7 +201,7 @@ fn signed_in(user: &User) -> String {
     )
 }
 
-/// Six things that only users may see.
+/// Six protected subresources.
 const PARTS: &str = "<link rel='stylesheet' href='/admin/parts/style.css'>\
     <script src='/admin/parts/script.js'></script>\
     <img src='/admin/parts/one.svg' alt=''><img src='/admin/parts/two.svg' alt=''>\
@@ -226,25 +229,26 @@ async fn whoami(user: User) -> String {
     user.id().to_owned()
 }
 
-/// One event; then the stream ends, and the browser asks for the next.
+/// Sends one event and ends the stream. The browser reconnects after 20 ms.
 async fn events(user: User) -> HttpResponse {
     let event = format!("retry: 20\ndata: {}\n\n", user.id());
     HttpResponse::Ok().content_type("text/event-stream").body(event)
 }
 
-/// A WebSocket that says who is there and then stays open until the login ends. No library is needed for that: a server
-/// sends a short text as its length and its bytes (RFC 6455, section 5.2).
+/// A WebSocket that sends the user-id and then stays open until the login ends or the browser
+/// closes it. It needs no library, because a server's short text frame is only its length and its
+/// bytes (RFC 6455, section 5.2).
 async fn socket(
     req: HttpRequest,
     user: User,
     incoming: web::Payload,
 ) -> Result<HttpResponse, Error> {
     let key = req.headers().get(header::SEC_WEBSOCKET_KEY);
-    let key = key.ok_or_else(|| ErrorBadRequest("this is a WebSocket"))?;
+    let key = key.ok_or_else(|| ErrorBadRequest("this path accepts only WebSocket handshakes"))?;
     let text = user.id().as_bytes();
     let frame = [&[0x81, text.len() as u8], text].concat();
     let hello = stream::iter([Ok::<_, Error>(Bytes::from(frame))]);
-    // It ends when the browser hangs up, or the login.
+    // The stream ends when the browser closes the connection or the login ends.
     let silence = incoming.filter_map(async |it| it.err().map(|error| Err(error.into())));
     let silence = silence.take_until(Box::pin(user.ended()));
     Ok(HttpResponse::SwitchingProtocols()
@@ -255,7 +259,7 @@ async fn socket(
 
 type Entries = HashMap<String, String>;
 
-/// Sessions on the server's side; clones share them.
+/// A server-side session store. Clones share its sessions.
 #[derive(Clone, Default)]
 struct Sessions(Arc<Mutex<HashMap<String, Entries>>>);
 
@@ -291,7 +295,7 @@ impl SessionStore for Sessions {
         if self.with(|all| all.contains_key(key.as_ref())) {
             return Ok(self.put(key, entries));
         }
-        // It is gone meanwhile; Redis, too, gives it another key then.
+        // The session was deleted meanwhile. Like the Redis store, save it under a new key.
         self.save(entries, ttl).await.map_err(|error| UpdateError::Other(error.into()))
     }
 

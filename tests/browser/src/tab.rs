@@ -1,4 +1,4 @@
-//! A tab, and what a person does with it.
+//! A browser tab, with the actions of a user.
 
 use std::{
     fs,
@@ -14,110 +14,114 @@ use serde_json::{Value, json};
 
 use crate::{
     bidi::Bidi,
-    dialogs::{Dialogs, Open},
-    wait::until,
+    dialogs::{Dialogs, OpenDialog},
+    wait::wait_until,
     window::Window,
 };
 
-/// A tab, in a window of its own.
+/// A tab in a separate window.
 pub struct Tab {
     window: Window,
     dialogs: Arc<Dialogs>,
     origin: String,
-    /// When its user did something last.
-    acted: AtomicUsize,
-    /// From where on the next dialog is looked for.
-    asked: AtomicUsize,
+    /// When the user last did something that loads a page.
+    last_action: AtomicUsize,
+    /// Where the search for the next dialog starts.
+    next_dialog: AtomicUsize,
 }
 
 impl Tab {
     pub(crate) fn new(window: Window, dialogs: Arc<Dialogs>, origin: &str) -> Self {
-        let (acted, asked) = Default::default();
-        Self { window, dialogs, origin: origin.to_owned(), acted, asked }
+        let (last_action, next_dialog) = Default::default();
+        Self { window, dialogs, origin: origin.to_owned(), last_action, next_dialog }
     }
 
-    /// Types the path into the address bar.
+    /// Enters the URL of this path into the address bar.
     pub async fn visit(&self, path: &str) {
-        self.visit_elsewhere(&format!("{}{path}", self.origin)).await;
+        self.visit_url(&format!("{}{path}", self.origin)).await;
     }
 
-    /// Types a whole address into the address bar.
-    pub async fn visit_elsewhere(&self, url: &str) {
-        self.act().await;
+    /// Enters a complete URL into the address bar.
+    pub async fn visit_url(&self, url: &str) {
+        self.expect_page_load().await;
         if !self.dialogs.visit(self.window.name(), url).await {
             self.window.navigate(url).await;
         }
     }
 
-    /// The reload button.
+    /// Presses the reload button.
     pub async fn reload(&self) {
-        self.act().await;
+        self.expect_page_load().await;
         if !self.dialogs.reload(self.window.name()).await {
             self.window.reload().await;
         }
     }
 
-    /// Clicks what the selector finds.
+    /// Clicks the element that the selector finds.
     pub async fn click(&self, selector: &str) {
-        // The mouse does not scroll.
+        // The pointer action does not scroll.
         let scroll = format!("document.querySelector({}).scrollIntoView()", json!(selector));
         self.evaluate(&scroll).await;
-        self.act().await;
+        self.expect_page_load().await;
         self.window.click(selector).await;
     }
 
-    /// The back button.
+    /// Presses the back button.
     pub async fn back(&self) {
-        self.act().await;
+        self.expect_page_load().await;
         self.window.back().await;
     }
 
-    /// From now on pages have this script run before their own.
-    pub async fn run_first(&self, script: &str) {
+    /// Runs this script in all further pages, before their own scripts.
+    pub async fn add_preload_script(&self, script: &str) {
         let (bidi, context) = self.bidi();
         let function = format!("() => {{ {script} }}");
         let params = json!({ "functionDeclaration": function, "contexts": [context] });
         bidi.call("script.addPreloadScript", params).await;
     }
 
-    /// The next dialog of this tab that has not been seen yet.
+    /// Waits for the next dialog of this tab.
     pub async fn dialog(&self) -> Dialog<'_> {
-        let next = async || self.dialogs.next(self.window.name(), &self.asked).await;
-        Dialog { tab: self, open: until("a dialog opens", next).await }
+        let next = async || self.dialogs.next(self.window.name(), &self.next_dialog).await;
+        Dialog { tab: self, open: wait_until("a dialog opens", next).await }
     }
 
-    /// Waits for the page that the last visit, click or answer leads to, and reads it.
+    /// Waits for the page that the last action leads to, and returns its text.
     pub async fn page(&self) -> String {
-        until("a page loads", async || {
-            self.window.has_loaded(self.acted.load(Ordering::SeqCst)).await.then_some(())
+        wait_until("a page loads", async || {
+            self.window.has_loaded(self.last_action.load(Ordering::SeqCst)).await.then_some(())
         })
         .await;
         let text = async || self.text().await.filter(|it| !it.trim().is_empty());
-        until("a page that has loaded can be read", text).await
+        wait_until("the loaded page has text", text).await
     }
 
-    /// What is to be read in the tab now; nothing while one page gives way to the next.
+    /// The text in the tab; `None` while the browser replaces one page by the next.
     pub async fn text(&self) -> Option<String> {
         let text = self.window.evaluate("document.body.innerText").await.ok()?;
         text.as_str().map(ToOwned::to_owned)
     }
 
-    /// What the page says first of all: who is signed in, or else its headline.
+    /// `Signed in as …` if the page contains that, otherwise its headline.
     pub(crate) async fn headline(&self) -> Option<String> {
         let headline = "/Signed in as \\w+/.exec(document.body.innerText)?.[0] \
                         ?? document.querySelector('h1').innerText";
         self.window.evaluate(headline).await.ok()?.as_str().map(ToOwned::to_owned)
     }
 
-    /// Waits until the tab shows these words.
-    pub async fn shows(&self, words: &str) {
-        until(&format!("the tab shows {words:?}"), async || {
+    /// Waits until the tab shows this text.
+    pub async fn wait_for_text(&self, words: &str) {
+        wait_until(&format!("the tab shows {words:?}"), async || {
             self.text().await.filter(|text| text.contains(words)).map(drop)
         })
         .await;
     }
 
-    /// The value of an expression, or of the promise that it makes.
+    /// Evaluates an expression in the page and awaits the promise that it may return.
+    ///
+    /// # Panics
+    ///
+    /// If the expression throws, or the promise is rejected.
     pub async fn evaluate(&self, expression: &str) -> Value {
         match self.window.evaluate(expression).await {
             Ok(value) => value,
@@ -125,8 +129,8 @@ impl Tab {
         }
     }
 
-    /// Whether pages are to be `light` or `dark`; in Chromium alone.
-    pub async fn prefer(&self, scheme: &str) {
+    /// Sets the preferred color scheme, `light` or `dark`. Chromium only.
+    pub async fn set_color_scheme(&self, scheme: &str) {
         let (bidi, context) = self.bidi();
         let session = bidi.call("goog:cdp.getSession", json!({ "context": context })).await;
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
@@ -138,7 +142,7 @@ impl Tab {
         bidi.call("goog:cdp.sendCommand", command).await;
     }
 
-    /// How much of a page is seen at once, in pixels.
+    /// Sets the size of the viewport, in pixels.
     pub async fn resize(&self, width: u32, height: u32) {
         let (bidi, context) = self.bidi();
         let viewport = json!({ "width": width, "height": height });
@@ -149,7 +153,7 @@ impl Tab {
         .await;
     }
 
-    /// What the tab looks like, as PNG.
+    /// Saves a screenshot of the tab as a PNG file.
     pub async fn screenshot(&self, file: &Path) {
         let (bidi, context) = self.bidi();
         let shot = bidi.call("browsingContext.captureScreenshot", json!({ "context": context }));
@@ -158,39 +162,41 @@ impl Tab {
         fs::write(file, image.expect("base64")).expect("the file can be written");
     }
 
-    /// Says that what comes now leads to another [page](Self::page).
-    pub async fn act(&self) {
-        self.acted.store(self.window.mark().await, Ordering::SeqCst);
+    /// Makes [`page`](Self::page) wait for a page that loads after this call.
+    pub async fn expect_page_load(&self) {
+        self.last_action.store(self.window.mark().await, Ordering::SeqCst);
     }
 
     fn bidi(&self) -> (&Bidi, &str) {
         match &self.window {
             Window::Bidi { bidi, context } => (bidi, context),
-            Window::WebDriver(_) => panic!("this browser's protocol has nothing for that"),
+            Window::WebDriver(_) => panic!("classic WebDriver does not support this command"),
         }
     }
 }
 
-/// A dialog that wants a user name and a password.
+/// A dialog that asks for a user name and a password.
 #[must_use = "a dialog stays open until it is answered"]
 pub struct Dialog<'a> {
     tab: &'a Tab,
-    open: Open,
+    open: OpenDialog,
 }
 
 impl Dialog<'_> {
-    pub async fn answer(self, user: &str, password: &str) {
+    /// Submits these credentials.
+    pub async fn submit(self, user: &str, password: &str) {
         self.close(Some((user, password))).await;
     }
 
+    /// Cancels the dialog.
     pub async fn cancel(self) {
         self.close(None).await;
     }
 
     async fn close(self, credentials: Option<(&str, &str)>) {
-        // A browser may have shown an empty page under its dialog.
+        // Ignore an empty page that the browser may already have loaded below the dialog.
         if let Window::Bidi { .. } = self.tab.window {
-            self.tab.act().await;
+            self.tab.expect_page_load().await;
         }
         self.tab.dialogs.close(&self.open, credentials).await;
     }

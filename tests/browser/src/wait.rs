@@ -1,12 +1,16 @@
-//! Waiting for a condition.
+//! Waits for a condition.
 
 use std::time::Duration;
 
-/// How long anything may take on a machine that is busy with something else.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+/// How long a single step may take. Generous, because the machine may be busy.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Asks again and again until the condition holds; panics with `what` if it does not in time.
-pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+/// Polls `condition` every 25 ms until it returns a value.
+///
+/// # Panics
+///
+/// With `what` in the message, if the condition returns nothing within 30 seconds.
+pub async fn wait_until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(it) = condition().await {
@@ -15,8 +19,8 @@ pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>)
             tokio::time::sleep(Duration::from_millis(25)).await;
         }
     };
-    match tokio::time::timeout(LIMIT, asking).await {
+    match tokio::time::timeout(TIMEOUT, asking).await {
         Ok(it) => it,
-        Err(_) => panic!("waited {} s in vain: {what}", LIMIT.as_secs()),
+        Err(_) => panic!("timed out after {} s: {what}", TIMEOUT.as_secs()),
     }
 }

@@ -1,4 +1,4 @@
-//! A window of a browser, as the protocols know it.
+//! A browser window, controlled by BiDi or by classic WebDriver.
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ pub(crate) enum Window {
     WebDriver(Arc<WebDriver>),
 }
 
-/// A point in time, to tell the pages after it from those before.
+/// A point in time: [`Window::has_loaded`] ignores pages that loaded before it.
 pub(crate) type Mark = usize;
 
 impl Window {
-    /// What dialogs are told apart by.
+    /// The name by which dialogs are assigned to windows. Classic WebDriver has only one window.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Bidi { context, .. } => context,
@@ -23,12 +23,12 @@ impl Window {
         }
     }
 
-    /// Goes on at once.
+    /// Starts a navigation and does not wait for it.
     pub(crate) async fn navigate(&self, url: &str) {
         match self {
             Self::Bidi { bidi, context } => {
                 let params = json!({ "context": context, "url": url, "wait": "none" });
-                // It is answered when the server's answer is there, perhaps after a dialog.
+                // The command ends when the server has responded, which may be after a dialog.
                 let bidi = Arc::clone(bidi);
                 tokio::spawn(
                     async move { bidi.try_call("browsingContext.navigate", params).await },
@@ -59,7 +59,8 @@ impl Window {
         }
     }
 
-    /// Moves the mouse over what the selector finds and clicks; nothing of that waits for a page.
+    /// Moves the pointer to the element that the selector finds, and clicks. Does not wait for a
+    /// page.
     pub(crate) async fn click(&self, selector: &str) {
         let locator = json!({ "type": "css", "value": selector });
         let (element, key) = match self {
@@ -74,7 +75,7 @@ impl Window {
                 (found[ELEMENT].clone(), ELEMENT)
             }
         };
-        assert!(element.is_string(), "there is no {selector} on the page");
+        assert!(element.is_string(), "the page has no element {selector}");
         let element = json!({ key: element });
         match self {
             Self::Bidi { bidi, context } => {
@@ -84,7 +85,7 @@ impl Window {
             }
             Self::WebDriver(it) => {
                 let actions = json!({ "actions": press(&element) });
-                it.post("actions", actions).await.expect("something to click on");
+                it.post("actions", actions).await.expect("the element can be clicked");
             }
         }
     }
@@ -96,18 +97,18 @@ impl Window {
         }
     }
 
-    /// Says that what comes now leads to another page.
+    /// Marks the current point in time, before an action that loads a page.
     pub(crate) async fn mark(&self) -> Mark {
         match self {
             Self::Bidi { bidi, .. } => bidi.events().len(),
             Self::WebDriver(it) => {
-                it.evaluate("void (window.left = true)").await.expect("a page");
+                it.evaluate("void (window.left = true)").await.expect("the page runs scripts");
                 0
             }
         }
     }
 
-    /// Whether a page has loaded since.
+    /// Whether a page has loaded since that mark.
     pub(crate) async fn has_loaded(&self, since: Mark) -> bool {
         match self {
             Self::Bidi { bidi, context } => {
@@ -123,9 +124,10 @@ impl Window {
     }
 }
 
-/// What WebDriver calls an element.
+/// The key of an element's id in WebDriver's JSON (the web element identifier).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
+/// The actions of a click at the center of this element.
 fn press(origin: &Value) -> Value {
     let actions = json!([
         { "type": "pointerMove", "x": 0, "y": 0, "duration": 0, "origin": origin },

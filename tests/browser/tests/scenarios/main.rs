@@ -1,4 +1,8 @@
-//! What the crate promises, seen by a real browser and by the server that it talks to.
+//! Scenarios in real browsers. Each one asserts what the user sees and what the server receives.
+//!
+//! The *scope* of a login is the set of paths to which the browser sends its credentials without a
+//! challenge (RFC 7617, section 2.2): all paths below the *directory* of the page where the user
+//! logged in.
 
 mod basics;
 mod logouts;
@@ -12,9 +16,9 @@ mod steps;
 
 use browser_suite::Engine;
 
-/// Each scenario as a test of its own. One that is left out here is never called, which the
-/// compiler notices.
-macro_rules! promises {
+/// Makes a test of each scenario. The compiler warns about an unused function if a scenario is
+/// missing from all lists.
+macro_rules! scenarios {
     ($browser:ident, $engine:expr; $($module:ident: $($scenario:ident)*;)*) => {
         mod $browser {
             use super::*;
@@ -27,10 +31,10 @@ macro_rules! promises {
     };
 }
 
-/// The scenarios that need one tab and nothing but WebDriver, and more where a browser can do more.
-macro_rules! promises_in_one_tab {
+/// Scenarios that need only one tab and classic WebDriver, plus further scenarios of a browser.
+macro_rules! single_tab_scenarios {
     ($browser:ident, $engine:expr; $($more:tt)*) => {
-        promises! { $browser, $engine;
+        scenarios! { $browser, $engine;
             basics:
             first_visit_prompts_once_and_logs_in
             wrong_password_prompts_again_and_right_one_logs_in
@@ -91,10 +95,10 @@ macro_rules! promises_in_one_tab {
     };
 }
 
-/// All scenarios, where the protocol lets a tab be one of several.
-macro_rules! all_promises {
+/// All scenarios, for browsers that the suite can drive in several tabs.
+macro_rules! all_scenarios {
     ($browser:ident, $engine:expr) => {
-        promises_in_one_tab! { $browser, $engine;
+        single_tab_scenarios! { $browser, $engine;
             basics:
             second_click_on_logout_prompts_once
             requests_that_raced_logout_do_not_restore_login
@@ -127,11 +131,11 @@ macro_rules! all_promises {
     };
 }
 
-all_promises!(chromium, Engine::Chromium);
-all_promises!(firefox, Engine::Firefox);
-all_promises!(firefox_dialog, Engine::FirefoxDialog);
+all_scenarios!(chromium, Engine::Chromium);
+all_scenarios!(firefox, Engine::Firefox);
+all_scenarios!(firefox_dialog, Engine::FirefoxDialog);
 
-promises_in_one_tab! { chromium_on_screen, Engine::ChromiumOnScreen;
+single_tab_scenarios! { chromium_on_screen, Engine::ChromiumOnScreen;
     basics:
     back_shows_no_protected_page_after_logout
     back_shows_no_protected_page_after_logout_page
@@ -145,4 +149,4 @@ promises_in_one_tab! { chromium_on_screen, Engine::ChromiumOnScreen;
     browser_without_cookies_is_not_prompted_endlessly;
 }
 
-promises_in_one_tab! { webkit, Engine::WebKit; }
+single_tab_scenarios! { webkit, Engine::WebKit; }

@@ -1,55 +1,55 @@
-//! Sessions that come to an end by themselves.
+//! Expired sessions and restarts of the server.
 
-use browser_suite::{Engine, Site, Stage};
+use browser_suite::{Engine, Fixture, Site};
 
 use crate::steps::*;
 
 pub(crate) async fn expired_session_prompts_at_next_page_only(engine: Engine) {
-    let stage = Stage::open_site(engine, Site::default()).await;
-    let tab = stage.tab().await;
+    let fixture = Fixture::open_site(engine, Site::default()).await;
+    let tab = fixture.tab().await;
     log_in(&tab, ALICE).await;
     assert_eq!(fetch(&tab, "GET", "/admin/api/poll").await, 200);
-    stage.expire_sessions();
+    fixture.expire_sessions();
     for _ in 1..=3 {
         assert_eq!(fetch(&tab, "GET", "/admin/api/poll").await, 403);
     }
-    assert_eq!(stage.dialogs().await, 1, "none over a page's own requests");
+    assert_eq!(fixture.dialogs().await, 1, "requests by script must open no dialog");
     tab.click("a[href='/admin/']").await;
-    type_in(&tab, ALICE).await;
-    signed_in(&tab, ALICE).await;
+    enter_credentials(&tab, ALICE).await;
+    assert_signed_in(&tab, ALICE).await;
     assert_eq!(fetch(&tab, "GET", "/admin/api/poll").await, 200);
     assert_navigations(
-        &stage,
+        &fixture,
         &[
             &LOGIN,
-            &["GET /admin/ as alice, session: 401 asks", "GET /admin/ as alice, session: 200"],
+            &["GET /admin/ as alice, session: 401 challenge", "GET /admin/ as alice, session: 200"],
         ],
     );
-    stage.ends(&tab, 2).await;
+    fixture.finish(&tab, 2).await;
 }
 
 pub(crate) async fn restart_with_new_key_prompts_once(engine: Engine) {
-    let mut stage = Stage::open(engine, &[]).await;
-    let tab = stage.tab().await;
+    let mut fixture = Fixture::open(engine, &[]).await;
+    let tab = fixture.tab().await;
     log_in(&tab, ALICE).await;
-    stage.restart(&[]);
+    fixture.restart(&[]);
     tab.click("a[href='/admin/users']").await;
-    type_in(&tab, ALICE).await;
-    signed_in(&tab, ALICE).await;
+    enter_credentials(&tab, ALICE).await;
+    assert_signed_in(&tab, ALICE).await;
     tab.click("a[href='/admin/']").await;
-    signed_in(&tab, ALICE).await;
+    assert_signed_in(&tab, ALICE).await;
     log_out(&tab).await;
     assert_navigations(
-        &stage,
+        &fixture,
         &[
             &LOGIN,
             &[
-                "GET /admin/users as alice, session: 401 asks",
+                "GET /admin/users as alice, session: 401 challenge",
                 "GET /admin/users as alice, session: 200",
                 "GET /admin/ as alice, session: 200",
-                "POST /admin/logout as alice, session: 401 asks",
+                "POST /admin/logout as alice, session: 401 challenge",
             ],
         ],
     );
-    stage.ends(&tab, 3).await;
+    fixture.finish(&tab, 3).await;
 }
