@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let (_, after) =
         rest.split_once(END).expect("README.md contains the marker that ends the table");
     let files =
-        [(TABLE, table(&all)), (README, format!("{before}{BEGIN}{}{END}{after}", short(&all)))];
+        [(TABLE, table(&all)), (README, format!("{before}{BEGIN}{}{END}{after}", summary(&all)))];
     if env::args().nth(1).as_deref() != Some("--check") {
         for (file, text) in files {
             fs::write(file, text).expect("the file can be written");
@@ -66,13 +66,13 @@ fn table(all: &[Observation]) -> String {
             let dialogs = dialogs.map_or("–".to_owned(), |it| it.dialogs.to_string());
             let _ = write!(text, " {dialogs} |");
         }
-        let _ = writeln!(text, " {} |", endings(&seen));
+        let _ = writeln!(text, " {} |", last_pages(&seen));
     }
     text
 }
 
 /// The last page in most browsers, and the exceptions.
-fn endings(seen: &[&Observation]) -> String {
+fn last_pages(seen: &[&Observation]) -> String {
     let count = |end: &str| seen.iter().filter(|it| it.headline == end).count();
     let most = seen.iter().map(|it| it.headline.as_str()).max_by_key(|it| count(it)).unwrap_or("");
     let mut text = most.to_owned();
@@ -85,7 +85,7 @@ fn endings(seen: &[&Observation]) -> String {
     text
 }
 
-fn short(all: &[Observation]) -> String {
+fn summary(all: &[Observation]) -> String {
     let mut text = "| browser | version | scenarios |\n|---|---|--:|\n".to_owned();
     for engine in Engine::ALL {
         let (version, count) = version_and_count(all, engine);

@@ -23,7 +23,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 use crate::wait::TIMEOUT;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-pub(crate) type Answer = Result<Value, String>;
+pub(crate) type CommandResult = Result<Value, String>;
 
 pub(crate) struct Bidi {
     sink: AsyncMutex<SplitSink<Socket, Message>>,
@@ -33,7 +33,7 @@ pub(crate) struct Bidi {
 
 #[derive(Default)]
 struct Inbox {
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<CommandResult>>>,
     events: Mutex<Vec<Value>>,
 }
 
@@ -60,7 +60,7 @@ impl Bidi {
     }
 
     /// Sends a command and returns its result, or an error after 30 seconds.
-    pub(crate) async fn try_call(&self, method: &str, params: Value) -> Answer {
+    pub(crate) async fn try_call(&self, method: &str, params: Value) -> CommandResult {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = oneshot::channel();
         lock(&self.inbox.waiting).insert(id, sender);
@@ -75,7 +75,7 @@ impl Bidi {
     }
 
     /// Evaluates an expression in a browsing context and awaits the promise that it may return.
-    pub(crate) async fn evaluate(&self, context: &str, expression: &str) -> Answer {
+    pub(crate) async fn evaluate(&self, context: &str, expression: &str) -> CommandResult {
         let params = json!({
             "expression": expression,
             "target": { "context": context },

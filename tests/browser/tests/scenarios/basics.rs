@@ -598,9 +598,8 @@ pub(crate) async fn back_shows_no_protected_page_after_logout_by_fetch(engine: E
     fixture.finish(&tab, 2).await;
 }
 
-/// Logs in, visits the public page and goes back. This shows that the browser restores protected
-/// pages from memory while the user is logged in, if it ever does. Ends on a page that could be
-/// restored.
+/// Logs in, visits the public page and goes back. Asserts that Chromium restores the protected page
+/// from memory and that Firefox requests it again. Ends on a page that Chromium could restore.
 pub(crate) async fn log_in_and_go_back(fixture: &Fixture, tab: &Tab, engine: Engine) {
     // Chromium does not keep a page whose script has fetched a `no-store` response.
     tab.add_preload_script("window.fetch = () => Promise.reject()").await;
@@ -644,7 +643,7 @@ pub(crate) async fn assert_back_prompts(fixture: &Fixture, tab: &Tab, user: &str
     assert_eq!(fixture.log().since(before).lines(|it| it.navigation), [challenged]);
 }
 
-/// Logs in, and waits on the page until its poll is refused because the login has expired.
+/// Logs in, and waits on the page until the server refuses its poll because the login has expired.
 async fn wait_for_expiry(engine: Engine) -> (Fixture, Tab) {
     let fixture = Fixture::open(engine, &[("LOGIN_SECONDS", "3")]).await;
     let tab = fixture.tab().await;

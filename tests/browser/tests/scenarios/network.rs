@@ -212,8 +212,9 @@ pub(crate) async fn browser_without_cookies_is_not_prompted_endlessly(engine: En
         return fixture.finish(&tab, 0).await;
     }
     enter_credentials(&tab, ALICE).await;
-    // Credentials without a session may come from the browser's cache, so the server challenges
-    // them once. When the same credentials come again, they do not.
+    // The server challenges the first credentials without a session, because they may come from the
+    // browser's cache. When the same credentials come again without a cookie, it responds with an
+    // error page and no challenge.
     enter_credentials(&tab, ALICE).await;
     for _ in 1..=2 {
         let page = tab.page().await;
