@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn each_reason_has_a_page_of_its_own() {
+    async fn each_reason_has_its_own_page() {
         let forged = |path| form(path).insert_header(("Sec-Fetch-Site", "cross-site"));
         let mut browser = at(members()).await;
         shows(&browser.open("/members/").await, 401, "Members only");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_user_id_on_a_page_is_escaped() {
+    async fn user_id_is_escaped_on_pages() {
         let mut browser = at(members()).await;
         let name = r#"<script src="//evil.example/&">{script}"#;
         let answer = typed(&mut browser, name, "x").await;
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_policy_allows_the_log_out_pages_script_and_no_other() {
+    async fn policy_allows_only_the_logout_page_script() {
         let mut browser = at(members()).await;
         log_in(&mut browser).await;
         let out = browser.submit("/logout").await;
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn scripts_and_programs_get_no_page() {
+    async fn subresources_and_non_browsers_get_no_html() {
         let mut browser = at(members()).await;
         let json = ("Accept", "application/json");
         let script = browser.send(subresource("/members/").insert_header(json)).await;

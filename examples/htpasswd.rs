@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_users_of_the_file_log_in_and_out() {
+    async fn users_of_the_file_log_in_and_out() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/htpasswd/users.htpasswd");
         let mut browser = at(Path::new(file)).await;
         let welcome = browser.log_in("/", "alice", "wonderland").await;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_file_may_change_while_it_runs() {
+    async fn changed_file_takes_effect_at_run_time() {
         let (_directory, file) = file_of(&format!("alice:{QUICK}\n"));
         at(&file).await.log_in("/", "alice", "wonderland").await;
         let mut browser = at(&file).await;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn who_guesses_is_slowed_down() {
+    async fn password_guessing_is_limited() {
         let (_directory, file) = file_of(&format!("alice:{QUICK}\n"));
         let browser = at(&file).await;
         let mut answers = Vec::new();

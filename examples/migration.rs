@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_one_validator_lets_alice_in_on_both_sides_and_tells_the_handler_who_she_is() {
+    async fn validator_works_before_and_after_the_migration() {
         let mut browser = browser().await;
         for path in ["/before/", "/after/"] {
             let welcome = browser.log_in(path, "alice", "wonderland").await;
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn after_log_out_only_one_asks_again() {
+    async fn only_the_migrated_app_prompts_after_logout() {
         let mut browser = browser().await;
 
         browser.log_in("/before/", "alice", "wonderland").await;

@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_page_holds_no_inline_script_and_the_policy_allows_none() {
+    async fn page_has_no_inline_script_and_its_policy_forbids_it() {
         let mut browser = at(realm()).await;
         let asked = browser.open("/app/").await;
         let welcome = browser.log_in("/app/", "alice", "wonderland").await;
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn who_is_logged_in_reads_and_writes() {
+    async fn logged_in_user_reads_and_writes() {
         let mut browser = at(realm()).await;
         browser.log_in("/app/", "alice", "wonderland").await;
         assert_eq!(browser.fetch("/app/api/me").await.text(), r#"{"user":"alice"}"#);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn log_out_by_fetch_opens_no_dialog_and_the_poll_of_another_tab_notices() {
+    async fn fetch_logout_opens_no_dialog_and_other_tabs_notice() {
         let mut browser = at(realm()).await;
         browser.log_in("/app/", "alice", "wonderland").await;
         let poll = "/app/api/notes";
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_page_that_polls_all_day_is_logged_out_all_the_same() {
+    async fn polling_page_reaches_its_absolute_timeout() {
         let clock = Clock::new();
         let mut browser = at(realm().clock(clock.system_time())).await;
         browser.log_in("/app/", "alice", "wonderland").await;
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn without_a_login_a_fetch_reads_nothing() {
+    async fn fetch_without_login_reads_nothing() {
         let mut browser = at(realm()).await;
         for path in ["/app/api/me", "/app/api/notes", "/app/app.js"] {
             assert_eq!(browser.fetch(path).await.status(), 401, "{path}");

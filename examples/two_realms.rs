@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn who_is_in_one_realm_is_not_in_the_other() {
+    async fn login_to_one_realm_is_not_valid_in_the_other() {
         let mut browser = browser().await;
         let staff = browser.log_in("/staff/", "alice", "wonderland").await;
         let text = staff.text();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn log_out_of_either_leaves_the_other() {
+    async fn logout_of_one_realm_keeps_the_other() {
         for (left, kept, who_stays) in [("/staff", "/admin", "root"), ("/admin", "/staff", "alice")]
         {
             let mut browser = browser().await;
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_page_that_asks_both_is_for_everybody() {
+    async fn public_page_shows_the_users_of_both_realms() {
         let mut browser = browser().await;
         for path in ["/", "/who.js", "/style.css"] {
             assert_eq!(browser.open(path).await.status(), 200, "{path}");

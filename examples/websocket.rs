@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn log_out_ends_an_open_socket_and_says_why() {
+    async fn logout_closes_an_open_websocket_with_a_reason() {
         let (address, _) = serve("Logout");
         let cookie = log_in(address).await;
         let mut socket = open(address, &cookie).await.expect("a socket");
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_revoked_users_event_stream_ends() {
+    async fn revocation_ends_an_event_stream() {
         let (address, login) = serve("Revocation");
         let headers = log_in(address).await + &alice();
         let (head, mut stream) = begin(address, "GET /live/events", &headers).await;
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn nobody_who_is_not_logged_in_gets_either() {
+    async fn websocket_and_event_stream_require_a_login() {
         let (address, _) = serve("Nobody");
         assert!(open(address, "id=nothing").await.is_err());
         let (head, _) = begin(address, "GET /live/events", "").await;

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_told_in_whole_seconds_rounded_up() {
+    fn retry_after_is_in_whole_seconds_rounded_up() {
         for (after, told) in [
             (Duration::ZERO, 1),
             (Duration::from_millis(1), 1),
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_realm_it_is_a_plain_answer_that_nobody_stores() {
+    fn try_later_outside_a_realm_is_plain_text_and_not_stored() {
         let answer = TryLater::too_many_attempts(Duration::from_secs(7)).error_response();
         assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(answer.headers().get(RETRY_AFTER).expect("a header"), "7");

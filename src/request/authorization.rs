@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_read_as_the_rfc_says() {
+    fn credentials_are_parsed_as_rfc_7617_says() {
         accepts("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin", "open sesame");
         accepts("basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin", "open sesame");
         accepts("BASIC QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "Aladdin", "open sesame");
@@ -139,12 +139,12 @@ mod tests {
     }
 
     #[test]
-    fn no_header_is_no_credentials() {
+    fn missing_header_means_no_credentials() {
         assert!(matches!(read(&[]), Authorization::Missing));
     }
 
     #[test]
-    fn whatever_is_malformed_is_refused_without_asking_the_authenticator() {
+    fn malformed_header_is_unusable() {
         refuses(&[b""]);
         refuses(&[b"Basic"]);
         refuses(&[b"Basic "]);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_kibibytes_of_header_and_one_of_user_id_are_read_and_no_more() {
+    fn header_and_user_id_lengths_are_limited() {
         let user_id = "u".repeat(1024);
         accepts(&basic(format!("{user_id}:x")), &user_id, "x");
         refuses(&[basic(format!("{user_id}u:x")).as_bytes()]);
@@ -178,13 +178,13 @@ mod tests {
     }
 
     #[test]
-    fn several_headers_are_refused_even_if_each_is_good() {
+    fn multiple_authorization_headers_are_unusable() {
         refuses(&[basic("alice:secret").as_bytes(), basic("alice:secret").as_bytes()]);
         refuses(&[basic("alice:secret").as_bytes(), b"Bearer x"]);
     }
 
     #[test]
-    fn actix_web_httpauth_still_needs_mending() {
+    fn actix_web_httpauth_parser_still_has_its_bugs() {
         // The day one of these fails, its twin above can be left to actix-web-httpauth.
         let theirs = |value: &str| {
             use actix_web::http::header::Header;
@@ -203,7 +203,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_header_is_read_without_panic(
+        fn parsing_any_header_does_not_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..64),
             scheme in prop_oneof![Just("Basic "), Just("basic"), Just("")],
         ) {
@@ -214,7 +214,7 @@ mod tests {
         }
 
         #[test]
-        fn what_a_browser_encodes_is_what_is_read(
+        fn encoded_credentials_are_decoded_unchanged(
             user_id in "[^:\\pC]{0,40}", password in "[^\\pC]{0,40}",
         ) {
             accepts(&basic(format!("{user_id}:{password}")), &user_id, &password);

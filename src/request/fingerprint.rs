@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_tells_apart_key_realm_user_and_password() {
+    fn fingerprint_depends_on_key_realm_user_and_password() {
         let key = FingerprintKey::new(&[1; 32]);
         let alice = of(&key, "Admin", "alice", "secret");
         assert_eq!(alice, of(&key, "Admin", "alice", "secret"));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_knows_its_own_fingerprints() {
+    fn key_recognizes_its_own_fingerprints() {
         let (mine, other) = (FingerprintKey::new(&[1; 32]), FingerprintKey::random());
         let fingerprint = of(&mine, "Admin", "alice", "secret");
         assert!(mine.made(&fingerprint));
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_survives_the_session_and_nothing_else_does() {
+    fn fingerprint_is_parsed_from_json_and_nothing_else_is() {
         let key = FingerprintKey::new(&[1; 32]);
         let fingerprint = of(&key, "Admin", "alice", "secret");
         let json = serde_json::to_string(&fingerprint).expect("to JSON");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_key_nor_fingerprint_is_shown_by_debug() {
+    fn debug_shows_neither_key_nor_fingerprint() {
         let key = FingerprintKey::new(b"a key that must not be shown, ever");
         assert_eq!(format!("{key:?}"), "FingerprintKey(..)");
         assert_eq!(format!("{:?}", of(&key, "r", "u", "p")), "Fingerprint(..)");

@@ -136,7 +136,7 @@ mod tests {
     const ANY: (&str, &str) = ("accept", "*/*");
 
     #[test]
-    fn a_browser_may_tell_its_name_in_any_letters() {
+    fn user_agent_prefix_is_case_insensitive() {
         let agent = HeaderValue::from_bytes("Mozilla/5.0 (Linux) 浏览器/1.0".as_bytes());
         let req = TestRequest::get().insert_header(("user-agent", agent.expect("a value")));
         assert_eq!(
@@ -148,7 +148,7 @@ mod tests {
     type Row = (&'static str, &'static [(&'static str, &'static str)], RequestKind);
 
     #[test]
-    fn each_kind_of_client_is_told_by_its_headers() {
+    fn request_kind_is_derived_from_headers() {
         use RequestKind::{Navigation, NonBrowser, Subresource};
         let rows: &[Row] = &[
             ("no headers at all", &[], NonBrowser),

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directory_ends_with_the_last_slash() {
+    fn directory_ends_with_the_last_slash() {
         assert_eq!(directory("/"), Some(Directory("/".into())));
         assert_eq!(directory("/admin"), Some(Directory("/".into())));
         assert_eq!(directory("/admin/"), Some(Directory("/admin/".into())));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_holds_what_is_at_or_below_it() {
+    fn directory_contains_paths_at_or_below_it() {
         let admin = directory("/admin/x").expect("a directory");
         assert!(admin.holds("/admin/"));
         assert!(admin.holds("/admin/a/b"));
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_path_is_known_again_but_its_directory_is_not_guessed() {
+    fn long_path_is_recognized_but_has_no_directory() {
         let long = format!("/{}", "x/".repeat(MAX_LENGTH));
         assert_eq!(RequestPath::of(&long), RequestPath::of(&long));
         assert_ne!(RequestPath::of(&long), RequestPath::of(&format!("{long}y")));
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_path_has_no_directory() {
+    fn request_target_that_is_no_path_has_no_directory() {
         assert_eq!(directory("*"), None);
         assert_eq!(directory(""), None);
     }

@@ -54,7 +54,7 @@ fn is_expired(browser: &mut Browser, site: &Site) {
 }
 
 #[actix_web::test]
-async fn a_login_ends_with_its_deadline_however_busy_its_user_is() {
+async fn absolute_timeout_ends_a_login_in_use() {
     everywhere(an_hour_at_most, async |browser, site| {
         for _ in 0..59 {
             wait(site, MINUTE);
@@ -67,7 +67,7 @@ async fn a_login_ends_with_its_deadline_however_busy_its_user_is() {
 }
 
 #[actix_web::test]
-async fn a_login_ends_when_nobody_has_used_it_for_so_long() {
+async fn idle_timeout_ends_an_unused_login() {
     everywhere(ten_idle_minutes, async |browser, site| {
         wait(site, 10 * MINUTE);
         is_expired(browser, site);
@@ -76,7 +76,7 @@ async fn a_login_ends_when_nobody_has_used_it_for_so_long() {
 }
 
 #[actix_web::test]
-async fn whoever_goes_on_stays_logged_in_and_a_poll_is_a_visit() {
+async fn requests_and_polls_postpone_the_idle_timeout() {
     everywhere(ten_idle_minutes, async |browser, site| {
         for _ in 0..5 {
             wait(site, 9 * MINUTE);
@@ -90,7 +90,7 @@ async fn whoever_goes_on_stays_logged_in_and_a_poll_is_a_visit() {
 }
 
 #[actix_web::test]
-async fn the_same_user_has_to_type_again_and_is_in() {
+async fn same_user_logs_in_again_after_expiry() {
     everywhere(an_hour_at_most, async |browser, site| {
         wait(site, 60 * MINUTE);
         browser.open(site, "/a/");
@@ -103,7 +103,7 @@ async fn the_same_user_has_to_type_again_and_is_in() {
 }
 
 #[actix_web::test]
-async fn another_user_may_type_after_the_deadline() {
+async fn another_user_logs_in_after_expiry() {
     everywhere(ten_idle_minutes, async |browser, site| {
         wait(site, 10 * MINUTE);
         browser.open(site, "/a/");
@@ -114,7 +114,7 @@ async fn another_user_may_type_after_the_deadline() {
 }
 
 #[actix_web::test]
-async fn parallel_requests_do_not_bring_an_expired_login_back() {
+async fn parallel_requests_cannot_restore_an_expired_login() {
     everywhere(an_hour_at_most, async |browser, site| {
         let (old, served) = (browser.cookie.clone(), site.seen().served.len());
         wait(site, 60 * MINUTE);
@@ -144,7 +144,7 @@ async fn parallel_requests_do_not_bring_an_expired_login_back() {
 }
 
 #[actix_web::test]
-async fn a_visit_is_written_at_most_once_in_a_tenth_of_its_deadline() {
+async fn visit_is_written_once_per_tenth_of_the_idle_timeout() {
     everywhere(ten_idle_minutes, async |browser, site| {
         let mut writes = 0;
         // Six requests in each minute, for half an hour.
@@ -161,7 +161,7 @@ async fn a_visit_is_written_at_most_once_in_a_tenth_of_its_deadline() {
 }
 
 #[actix_web::test]
-async fn without_a_visit_deadline_no_visit_is_written() {
+async fn no_visit_is_written_without_idle_timeout() {
     everywhere(an_hour_at_most, async |browser, site| {
         for _ in 0..4 {
             wait(site, MINUTE);
@@ -172,7 +172,7 @@ async fn without_a_visit_deadline_no_visit_is_written() {
 }
 
 #[actix_web::test]
-async fn a_login_without_readable_times_is_past_its_deadlines() {
+async fn login_without_readable_times_is_expired() {
     type Break = fn(&mut serde_json::Value);
     let breaks: [(Break, bool); 5] = [
         (|entry| entry["visited_at"] = serde_json::Value::Null, false),
@@ -200,7 +200,7 @@ async fn a_login_without_readable_times_is_past_its_deadlines() {
 }
 
 #[actix_web::test]
-async fn a_clock_that_goes_back_by_more_than_a_minute_ends_the_login() {
+async fn clock_set_back_by_over_a_minute_ends_the_login() {
     everywhere(ten_idle_minutes, async |browser, site| {
         wait(site, 5 * MINUTE);
         browser.open(site, "/a/");
@@ -215,7 +215,7 @@ async fn a_clock_that_goes_back_by_more_than_a_minute_ends_the_login() {
 }
 
 #[actix_web::test]
-async fn a_log_out_after_the_deadline_still_makes_the_browser_forget() {
+async fn logout_after_expiry_clears_browser_credentials() {
     everywhere(an_hour_at_most, async |browser, site| {
         wait(site, 60 * MINUTE);
         let answer = browser.request(site, Kind::Page, "POST", "/logout");

@@ -30,7 +30,7 @@ async fn everywhere(change: impl Fn(&mut Setup), flow: impl AsyncFn(&mut Browser
 }
 
 #[actix_web::test]
-async fn a_first_visit_asks_once_and_lets_in() {
+async fn first_visit_prompts_once_and_logs_in() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -52,7 +52,7 @@ fn logged_in(browser: &mut Browser, site: &Site) {
 }
 
 #[actix_web::test]
-async fn wrong_credentials_ask_again_and_say_so() {
+async fn wrong_credentials_prompt_again_with_a_reason() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -68,7 +68,7 @@ async fn wrong_credentials_ask_again_and_say_so() {
 }
 
 #[actix_web::test]
-async fn after_a_log_out_the_old_credentials_count_no_longer() {
+async fn old_credentials_are_refused_after_logout() {
     for (method, path) in [
         ("GET", "/a/logout"),
         ("POST", "/a/logout"),
@@ -98,7 +98,7 @@ async fn after_a_log_out_the_old_credentials_count_no_longer() {
 }
 
 #[actix_web::test]
-async fn who_types_at_log_outs_own_prompt_lands_logged_in() {
+async fn login_at_the_logout_prompt_redirects_to_landing_path() {
     for path in ["/a/logout", "/logout"] {
         for (user, body) in [(ALICE, "Signed in as alice"), (BOB, "Signed in as bob")] {
             everywhere(
@@ -116,7 +116,7 @@ async fn who_types_at_log_outs_own_prompt_lands_logged_in() {
 }
 
 #[actix_web::test]
-async fn a_wrong_password_at_log_outs_own_prompt_asks_once_more() {
+async fn wrong_password_at_the_logout_prompt_prompts_again() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -131,7 +131,7 @@ async fn a_wrong_password_at_log_outs_own_prompt_asks_once_more() {
 }
 
 #[actix_web::test]
-async fn each_of_five_rounds_asks_once() {
+async fn five_logins_and_logouts_prompt_once_each() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -148,7 +148,7 @@ async fn each_of_five_rounds_asks_once() {
 }
 
 #[actix_web::test]
-async fn log_out_by_fetch_opens_no_dialog_and_the_next_page_asks_once() {
+async fn fetch_logout_opens_no_dialog_and_next_page_prompts_once() {
     for path in ["/a/logout", "/logout"] {
         everywhere(
             |_| {},
@@ -167,7 +167,7 @@ async fn log_out_by_fetch_opens_no_dialog_and_the_next_page_asks_once() {
 }
 
 #[actix_web::test]
-async fn the_page_answer_logs_out_without_a_dialog() {
+async fn logout_page_opens_no_dialog() {
     for path in ["/a/logout", "/logout"] {
         everywhere(
             |setup| setup.answer = LogoutResponse::Page,
@@ -190,7 +190,7 @@ async fn the_page_answer_logs_out_without_a_dialog() {
 }
 
 #[actix_web::test]
-async fn the_page_answer_without_scripts_leaves_the_asking_to_the_next_visit() {
+async fn logout_page_without_scripts_prompts_at_the_next_visit() {
     everywhere(
         |setup| setup.answer = LogoutResponse::Page,
         async |browser, site| {
@@ -211,7 +211,7 @@ async fn the_page_answer_without_scripts_leaves_the_asking_to_the_next_visit() {
 }
 
 #[actix_web::test]
-async fn the_redirect_answer_logs_out_and_the_next_visit_asks_once() {
+async fn logout_redirect_prompts_at_the_next_visit() {
     let redirect = LogoutResponse::Redirect("/free".to_owned());
     everywhere(
         |setup| setup.answer = redirect.clone(),
@@ -228,7 +228,7 @@ async fn the_redirect_answer_logs_out_and_the_next_visit_asks_once() {
 }
 
 #[actix_web::test]
-async fn who_is_not_logged_in_is_told_so_at_log_out_and_leaves_nothing() {
+async fn logout_without_login_says_so_and_leaves_no_session() {
     for (answer, body) in [
         (LogoutResponse::Challenge, "You are logged out"),
         (LogoutResponse::Page, "You are logged out"),
@@ -249,7 +249,7 @@ async fn who_is_not_logged_in_is_told_so_at_log_out_and_leaves_nothing() {
 }
 
 #[actix_web::test]
-async fn a_poll_through_log_out_neither_gets_in_nor_asks() {
+async fn poll_during_logout_is_refused_quietly() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -281,7 +281,7 @@ async fn a_poll_through_log_out_neither_gets_in_nor_asks() {
 }
 
 #[actix_web::test]
-async fn a_second_click_on_log_out_does_not_log_in() {
+async fn second_logout_click_does_not_log_in() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -298,7 +298,7 @@ async fn a_second_click_on_log_out_does_not_log_in() {
 }
 
 #[actix_web::test]
-async fn a_request_in_its_handler_during_a_log_out_cannot_bring_the_login_back() {
+async fn request_in_its_handler_cannot_undo_a_logout() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -337,7 +337,7 @@ fn curl(path: &str, credentials: Option<Credentials>, cookie: Option<String>) ->
 }
 
 #[actix_web::test]
-async fn a_log_out_while_the_authenticator_thinks_keeps_the_request_out() {
+async fn logout_during_authentication_refuses_the_request() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -360,7 +360,7 @@ async fn a_log_out_while_the_authenticator_thinks_keeps_the_request_out() {
 }
 
 #[actix_web::test]
-async fn an_old_cookie_is_refused_after_log_out() {
+async fn logout_invalidates_old_cookie() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -376,7 +376,7 @@ async fn an_old_cookie_is_refused_after_log_out() {
 }
 
 #[actix_web::test]
-async fn the_session_without_the_credentials_passes_nobody() {
+async fn session_without_credentials_is_refused() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -391,7 +391,7 @@ async fn the_session_without_the_credentials_passes_nobody() {
 }
 
 #[actix_web::test]
-async fn a_public_page_reads_the_session_for_whoever_brings_its_cookie() {
+async fn public_page_reads_any_session_by_its_cookie() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -407,7 +407,7 @@ async fn a_public_page_reads_the_session_for_whoever_brings_its_cookie() {
 }
 
 #[actix_web::test]
-async fn a_logged_in_request_writes_no_session_and_checks_no_password() {
+async fn logged_in_request_neither_writes_session_nor_checks_password() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -426,7 +426,7 @@ async fn a_logged_in_request_writes_no_session_and_checks_no_password() {
 }
 
 #[actix_web::test]
-async fn the_password_is_checked_again_after_five_minutes() {
+async fn password_is_reverified_after_five_minutes() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -446,7 +446,7 @@ async fn the_password_is_checked_again_after_five_minutes() {
 }
 
 #[actix_web::test]
-async fn a_clock_that_goes_back_checks_the_password() {
+async fn clock_set_back_causes_reverification() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -460,7 +460,7 @@ async fn a_clock_that_goes_back_checks_the_password() {
 }
 
 #[actix_web::test]
-async fn a_login_ends_when_its_password_is_no_longer_accepted() {
+async fn login_ends_when_its_password_is_no_longer_accepted() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -485,7 +485,7 @@ async fn a_login_ends_when_its_password_is_no_longer_accepted() {
 }
 
 #[actix_web::test]
-async fn another_fingerprint_key_costs_one_more_check_and_no_prompt() {
+async fn new_fingerprint_key_costs_one_check_and_no_prompt() {
     for store in STORES {
         let site = Site::new(&Setup::new(store)).await;
         let mut browser = Browser::new(Engine::Firefox);
@@ -503,7 +503,7 @@ async fn another_fingerprint_key_costs_one_more_check_and_no_prompt() {
 }
 
 #[actix_web::test]
-async fn an_authenticator_that_fails_is_no_refusal() {
+async fn authenticator_failure_is_not_a_refusal() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -521,7 +521,7 @@ async fn an_authenticator_that_fails_is_no_refusal() {
 }
 
 #[actix_web::test]
-async fn a_store_that_is_down_is_no_refusal() {
+async fn unavailable_store_is_not_a_refusal() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let mut browser = Browser::new(Engine::Chromium);
     logged_in(&mut browser, &site);
@@ -536,7 +536,7 @@ async fn a_store_that_is_down_is_no_refusal() {
 }
 
 #[actix_web::test]
-async fn public_pages_touch_no_store_unless_a_session_is_brought() {
+async fn public_pages_use_no_store_without_a_session_cookie() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let mut browser = Browser::new(Engine::Firefox);
     logged_in(&mut browser, &site);
@@ -549,7 +549,7 @@ async fn public_pages_touch_no_store_unless_a_session_is_brought() {
 }
 
 #[actix_web::test]
-async fn a_browser_that_is_called_a_program_is_served_without_a_session_and_cannot_log_out() {
+async fn browser_classified_as_non_browser_cannot_log_out() {
     for store in STORES {
         let programs = |it: BasicLoginBuilder| it.classify_with(|_| RequestKind::NonBrowser);
         let site = Site::with(&Setup::new(store), programs).await;
@@ -566,7 +566,7 @@ async fn a_browser_that_is_called_a_program_is_served_without_a_session_and_cann
 }
 
 #[actix_web::test]
-async fn a_program_is_served_each_time_and_leaves_nothing() {
+async fn non_browser_is_served_every_time_and_leaves_no_session() {
     everywhere(
         |_| {},
         async |_, site| {
@@ -588,7 +588,7 @@ async fn a_program_is_served_each_time_and_leaves_nothing() {
 }
 
 #[actix_web::test]
-async fn a_program_with_a_cookie_jar_can_log_out_and_in_again() {
+async fn non_browser_with_cookies_can_log_out_and_in() {
     everywhere(
         |_| {},
         async |_, site| {
@@ -605,7 +605,7 @@ async fn a_program_with_a_cookie_jar_can_log_out_and_in_again() {
 }
 
 #[actix_web::test]
-async fn another_site_cannot_log_its_visitor_out() {
+async fn cross_site_request_cannot_log_a_visitor_out() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -623,7 +623,7 @@ async fn another_site_cannot_log_its_visitor_out() {
 }
 
 #[actix_web::test]
-async fn log_out_empties_the_session_of_what_the_application_keeps_there_or_leaves_it() {
+async fn logout_scope_decides_over_application_data() {
     for (clears, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
         for store in STORES {
             let site = Site::new(&Setup { clears, ..Setup::new(store) }).await;
@@ -638,7 +638,7 @@ async fn log_out_empties_the_session_of_what_the_application_keeps_there_or_leav
 }
 
 #[actix_web::test]
-async fn what_the_application_keeps_in_the_session_outlives_a_login_that_ends_without_a_log_out() {
+async fn application_data_outlives_a_login_that_expires() {
     type End = (&'static str, fn(&Site));
     let ends: [End; 3] = [
         ("expired", |site| site.seen().now += LOGIN_DEADLINE),
@@ -665,7 +665,7 @@ async fn what_the_application_keeps_in_the_session_outlives_a_login_that_ends_wi
 }
 
 #[actix_web::test]
-async fn what_the_application_keeps_in_the_session_outlives_a_change_of_users() {
+async fn application_data_outlives_a_change_of_users() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -682,7 +682,7 @@ async fn what_the_application_keeps_in_the_session_outlives_a_change_of_users() 
 }
 
 #[actix_web::test]
-async fn log_out_clears_the_session_or_this_realms_login_alone() {
+async fn logout_clears_the_session_or_only_its_realm() {
     for (clears, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
         for store in STORES {
             let setup = Setup { clears, ..Setup::new(store) };
@@ -709,7 +709,7 @@ async fn log_out_clears_the_session_or_this_realms_login_alone() {
 }
 
 #[actix_web::test]
-async fn two_realms_are_logged_in_to_apart() {
+async fn two_realms_have_separate_logins() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -728,7 +728,7 @@ async fn two_realms_are_logged_in_to_apart() {
 }
 
 #[actix_web::test]
-async fn a_session_that_cannot_be_read_is_logged_out() {
+async fn unreadable_entry_counts_as_logged_out() {
     let key = format!("actix-basic-logout:{A}");
     for broken in ["7", "{}", "{\"state\":{\"logged_in\":{}}}", "not JSON"] {
         for wire in [Wire::page("/a/", None), curl("/a/", None, None)] {
@@ -746,7 +746,7 @@ async fn a_session_that_cannot_be_read_is_logged_out() {
 }
 
 #[actix_web::test]
-async fn a_login_that_nothing_could_end_is_none() {
+async fn login_without_an_id_is_refused() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let mut browser = Browser::new(Engine::Firefox);
     logged_in(&mut browser, &site);
@@ -762,7 +762,7 @@ async fn a_login_that_nothing_could_end_is_none() {
 }
 
 #[actix_web::test]
-async fn what_one_origin_has_shown_proves_nothing_about_another() {
+async fn state_of_one_origin_proves_nothing_for_another() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -784,7 +784,7 @@ async fn what_one_origin_has_shown_proves_nothing_about_another() {
 }
 
 #[actix_web::test]
-async fn an_origin_that_changes_under_a_log_out_costs_a_second_prompt() {
+async fn changed_origin_during_logout_costs_a_second_prompt() {
     for (changes, prompts) in [(false, 1), (true, 2)] {
         for store in STORES {
             let site = Site::new(&Setup::new(store)).await;
@@ -809,7 +809,7 @@ async fn an_origin_that_changes_under_a_log_out_costs_a_second_prompt() {
 }
 
 #[actix_web::test]
-async fn another_users_login_on_another_port_does_not_let_the_old_credentials_in() {
+async fn login_on_another_port_does_not_accept_old_credentials() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -855,7 +855,7 @@ fn alice_was_at_the_other_port(browser: &mut Browser, site: &Site) {
 }
 
 #[actix_web::test]
-async fn a_page_on_another_port_makes_no_login_its_own() {
+async fn page_on_another_port_does_not_adopt_a_login() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -867,7 +867,7 @@ async fn a_page_on_another_port_makes_no_login_its_own() {
 }
 
 #[actix_web::test]
-async fn a_log_out_on_another_port_takes_the_logins_directory_for_no_proof() {
+async fn logout_on_another_port_does_not_trust_the_directory() {
     everywhere(
         |setup| setup.answer = LogoutResponse::Redirect("/free".to_owned()),
         async |browser, site| {
@@ -881,7 +881,7 @@ async fn a_log_out_on_another_port_takes_the_logins_directory_for_no_proof() {
 }
 
 #[actix_web::test]
-async fn a_web_socket_without_credentials_proves_nothing() {
+async fn websocket_without_credentials_proves_nothing() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -901,7 +901,7 @@ async fn a_web_socket_without_credentials_proves_nothing() {
 }
 
 #[actix_web::test]
-async fn a_fetch_outside_the_logins_directory_is_answered_by_the_browser_itself() {
+async fn browser_answers_a_challenged_fetch_outside_the_directory() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -915,7 +915,7 @@ async fn a_fetch_outside_the_logins_directory_is_answered_by_the_browser_itself(
 }
 
 #[actix_web::test]
-async fn on_plain_http_without_sec_fetch_it_works_as_well() {
+async fn plain_http_without_sec_fetch_headers_works() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -932,7 +932,7 @@ async fn on_plain_http_without_sec_fetch_it_works_as_well() {
 }
 
 #[actix_web::test]
-async fn subresources_are_challenged_if_the_application_says_so() {
+async fn subresources_are_challenged_if_configured() {
     for store in STORES {
         for engine in ENGINES {
             let site =
@@ -955,7 +955,7 @@ async fn subresources_are_challenged_if_the_application_says_so() {
 }
 
 #[actix_web::test]
-async fn a_path_longer_than_a_cookie_can_be_logged_in_at() {
+async fn login_works_at_a_path_longer_than_a_cookie() {
     let long = format!("/a/{}", "x".repeat(6000));
     everywhere(
         |_| {},
@@ -971,7 +971,7 @@ async fn a_path_longer_than_a_cookie_can_be_logged_in_at() {
 }
 
 #[actix_web::test]
-async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
+async fn request_that_raced_logout_keeps_typed_credentials() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -994,7 +994,7 @@ async fn a_request_overtaken_by_a_log_out_leaves_what_was_typed_alone() {
 }
 
 #[actix_web::test]
-async fn a_public_page_that_writes_late_may_begin_a_session_that_knows_of_no_log_out() {
+async fn late_write_of_a_public_page_may_begin_an_unmarked_session() {
     for (writes, status) in [(false, 401), (true, 200)] {
         let site = Site::new(&Setup::new(Store::Memory)).await;
         let mut browser = Browser::new(Engine::Chromium);
@@ -1011,7 +1011,7 @@ async fn a_public_page_that_writes_late_may_begin_a_session_that_knows_of_no_log
 }
 
 #[actix_web::test]
-async fn a_session_in_the_place_of_a_lost_one_is_new_to_no_realm() {
+async fn replacement_session_is_fresh_for_no_realm() {
     for store in STORES {
         let site = Site::new(&Setup::new(store)).await;
         let mut browser = Browser::new(Engine::Chromium);
@@ -1032,7 +1032,7 @@ async fn a_session_in_the_place_of_a_lost_one_is_new_to_no_realm() {
 }
 
 #[actix_web::test]
-async fn a_page_fetched_ahead_logs_nobody_out() {
+async fn prefetch_logs_nobody_out() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -1049,7 +1049,7 @@ async fn a_page_fetched_ahead_logs_nobody_out() {
 }
 
 #[actix_web::test]
-async fn no_password_is_kept_in_a_session() {
+async fn session_stores_no_password() {
     everywhere(
         |_| {},
         async |browser, site| {
@@ -1071,7 +1071,7 @@ async fn no_password_is_kept_in_a_session() {
 }
 
 #[actix_web::test]
-async fn with_no_time_to_remember_the_password_is_checked_each_time_and_nothing_written() {
+async fn zero_reverify_after_checks_every_request_and_writes_nothing() {
     for store in STORES {
         let always = |it: BasicLoginBuilder| it.reverify_after(Duration::ZERO);
         let site = Site::with(&Setup::new(store), always).await;
@@ -1089,7 +1089,7 @@ async fn with_no_time_to_remember_the_password_is_checked_each_time_and_nothing_
 }
 
 #[actix_web::test]
-async fn a_planted_session_is_shared_unless_its_key_is_renewed_at_login() {
+async fn session_fixation_is_prevented_by_renewal_at_login() {
     for renews in [false, true] {
         let more = |it: BasicLoginBuilder| if renews { it.renew_session_at_login() } else { it };
         let site = Site::with(&Setup::new(Store::Memory), more).await;

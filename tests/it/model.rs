@@ -232,7 +232,7 @@ fn tell(error: Failure) -> String {
 const EVERYBODY: [Who; 5] = [Who::First, Who::First, Who::First, Who::Second, Who::Wrong];
 
 #[test]
-fn no_order_of_events_breaks_a_promise() {
+fn no_order_of_events_breaks_a_guarantee() {
     let (result, tally) = try_all(2_000, None);
     eprintln!("{tally:?}");
     if let Err(error) = result {
@@ -252,46 +252,46 @@ fn finds(hole: Hole, promise: &str) {
 }
 
 #[test]
-fn it_finds_that_a_request_on_its_way_passes_for_an_answer() {
+fn model_finds_request_in_flight_taken_for_an_answer() {
     finds(Hole::KeyIsNotRenewed, "1:");
 }
 
 #[test]
-fn it_finds_that_a_challenge_is_no_question() {
+fn model_finds_challenge_taken_for_a_prompt() {
     finds(Hole::ChallengedMeansAsked, "1:");
 }
 
 #[test]
-fn it_finds_that_programs_never_get_in() {
+fn model_finds_non_browsers_locked_out() {
     finds(Hole::ProgramsNeedASession, "4:");
 }
 
 #[test]
-fn it_finds_that_a_login_goes_on_past_its_deadline() {
+fn model_finds_login_that_outlives_its_timeout() {
     finds(Hole::DeadlinesAreForgotten, "1:");
 }
 
 #[test]
-fn it_finds_that_log_out_asks_again() {
+fn model_finds_logout_that_prompts_again() {
     finds(Hole::LogoutAlwaysChallenges, "2:");
 }
 
 #[test]
-fn it_finds_that_another_site_logs_out() {
+fn model_finds_cross_site_logout() {
     finds(Hole::OtherSitesAreNotTold, "3:");
 }
 
 #[test]
-fn it_finds_that_another_ports_login_takes_old_credentials() {
+fn model_finds_old_credentials_accepted_on_another_port() {
     finds(Hole::PortsAreOne, "1:");
 }
 
 #[test]
-fn it_finds_that_a_revoked_login_goes_on() {
+fn model_finds_revoked_login_still_accepted() {
     finds(Hole::RevocationsAreLost, "1:");
 }
 
 #[test]
-fn it_finds_that_a_log_out_on_one_machine_is_none_on_the_other() {
+fn model_finds_logout_unknown_to_the_other_machine() {
     finds(Hole::MachinesAreApart, "1:");
 }

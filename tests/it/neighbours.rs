@@ -72,7 +72,7 @@ async fn session_with(value: &'static str) -> Cookie<'static> {
 
 /// Why the middleware answers every refusal with `Ok`.
 #[actix_web::test]
-async fn a_session_is_not_saved_when_what_is_inside_returns_an_error() {
+async fn session_is_not_saved_if_the_inner_service_errors() {
     async fn refuse(
         req: ServiceRequest,
         _: Next<impl actix_web::body::MessageBody>,
@@ -90,7 +90,7 @@ async fn a_session_is_not_saved_when_what_is_inside_returns_an_error() {
 
 /// Why a login is kept although the handler behind it fails.
 #[actix_web::test]
-async fn an_error_of_a_handler_is_a_response_to_the_middleware_so_the_session_is_saved() {
+async fn session_is_saved_if_a_handler_errors() {
     let failing = async |session: Session| {
         insert("kept")(session);
         Err::<HttpResponse, _>(ErrorImATeapot("no"))
@@ -102,7 +102,7 @@ async fn an_error_of_a_handler_is_a_response_to_the_middleware_so_the_session_is
 
 /// Why a state is written by `insert`.
 #[actix_web::test]
-async fn an_update_of_what_was_loaded_is_not_saved() {
+async fn update_of_a_loaded_value_is_not_saved() {
     let old = session_with("old").await;
     let update = |session: Session| {
         session.update("it", |_: String| "new".to_owned()).expect("updated");
@@ -113,7 +113,7 @@ async fn an_update_of_what_was_loaded_is_not_saved() {
 
 /// Why nothing is removed that may not be there: a request that is logged in sets no cookie.
 #[actix_web::test]
-async fn a_removal_of_what_is_absent_is_saved_as_a_change() {
+async fn removal_of_an_absent_key_counts_as_a_change() {
     let old = session_with("old").await;
     let remove = |session: Session| assert_eq!(session.remove("absent"), None);
     assert!(written(Some(&old), remove).await.is_some());
@@ -121,7 +121,7 @@ async fn a_removal_of_what_is_absent_is_saved_as_a_change() {
 
 /// Why logout clears, renews and inserts: after a purge it could not say who was logged out.
 #[actix_web::test]
-async fn a_purge_is_final() {
+async fn purge_discards_later_changes() {
     let old = session_with("old").await;
     let purge = |session: Session| {
         session.purge();
@@ -135,7 +135,7 @@ async fn a_purge_is_final() {
 }
 
 #[actix_web::test]
-async fn what_is_inserted_after_clear_and_renew_is_saved() {
+async fn values_inserted_after_clear_and_renew_are_saved() {
     let old = session_with("old").await;
     let replace = |session: Session| {
         session.clear();
@@ -148,7 +148,7 @@ async fn what_is_inserted_after_clear_and_renew_is_saved() {
 
 /// Why a state may be renewed before or after it is written.
 #[actix_web::test]
-async fn a_renewal_survives_what_is_done_after_it() {
+async fn renewal_survives_later_changes() {
     let renew = |session: Session| {
         session.renew();
         insert("new")(session.clone());
@@ -161,7 +161,7 @@ async fn a_renewal_survives_what_is_done_after_it() {
 
 /// Why a change of state renews: a request that is on its way carries another key.
 #[actix_web::test]
-async fn a_renewed_session_gets_another_key() {
+async fn renewed_session_has_a_new_key() {
     let old = session_with("it").await;
     let new = written(Some(&old), |session| session.renew()).await.expect("a cookie");
     assert_eq!(new.name(), old.name());
@@ -171,7 +171,7 @@ async fn a_renewed_session_gets_another_key() {
 
 /// Why a login is known to be kept if the request writes nothing.
 #[actix_web::test]
-async fn a_session_that_is_only_read_sets_no_cookie() {
+async fn reading_a_session_sets_no_cookie() {
     let old = session_with("old").await;
     let look = |session: Session| {
         assert_eq!(session.get::<String>("it").expect("text").as_deref(), Some("old"));
@@ -182,7 +182,7 @@ async fn a_session_that_is_only_read_sets_no_cookie() {
 
 /// Why a program leaves nothing in the store, and why logout always leaves an entry.
 #[actix_web::test]
-async fn a_new_session_without_an_entry_is_not_saved() {
+async fn empty_new_session_is_not_saved() {
     assert!(written(None, |session| session.renew()).await.is_none());
     let clear = |session: Session| {
         insert("it")(session.clone());
@@ -193,7 +193,7 @@ async fn a_new_session_without_an_entry_is_not_saved() {
 
 /// Why a logout ends the login's id: the cookie that was there before it still opens.
 #[actix_web::test]
-async fn an_old_cookie_of_the_cookie_store_stays_readable() {
+async fn old_cookie_of_the_cookie_store_stays_readable() {
     let old = session_with("old").await;
     for end in [Session::purge, Session::renew, Session::clear] {
         written(Some(&old), move |session| end(&session)).await.expect("a cookie");
@@ -203,7 +203,7 @@ async fn an_old_cookie_of_the_cookie_store_stays_readable() {
 
 /// Why an empty session with a cookie of that name counts as logged out, not as new.
 #[actix_web::test]
-async fn a_cookie_that_leads_nowhere_is_an_empty_session() {
+async fn cookie_without_a_session_gives_an_empty_session() {
     let old = session_with("old").await;
     let mut broken = old.clone();
     broken.set_value(old.value().chars().rev().collect::<String>());
@@ -217,7 +217,7 @@ async fn a_cookie_that_leads_nowhere_is_an_empty_session() {
 
 /// Why a long path is kept as its hash and a long user-id refused.
 #[actix_web::test]
-async fn a_session_too_long_for_a_cookie_is_an_error() {
+async fn session_too_large_for_a_cookie_is_an_error() {
     let handler = async |session: Session| {
         session.insert("it", "x".repeat(4064)).expect("text becomes JSON");
         HttpResponse::Ok().finish()
@@ -234,7 +234,7 @@ async fn a_session_too_long_for_a_cookie_is_an_error() {
 
 /// Why `session_cookie` is `id` by default, and why the log tells of plain http.
 #[actix_web::test]
-async fn the_cookie_is_called_id_and_is_secure_unless_it_is_told_otherwise() {
+async fn session_cookie_is_named_id_and_secure_by_default() {
     let cookie = session_with("it").await;
     assert_eq!(cookie.name(), "id");
     assert_eq!(cookie.secure(), Some(true));
@@ -244,7 +244,7 @@ async fn the_cookie_is_called_id_and_is_secure_unless_it_is_told_otherwise() {
 
 /// Why it can be noticed that `SessionMiddleware` is missing or inside: it takes what was written.
 #[actix_web::test]
-async fn a_session_is_left_empty_by_its_middleware_and_full_without_it() {
+async fn session_middleware_takes_the_entries_of_a_session() {
     let write = async |session: Session| {
         insert("it")(session);
         HttpResponse::Ok().finish()
@@ -262,7 +262,7 @@ async fn a_session_is_left_empty_by_its_middleware_and_full_without_it() {
 
 /// Why a challenge is not made with its types.
 #[test]
-fn the_challenge_of_httpauth_escapes_no_backslash_and_names_no_charset() {
+fn httpauth_challenge_lacks_escaping_and_charset() {
     let challenge = |realm: &'static str| Basic::with_realm(realm).to_bytes();
     assert_eq!(challenge(r"back\slash"), r#"Basic realm="back\slash""#);
     // The quote that ends the realm is no longer one.
@@ -273,7 +273,7 @@ fn the_challenge_of_httpauth_escapes_no_backslash_and_names_no_charset() {
 /// Why `NormalizePath` does not belong in front of `BasicLogin`: the browser's directory here is
 /// `/admin/`, but that of the path that is left would be `/`.
 #[actix_web::test]
-async fn a_trimmed_path_no_longer_tells_its_directory() {
+async fn normalize_path_hides_the_directory_of_a_login() {
     let path = async |req: HttpRequest| req.path().to_owned();
     let app = App::new().default_service(web::to(path)).wrap(NormalizePath::trim());
     let app = test::init_service(app).await;

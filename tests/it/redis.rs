@@ -124,7 +124,7 @@ async fn is_refused_everywhere(site: &Site, cookie: &str) {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn a_login_is_good_on_the_other_machine_without_another_check() {
+async fn login_is_valid_on_the_other_machine_without_a_check() {
     let redis = Redis::start().await;
     let site = two_machines(&redis).await;
     let cookie = log_in(&site).await;
@@ -138,7 +138,7 @@ async fn a_login_is_good_on_the_other_machine_without_another_check() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn a_log_out_on_one_machine_is_one_on_the_other_whatever_is_in_flight_there() {
+async fn logout_on_one_machine_counts_on_the_other_in_any_order() {
     let redis = Redis::start().await;
     let site = two_machines(&redis).await;
     for path in ["/a/write", "/a/fail/write", "/a/panic/write", "/a/hang/write"] {
@@ -173,7 +173,7 @@ async fn a_log_out_on_one_machine_is_one_on_the_other_whatever_is_in_flight_ther
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn a_revoked_user_is_out_on_every_machine() {
+async fn revoked_user_is_logged_out_on_every_machine() {
     let redis = Redis::start().await;
     let site = two_machines(&redis).await;
     let (at_work, at_home) = (log_in(&site).await, log_in(&site).await);
@@ -186,7 +186,7 @@ async fn a_revoked_user_is_out_on_every_machine() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn an_open_login_is_told_of_a_log_out_on_another_machine() {
+async fn user_ended_resolves_after_logout_on_another_machine() {
     let redis = Redis::start().await;
     let (one, other) = (two_machines(&redis).await, two_machines(&redis).await);
     let cookie = log_in(&one).await;
@@ -198,7 +198,7 @@ async fn an_open_login_is_told_of_a_log_out_on_another_machine() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn what_is_remembered_expires_by_itself_and_bears_the_prefix() {
+async fn redis_keys_expire_and_have_the_prefix() {
     let redis = Redis::start().await;
     let store = RedisRevocationStore::new(&redis.url()).await.unwrap().prefix("shop:");
     let site =
@@ -225,7 +225,7 @@ fn redis_cli(redis: &Redis, arguments: &[&str]) -> String {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn a_server_that_is_not_there_is_said_at_once() {
+async fn unreachable_redis_is_an_error_at_start_up() {
     let error = RedisRevocationStore::new("redis://127.0.0.1:1").await.unwrap_err().to_string();
     assert!(error.starts_with("no access to the ended logins: "), "{error}");
     assert!(RedisRevocationStore::new("127.0.0.1").await.is_err(), "nor is that a URL");
@@ -346,7 +346,7 @@ impl Browser {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn two_instances_of_the_demo_are_one_site() {
+async fn two_demo_instances_share_logins() {
     let redis = Redis::start().await;
     let demos = [Demo::start(&redis), Demo::start(&redis)];
     for (here, there) in [(0, 1), (1, 0)].map(|(here, there)| (&demos[here], &demos[there])) {
@@ -371,7 +371,7 @@ async fn two_instances_of_the_demo_are_one_site() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn the_example_redis_is_two_instances_that_are_one_site() {
+async fn redis_example_runs_two_instances_with_shared_logins() {
     let mut redis = Redis::start().await;
     let demos = Demo::two_in_one_process(&redis);
     for (here, there) in [(0, 1), (1, 0)].map(|(here, there)| (&demos[here], &demos[there])) {
@@ -402,7 +402,7 @@ async fn the_example_redis_is_two_instances_that_are_one_site() {
 
 #[test]
 #[ignore = "needs a redis-server"]
-fn without_redis_the_example_redis_says_what_to_start() {
+fn redis_example_without_redis_names_what_to_start() {
     let child = Example::spawn("redis", &[("REDIS_URL", "redis://127.0.0.1:1")], Stdio::piped());
     let output = child.wait_with_output().unwrap();
     assert!(!output.status.success() && output.stdout.is_empty());
@@ -413,7 +413,7 @@ fn without_redis_the_example_redis_says_what_to_start() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn without_redis_the_demo_refuses_with_503_and_goes_on_when_it_is_back() {
+async fn demo_answers_503_without_redis_and_recovers() {
     let mut redis = Redis::start().await;
     let demo = Demo::start(&redis);
     let mut browser = Browser::log_in(&demo).await;
@@ -435,7 +435,7 @@ async fn without_redis_the_demo_refuses_with_503_and_goes_on_when_it_is_back() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn a_redis_that_hangs_is_as_good_as_one_that_is_down() {
+async fn hanging_redis_is_treated_like_an_unreachable_one() {
     let redis = Redis::start().await;
     let demo = Demo::start(&redis);
     let mut browser = Browser::log_in(&demo).await;
@@ -453,7 +453,7 @@ async fn a_redis_that_hangs_is_as_good_as_one_that_is_down() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn ended_logins_that_hang_refuse() {
+async fn hanging_revocation_store_refuses_requests() {
     let redis = Redis::start().await;
     let store = RedisRevocationStore::new(&redis.url()).await.unwrap();
     let site =
@@ -471,7 +471,7 @@ async fn ended_logins_that_hang_refuse() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn an_instance_that_is_started_anew_keeps_its_users_and_its_log_outs() {
+async fn restarted_instance_keeps_logins_and_logouts() {
     let redis = Redis::start().await;
     let demo = Demo::start(&redis);
     let (mut stays, mut goes) = (Browser::log_in(&demo).await, Browser::log_in(&demo).await);

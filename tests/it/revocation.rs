@@ -54,7 +54,7 @@ fn has_ended(browser: &mut Browser, site: &Site) {
 }
 
 #[actix_web::test]
-async fn all_logins_of_a_user_end_and_nobody_elses() {
+async fn revoke_user_ends_all_logins_of_that_user_only() {
     everywhere(async |site, engine| {
         let mut at_work = logged_in(site, engine, "/a/", ALICE);
         let mut at_home = logged_in(site, engine, "/a/", ALICE);
@@ -68,7 +68,7 @@ async fn all_logins_of_a_user_end_and_nobody_elses() {
 }
 
 #[actix_web::test]
-async fn who_was_revoked_may_log_in_again() {
+async fn revoked_user_can_log_in_again() {
     everywhere(async |site, engine| {
         let mut browser = logged_in(site, engine, "/a/", ALICE);
         for _ in 0..2 {
@@ -84,7 +84,7 @@ async fn who_was_revoked_may_log_in_again() {
 }
 
 #[actix_web::test]
-async fn a_user_of_the_same_name_in_another_realm_stays() {
+async fn revoke_user_keeps_the_same_user_in_other_realms() {
     everywhere(async |site, engine| {
         let mut browser = logged_in(site, engine, "/a/", BOTH);
         browser.open(site, "/a/b/");
@@ -98,7 +98,7 @@ async fn a_user_of_the_same_name_in_another_realm_stays() {
 }
 
 #[actix_web::test]
-async fn a_user_who_never_logged_in_can_be_revoked() {
+async fn user_without_logins_can_be_revoked() {
     everywhere(async |site, engine| {
         site.logins.0.revoke_user("alice").await.unwrap();
         site.logins.0.revoke_user("nobody").await.unwrap();
@@ -108,7 +108,7 @@ async fn a_user_who_never_logged_in_can_be_revoked() {
 }
 
 #[actix_web::test]
-async fn one_login_ends_by_its_id_and_the_same_users_others_go_on() {
+async fn revoke_login_ends_only_the_login_with_that_id() {
     everywhere(async |site, engine| {
         let mut at_work = logged_in(site, engine, "/a/", ALICE);
         let id = user(site).login_id().unwrap();
@@ -130,7 +130,7 @@ fn user(site: &Site) -> User {
 }
 
 #[actix_web::test]
-async fn a_login_whose_password_is_being_checked_ends_as_well() {
+async fn revoke_user_ends_a_login_in_progress() {
     everywhere(async |site, engine| {
         let mut browser = Browser::new(engine);
         browser.open(site, "/a/");
@@ -144,7 +144,7 @@ async fn a_login_whose_password_is_being_checked_ends_as_well() {
 }
 
 #[actix_web::test]
-async fn ending_a_login_twice_leaves_it_logged_out() {
+async fn revoking_a_login_twice_is_harmless() {
     everywhere(async |site, engine| {
         let mut browser = logged_in(site, engine, "/a/", ALICE);
         let (id, old) = (user(site).login_id().unwrap(), browser.cookie.clone());
@@ -167,7 +167,7 @@ fn wire(path: &str, cookie: Option<String>, credentials: Option<Credentials>) ->
 }
 
 #[actix_web::test]
-async fn a_login_on_one_machine_is_good_on_the_other_without_another_check() {
+async fn login_is_shared_between_machines_without_a_check() {
     everywhere(async |site, engine| {
         let mut browser = logged_in(site, engine, "/a/", ALICE);
         let checked = site.seen().checked.len();
@@ -180,7 +180,7 @@ async fn a_login_on_one_machine_is_good_on_the_other_without_another_check() {
 }
 
 #[actix_web::test]
-async fn after_a_restart_old_cookies_are_refused_as_before() {
+async fn old_cookies_are_refused_after_a_restart() {
     let ended = Revocations::default();
     let shared = |builder: BasicLoginBuilder| builder.revocation_store(ended.clone());
     let setup = Setup::new(Store::Cookie);
@@ -199,7 +199,7 @@ async fn after_a_restart_old_cookies_are_refused_as_before() {
 }
 
 #[actix_web::test]
-async fn what_has_ended_is_kept_for_as_long_as_its_login_could_live() {
+async fn revoked_id_is_kept_as_long_as_its_login_could_live() {
     let kept = async |more: &dyn Fn(BasicLoginBuilder) -> BasicLoginBuilder| {
         let site = Site::with(&Setup::new(Store::Cookie), more).await;
         logged_in(&site, Engine::Chromium, "/a/", ALICE).open(&site, "/logout");
@@ -214,7 +214,7 @@ async fn what_has_ended_is_kept_for_as_long_as_its_login_could_live() {
 }
 
 #[actix_web::test]
-async fn another_realms_login_is_kept_for_long_since_its_deadlines_are_not_known() {
+async fn revoked_id_of_another_realm_is_kept_for_400_days() {
     let setup = Setup { answer: LogoutResponse::Page, ..Setup::new(Store::Cookie) };
     let site = Site::new(&setup).await;
     let mut browser = logged_in(&site, Engine::Chromium, "/a/", ALICE);
@@ -225,7 +225,7 @@ async fn another_realms_login_is_kept_for_long_since_its_deadlines_are_not_known
 }
 
 #[actix_web::test]
-async fn a_request_of_a_login_asks_the_store_once_and_nobody_elses_does() {
+async fn only_requests_with_a_login_query_the_store_and_once() {
     let site = Site::new(&Setup::new(Store::Cookie)).await;
     let program = Wire {
         headers: vec![("user-agent", "curl/8.14.1".to_owned())],
@@ -249,7 +249,7 @@ fn is_unavailable(answer: &Answer) {
 }
 
 #[actix_web::test]
-async fn while_the_store_is_down_nobody_is_let_in_logged_out_or_asked() {
+async fn unavailable_revocation_store_gives_503_without_changes() {
     everywhere(async |site, engine| {
         let mut browser = logged_in(site, engine, "/a/", ALICE);
         let id = user(site).login_id().unwrap();
@@ -270,7 +270,7 @@ async fn while_the_store_is_down_nobody_is_let_in_logged_out_or_asked() {
 }
 
 #[actix_web::test]
-async fn a_store_that_fails_under_a_login_or_a_late_write_saves_nothing() {
+async fn failing_store_saves_no_login_and_no_late_write() {
     everywhere(async |site, engine| {
         let mut browser = Browser::new(engine);
         browser.open(site, "/a/");
@@ -321,35 +321,35 @@ impl Waiting {
 }
 
 #[actix_web::test]
-async fn an_open_login_is_told_of_its_log_out() {
+async fn user_ended_resolves_after_logout() {
     let (site, mut browser, waiting) = waits(|it| it).await;
     browser.open(&site, "/logout");
     waiting.has_ended().await;
 }
 
 #[actix_web::test]
-async fn an_open_login_is_told_of_its_users_revocation() {
+async fn user_ended_resolves_after_revoke_user() {
     let (site, _, waiting) = waits(|it| it).await;
     site.logins.0.revoke_user("alice").await.unwrap();
     waiting.has_ended().await;
 }
 
 #[actix_web::test]
-async fn an_open_login_is_told_that_it_was_ended_by_its_id() {
+async fn user_ended_resolves_after_revoke_login() {
     let (site, _, waiting) = waits(|it| it).await;
     site.logins.0.revoke_login(user(&site).login_id().unwrap()).await.unwrap();
     waiting.has_ended().await;
 }
 
 #[actix_web::test]
-async fn an_open_login_is_told_of_its_deadline() {
+async fn user_ended_resolves_at_the_timeout() {
     let (site, _, waiting) = waits(|it| it.login_deadline(MINUTE)).await;
     site.seen().now += MINUTE;
     waiting.has_ended().await;
 }
 
 #[actix_web::test]
-async fn an_open_login_is_told_that_its_password_is_no_longer_good() {
+async fn user_ended_resolves_after_a_password_change() {
     let (site, mut browser, waiting) = waits(|it| it.reverify_after(MINUTE)).await;
     site.seen().revoked.push("one");
     site.seen().now += MINUTE;
@@ -358,7 +358,7 @@ async fn an_open_login_is_told_that_its_password_is_no_longer_good() {
 }
 
 #[actix_web::test]
-async fn an_open_login_does_not_end_with_anothers_or_with_its_store() {
+async fn user_ended_ignores_other_logins_and_store_failures() {
     let (site, mut browser, waiting) = waits(|it| it).await;
     logged_in(&site, Engine::Chromium, "/a/", ALICE).open(&site, "/logout");
     site.logins.0.revoke_user("bob").await.unwrap();
@@ -372,7 +372,7 @@ async fn an_open_login_does_not_end_with_anothers_or_with_its_store() {
 }
 
 #[actix_web::test]
-async fn a_login_that_has_ended_is_over_at_once_and_a_programs_never() {
+async fn user_ended_resolves_at_once_or_never_for_non_browsers() {
     let (site, mut browser, waiting) = waits(|it| it).await;
     let alice = user(&site);
     browser.open(&site, "/logout");
@@ -389,7 +389,7 @@ async fn a_login_that_has_ended_is_over_at_once_and_a_programs_never() {
 
 #[test]
 #[should_panic(expected = "there is no reactor running")]
-fn the_end_of_a_login_cannot_be_waited_for_outside_a_runtime() {
+fn user_ended_panics_outside_a_runtime() {
     let alice = rt::System::new().block_on(async {
         let site = Site::new(&Setup::new(Store::Cookie)).await;
         logged_in(&site, Engine::Chromium, "/a/", ALICE);
@@ -421,7 +421,7 @@ async fn with_sockets(flow: impl AsyncFn(&Site, &mut Browser)) {
 }
 
 #[actix_web::test]
-async fn the_session_alone_passes_where_the_application_says_so() {
+async fn allow_session_only_accepts_a_session_without_credentials() {
     with_sockets(async |site, browser| {
         let answer = site.answer(&handshake(browser.cookie.clone()));
         assert_eq!((answer.status, &*answer.body), (200, "Signed in as alice"));
@@ -441,7 +441,7 @@ async fn the_session_alone_passes_where_the_application_says_so() {
 }
 
 #[actix_web::test]
-async fn the_session_alone_passes_no_other_site_no_other_port_and_no_wrong_password() {
+async fn allow_session_only_refuses_other_origins_and_wrong_passwords() {
     with_sockets(async |site, browser| {
         let mut foreign = handshake(browser.cookie.clone());
         foreign.headers[1].1 = "http://evil.example".to_owned();
@@ -458,7 +458,7 @@ async fn the_session_alone_passes_no_other_site_no_other_port_and_no_wrong_passw
 }
 
 #[actix_web::test]
-async fn the_session_alone_passes_no_login_that_has_ended() {
+async fn allow_session_only_refuses_ended_logins() {
     with_sockets(async |site, browser| {
         let old = browser.cookie.clone();
         browser.open(site, "/logout");
@@ -473,7 +473,7 @@ async fn the_session_alone_passes_no_login_that_has_ended() {
 }
 
 #[actix_web::test]
-async fn a_request_that_ends_badly_after_its_log_out_brings_nothing_back() {
+async fn failing_request_cannot_undo_a_logout() {
     everywhere(async |site, engine| {
         for path in ["/a/fail/write", "/a/panic/write", "/a/hang/write"] {
             let mut browser = logged_in(site, engine, "/a/", ALICE);
@@ -494,7 +494,7 @@ async fn a_request_that_ends_badly_after_its_log_out_brings_nothing_back() {
 }
 
 #[actix_web::test]
-async fn a_log_out_whose_session_was_renewed_meanwhile_ends_it_all_the_same() {
+async fn logout_ends_a_login_whose_session_was_renewed() {
     everywhere(async |site, engine| {
         let browser = logged_in(site, engine, "/a/", ALICE);
         let (old, mut other_tab) = (browser.cookie.clone(), Browser::new(engine));
@@ -514,7 +514,7 @@ async fn a_log_out_whose_session_was_renewed_meanwhile_ends_it_all_the_same() {
 }
 
 #[actix_web::test]
-async fn log_out_of_this_realm_alone_ends_its_login_on_every_machine() {
+async fn realm_logout_ends_its_login_on_every_machine() {
     for store in [Store::Cookie, Store::Memory] {
         let setup = Setup { two_machines: true, clears: LogoutScope::Realm, ..Setup::new(store) };
         let site = Site::new(&setup).await;

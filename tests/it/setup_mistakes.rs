@@ -47,7 +47,7 @@ async fn send<B: MessageBody>(response: Result<ServiceResponse<B>, Error>) -> St
 }
 
 #[actix_web::test]
-async fn a_session_middleware_that_is_missing_is_told_once() {
+async fn missing_session_middleware_is_logged_once() {
     let (log, _listening) = Log::listen();
     let app = App::new().wrap(login()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
@@ -59,7 +59,7 @@ async fn a_session_middleware_that_is_missing_is_told_once() {
 }
 
 #[actix_web::test]
-async fn a_session_middleware_that_is_inside_is_told_once() {
+async fn misplaced_session_middleware_is_logged_once() {
     let (log, _listening) = Log::listen();
     let login = login();
     let app = App::new()
@@ -75,7 +75,7 @@ async fn a_session_middleware_that_is_inside_is_told_once() {
 }
 
 #[actix_web::test]
-async fn a_log_out_without_a_session_middleware_is_told_as_well() {
+async fn logout_without_session_middleware_is_logged() {
     let (log, _listening) = Log::listen();
     let app = App::new().route("/admin/", web::to(login().logout()));
     let app = test::init_service(app).await;
@@ -84,7 +84,7 @@ async fn a_log_out_without_a_session_middleware_is_told_as_well() {
 }
 
 #[actix_web::test]
-async fn the_right_order_is_no_misuse() {
+async fn correct_order_logs_nothing() {
     let (log, _listening) = Log::listen();
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
@@ -93,7 +93,7 @@ async fn the_right_order_is_no_misuse() {
 }
 
 #[actix_web::test]
-async fn a_client_that_hangs_up_is_no_misuse() {
+async fn disconnecting_client_logs_no_setup_mistake() {
     let (log, _listening) = Log::listen();
     // Something between the two that takes its time: the client has gone before the session
     // middleware could take anything.
@@ -119,7 +119,7 @@ async fn a_client_that_hangs_up_is_no_misuse() {
 }
 
 #[actix_web::test]
-async fn a_middleware_that_reads_bodies_is_no_misuse() {
+async fn middleware_that_reads_bodies_logs_no_setup_mistake() {
     let (log, _listening) = Log::listen();
     let app = App::new()
         .wrap(login())
@@ -140,7 +140,7 @@ async fn a_middleware_that_reads_bodies_is_no_misuse() {
 }
 
 #[actix_web::test]
-async fn cookies_that_never_come_back_are_told_once() {
+async fn cookies_that_never_return_are_logged_once() {
     let (log, _listening) = Log::listen();
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
@@ -153,7 +153,7 @@ async fn cookies_that_never_come_back_are_told_once() {
 }
 
 #[actix_web::test]
-async fn a_cookie_that_comes_back_now_and_then_is_no_misuse() {
+async fn occasionally_returned_cookie_logs_no_setup_mistake() {
     let (log, _listening) = Log::listen();
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
@@ -169,7 +169,7 @@ async fn a_cookie_that_comes_back_now_and_then_is_no_misuse() {
 }
 
 #[actix_web::test]
-async fn a_cookie_of_another_name_is_told_once() {
+async fn renamed_session_cookie_is_logged_once() {
     let (log, _listening) = Log::listen();
     let session = SessionMiddleware::builder(CookieSessionStore::default(), Key::from(&[1; 64]))
         .cookie_name("sid".to_owned())
@@ -185,7 +185,7 @@ async fn a_cookie_of_another_name_is_told_once() {
 }
 
 #[actix_web::test]
-async fn a_stale_cookie_is_known_by_the_name_that_was_told() {
+async fn stale_cookie_is_recognized_by_its_configured_name() {
     for (told, is_known) in [("sid", true), ("id", false)] {
         let anybody = async |_: &HttpRequest, _: &BasicAuth| Ok::<_, Error>(true);
         let login =

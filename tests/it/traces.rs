@@ -25,7 +25,7 @@ fn scan(path: &str) -> Wire {
 }
 
 #[actix_web::test]
-async fn a_program_leaves_nothing_whatever_it_brings() {
+async fn non_browser_leaves_no_session_in_any_case() {
     let site = a_site().await;
     for credentials in [None, Some(ALICE), Some(("alice", "wrong")), Some(("nobody", ""))] {
         for path in ["/a/", "/a/x/y", "/a/poll", "/free"] {
@@ -37,7 +37,7 @@ async fn a_program_leaves_nothing_whatever_it_brings() {
 }
 
 #[actix_web::test]
-async fn a_program_that_logs_out_gets_a_session_which_is_how_it_is_logged_out() {
+async fn non_browser_logout_stores_a_session() {
     let site = a_site().await;
     let credentials = Some(ALICE);
     site.answer(&Wire { credentials, ..request("curl/8.14.1", "/logout", "") });
@@ -45,7 +45,7 @@ async fn a_program_that_logs_out_gets_a_session_which_is_how_it_is_logged_out() 
 }
 
 #[actix_web::test]
-async fn a_visitor_who_only_looks_around_in_public_leaves_nothing() {
+async fn visitor_of_public_pages_leaves_no_session() {
     let site = a_site().await;
     for path in ["/free", "/logout", "/deep/below/logout"] {
         site.answer(&scan(path));
@@ -54,7 +54,7 @@ async fn a_visitor_who_only_looks_around_in_public_leaves_nothing() {
 }
 
 #[actix_web::test]
-async fn background_requests_and_other_sites_forms_leave_nothing() {
+async fn background_requests_and_cross_site_forms_leave_no_session() {
     let site = a_site().await;
     for mode in ["cors", "no-cors", "websocket"] {
         for credentials in [None, Some(ALICE)] {
@@ -69,7 +69,7 @@ async fn background_requests_and_other_sites_forms_leave_nothing() {
 }
 
 #[actix_web::test]
-async fn a_browser_that_is_asked_leaves_one_small_session_however_often_it_comes() {
+async fn prompted_browser_leaves_one_small_session() {
     let site = a_site().await;
     let mut browser = Browser::new(Engine::Chromium);
     for path in ["/a/", "/a/x", "/a/y/z", "/a/"] {
@@ -83,7 +83,7 @@ async fn a_browser_that_is_asked_leaves_one_small_session_however_often_it_comes
 }
 
 #[actix_web::test]
-async fn a_login_and_its_log_out_leave_one_session_and_one_ended_login() {
+async fn login_and_logout_leave_one_session_and_one_revoked_id() {
     let site = a_site().await;
     let mut browser = Browser::new(Engine::Firefox);
     browser.open(&site, "/a/");
@@ -98,7 +98,7 @@ async fn a_login_and_its_log_out_leave_one_session_and_one_ended_login() {
 }
 
 #[actix_web::test]
-async fn a_scanner_that_passes_for_a_browser_leaves_a_session_for_each_page_it_is_refused() {
+async fn client_posing_as_browser_leaves_a_session_per_refused_page() {
     let site = a_site().await;
     for number in 0..10 {
         site.answer(&scan(&format!("/a/{number}")));
@@ -112,7 +112,7 @@ async fn a_scanner_that_passes_for_a_browser_leaves_a_session_for_each_page_it_i
 }
 
 #[actix_web::test]
-async fn a_browser_without_cookies_leaves_two_sessions_and_then_no_more() {
+async fn browser_without_cookies_leaves_two_sessions_at_most() {
     let site = a_site().await;
     let mut browser = Browser::new(Engine::Firefox);
     browser.keeps_cookies = false;

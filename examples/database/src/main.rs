@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn hashes_are_kept_and_no_passwords() {
+    async fn database_stores_hashes_and_no_passwords() {
         let (_directory, database) = a_database().await;
         database.add("alice", "wonderland").await.expect("added");
         let hash = database.hash_of("alice").await.expect("an answer").expect("a row");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn a_database_that_is_down_is_no_wrong_password() {
+    async fn unavailable_database_is_not_a_wrong_password() {
         let (_directory, database) = a_database().await;
         let login = BasicLogin::builder("Admin area", database.clone()).build().expect("a realm");
         let app = test::init_service(App::new().wrap(login)).await;

@@ -31,7 +31,7 @@ fn noting(asked: &Asked) -> BasicLoginBuilder {
 }
 
 #[actix_web::test]
-async fn a_malformed_header_never_reaches_the_authenticator() {
+async fn malformed_header_never_reaches_the_authenticator() {
     let asked = Asked::default();
     let site = site(&noting(&asked).build().expect("a realm")).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
@@ -64,7 +64,7 @@ async fn a_malformed_header_never_reaches_the_authenticator() {
 }
 
 #[actix_web::test]
-async fn an_empty_user_id_and_an_empty_password_are_empty_strings() {
+async fn empty_user_id_and_password_are_empty_strings() {
     let asked = Asked::default();
     let site = site(&noting(&asked).build().expect("a realm")).await;
     for (user_id, password) in [("alice", ""), ("", "wonderland"), ("", "")] {
@@ -75,7 +75,7 @@ async fn an_empty_user_id_and_an_empty_password_are_empty_strings() {
 }
 
 #[actix_web::test]
-async fn an_authenticator_is_asked_at_the_login_and_not_again() {
+async fn authenticator_is_called_at_login_only() {
     let asked = Asked::default();
     let site = site(&noting(&asked).build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
@@ -89,7 +89,7 @@ async fn an_authenticator_is_asked_at_the_login_and_not_again() {
 }
 
 #[actix_web::test]
-async fn an_authenticators_own_error_goes_out_as_it_is_and_changes_nothing() {
+async fn authenticator_error_is_returned_unchanged() {
     let down = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorServiceUnavailable("database"));
     let site = site(&BasicLogin::builder("Admin area", down).build().expect("a realm")).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
@@ -107,7 +107,7 @@ async fn an_authenticators_own_error_goes_out_as_it_is_and_changes_nothing() {
 }
 
 #[actix_web::test]
-async fn an_authenticators_unauthorized_becomes_a_challenge() {
+async fn unauthorized_error_of_an_authenticator_becomes_a_challenge() {
     let users = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorUnauthorized("from a library"));
     let site = site(&BasicLogin::builder("Admin area", users).build().expect("a realm")).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
@@ -155,7 +155,7 @@ async fn validated(asked: &Asked) -> Site {
 }
 
 #[actix_web::test]
-async fn a_validator_runs_on_every_request_and_handlers_find_what_it_leaves() {
+async fn validator_runs_on_every_request_and_may_leave_extensions() {
     let asked = Asked::default();
     let site = validated(&asked).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
@@ -174,7 +174,7 @@ async fn a_validator_runs_on_every_request_and_handlers_find_what_it_leaves() {
 }
 
 #[actix_web::test]
-async fn a_validators_unauthorized_becomes_a_challenge_and_its_other_errors_go_out() {
+async fn unauthorized_error_of_a_validator_becomes_a_challenge() {
     let asked = Asked::default();
     let site = validated(&asked).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();

@@ -241,7 +241,7 @@ async fn reverification_bypasses_the_cache() {
 }
 
 #[actix_web::test]
-async fn cache_around_a_throttle_lets_known_programs_through() {
+async fn cache_outside_throttle_accepts_cached_clients_at_the_limit() {
     let (users, watch) = (Counted::default(), Watch::new());
     let throttle = Throttle::builder(users.clone()).clock(watch.instant());
     let throttle = throttle.per_user_id(1, MINUTE * 60).build().expect("a limit");

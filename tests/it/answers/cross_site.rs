@@ -31,7 +31,7 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
 }
 
 #[actix_web::test]
-async fn only_this_site_logs_its_user_out() {
+async fn logout_is_refused_for_other_sites() {
     for (name, headers, expected) in [
         ("a browser that says nothing", &[][..], true),
         ("typed or a bookmark", &[("Sec-Fetch-Site", "none")], true),
@@ -63,7 +63,7 @@ async fn only_this_site_logs_its_user_out() {
 }
 
 #[actix_web::test]
-async fn a_fetch_from_another_site_logs_nobody_out() {
+async fn cross_site_fetch_logs_nobody_out() {
     let site = site(&realm().build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
     let foreign = fetch("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
@@ -75,7 +75,7 @@ async fn a_fetch_from_another_site_logs_nobody_out() {
 
 /// `SameSite=Lax` keeps the session at home, but not the credentials.
 #[actix_web::test]
-async fn another_sites_form_takes_neither_the_session_nor_the_credentials() {
+async fn cross_site_form_keeps_session_and_credentials() {
     let site = site(&realm().build().expect("a realm")).await;
     for path in ["/admin/", "/admin/logout"] {
         for headers in [("Sec-Fetch-Site", "cross-site"), ("Origin", "https://kittens.example")] {
@@ -100,7 +100,7 @@ async fn another_sites_form_takes_neither_the_session_nor_the_credentials() {
 }
 
 #[actix_web::test]
-async fn a_frame_on_another_site_opens_no_dialog() {
+async fn cross_site_frame_opens_no_dialog() {
     let site = site(&realm().build().expect("a realm")).await;
     let frame = page("/admin/")
         .insert_header(("Sec-Fetch-Site", "cross-site"))
@@ -110,7 +110,7 @@ async fn a_frame_on_another_site_opens_no_dialog() {
 }
 
 #[actix_web::test]
-async fn a_browser_that_keeps_no_cookies_is_told_so_after_two_dialogs() {
+async fn browser_without_cookies_gets_a_page_after_two_dialogs() {
     let site = site(&realm().build().expect("a realm")).await;
     assert_eq!(ask(&site, page("/admin/")).await.challenge(), Some(CHALLENGE));
     let typed = || page("/admin/").insert_header(alice());
@@ -126,7 +126,7 @@ async fn a_browser_that_keeps_no_cookies_is_told_so_after_two_dialogs() {
 }
 
 #[actix_web::test]
-async fn a_link_on_another_site_leads_to_the_page_of_who_is_logged_in() {
+async fn cross_site_link_opens_the_page_of_a_logged_in_user() {
     let site = site(&realm().build().expect("a realm")).await;
     let session = log_in(&site).await;
     let link = page("/admin/").insert_header(("Sec-Fetch-Site", "cross-site")).cookie(session);
@@ -135,7 +135,7 @@ async fn a_link_on_another_site_leads_to_the_page_of_who_is_logged_in() {
 }
 
 #[actix_web::test]
-async fn what_another_site_fetches_opens_no_dialog_and_leaves_nothing() {
+async fn cross_site_fetch_opens_no_dialog_and_leaves_no_session() {
     let site = site(&realm().build().expect("a realm")).await;
     let theirs = fetch("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
     let answer = ask(&site, theirs.insert_header(alice())).await;
@@ -147,7 +147,7 @@ async fn what_another_site_fetches_opens_no_dialog_and_leaves_nothing() {
 }
 
 #[actix_web::test]
-async fn another_site_cannot_play_the_log_out_pages_script() {
+async fn another_site_cannot_imitate_the_logout_page_script() {
     let login = realm().logout_response(LogoutResponse::Page).build().expect("a realm");
     let site = site(&login).await;
     let session = log_in(&site).await;

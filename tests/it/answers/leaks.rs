@@ -486,7 +486,7 @@ const REASONS: [Reason; 12] = [
 ];
 
 #[actix_web::test]
-async fn no_log_session_answer_or_debug_holds_a_secret_whatever_is_asked() {
+async fn no_secret_is_in_logs_sessions_responses_or_debug() {
     for case in cases() {
         let shown = format!("{case:?}");
         let (is_own, is_memory) = (case.own, matches!(case.store, Store::Memory));
@@ -532,7 +532,7 @@ async fn no_log_session_answer_or_debug_holds_a_secret_whatever_is_asked() {
 }
 
 #[actix_web::test]
-async fn a_secret_that_leaks_is_found_wherever_it_does() {
+async fn leak_test_finds_a_leaked_secret() {
     for (leak, place, secret) in [
         (Leak::Log, "log", "alice's credentials"),
         (Leak::Session, "another handler: session", "alice's password"),
@@ -548,7 +548,7 @@ async fn a_secret_that_leaks_is_found_wherever_it_does() {
 }
 
 #[actix_web::test]
-async fn no_debug_and_no_error_shows_a_secret() {
+async fn debug_and_errors_show_no_secret() {
     let mut seen = Seen::default();
     let mut note = |name: &str, shown: &dyn fmt::Debug| seen.note(name, format!("{shown:?}"));
     let pairs = [("alice", PASSWORD), ("bob", BOBS)];
@@ -594,7 +594,7 @@ async fn no_debug_and_no_error_shows_a_secret() {
 
 /// What a client can write anything into, and what would be a line of its own in a log.
 #[actix_web::test]
-async fn nothing_that_a_client_sends_begins_a_line_of_the_log() {
+async fn client_input_cannot_inject_log_lines() {
     let (log, guard) = Log::listen();
     let checked = Throttle::builder(is_alice).per_user_id(1, Duration::from_secs(60)).build();
     let login = BasicLogin::builder("Admin area", checked.expect("a limit"));

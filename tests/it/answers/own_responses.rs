@@ -14,7 +14,7 @@ async fn site_that_says(
 }
 
 #[actix_web::test]
-async fn body_headers_and_text_of_the_status_are_the_applications() {
+async fn application_sets_body_headers_and_status_text() {
     let site = site_that_says(|_, notice| {
         HttpResponse::build(notice.status())
             .reason("Who Are You")
@@ -37,7 +37,7 @@ async fn body_headers_and_text_of_the_status_are_the_applications() {
 }
 
 #[actix_web::test]
-async fn status_challenge_and_cache_control_are_set_as_the_protocol_needs_them() {
+async fn status_challenge_and_cache_control_are_enforced() {
     let site = site_that_says(|_, _| {
         HttpResponse::Ok()
             .append_header(("WWW-Authenticate", "Basic realm=\"elsewhere\""))
@@ -65,7 +65,7 @@ async fn status_challenge_and_cache_control_are_set_as_the_protocol_needs_them()
 }
 
 #[actix_web::test]
-async fn an_empty_body_is_replaced() {
+async fn empty_body_is_replaced_by_the_default() {
     for empty in [
         HttpResponse::Unauthorized as fn() -> actix_web::HttpResponseBuilder,
         HttpResponse::Forbidden,
@@ -87,7 +87,7 @@ async fn an_empty_body_is_replaced() {
 }
 
 #[actix_web::test]
-async fn the_application_is_told_why_whom_and_where_to() {
+async fn notice_has_reason_kind_and_landing_path() {
     type Told = (u16, Reason, RequestKind, String, bool);
     let told: Arc<Mutex<Vec<Told>>> = Arc::default();
     let hears = Arc::clone(&told);

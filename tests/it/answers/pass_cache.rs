@@ -32,7 +32,7 @@ async fn status(site: &Site, session: &Cookie<'static>) -> u16 {
 }
 
 #[actix_web::test]
-async fn a_request_that_is_known_is_not_read_again() {
+async fn pass_cache_skips_parsing_an_unchanged_request() {
     let read = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&read);
     let login = realm_called("not read", &Watch::new()).classify_with(move |req| {
@@ -47,7 +47,7 @@ async fn a_request_that_is_known_is_not_read_again() {
 }
 
 #[actix_web::test]
-async fn with_other_credentials_none_or_two_nobody_is_known() {
+async fn pass_cache_misses_unless_header_is_identical() {
     let site =
         site(&realm_called("other credentials", &Watch::new()).build().expect("a realm")).await;
     let session = known(&site).await;
@@ -62,7 +62,7 @@ async fn with_other_credentials_none_or_two_nobody_is_known() {
 }
 
 #[actix_web::test]
-async fn a_log_out_ends_a_login_that_is_known() {
+async fn logout_invalidates_a_cached_login() {
     let site = site(&realm_called("logout", &Watch::new()).build().expect("a realm")).await;
     let session = known(&site).await;
     let leaves = page("/logout").cookie(session.clone()).insert_header(alice());
@@ -71,7 +71,7 @@ async fn a_log_out_ends_a_login_that_is_known() {
 }
 
 #[actix_web::test]
-async fn a_login_that_is_known_ends_from_outside() {
+async fn revocation_invalidates_a_cached_login() {
     let login = realm_called("from outside", &Watch::new()).build().expect("a realm");
     let site = site(&login).await;
     let (first, second) = (known(&site).await, known(&site).await);
@@ -83,7 +83,7 @@ async fn a_login_that_is_known_ends_from_outside() {
 }
 
 #[actix_web::test]
-async fn a_login_that_is_known_expires() {
+async fn timeout_invalidates_a_cached_login() {
     let watch = Watch::new();
     let login = realm_called("expires", &watch).login_deadline(Duration::from_secs(60 * MINUTE));
     let site = site(&login.build().expect("a realm")).await;
@@ -95,7 +95,7 @@ async fn a_login_that_is_known_expires() {
 }
 
 #[actix_web::test]
-async fn an_old_session_that_is_known_is_not_prolonged_by_the_one_that_followed() {
+async fn pass_cache_keeps_idle_timeouts_of_sessions_apart() {
     let watch = Watch::new();
     let login =
         realm_called("old session", &watch).visit_deadline(Duration::from_secs(10 * MINUTE));
@@ -110,7 +110,7 @@ async fn an_old_session_that_is_known_is_not_prolonged_by_the_one_that_followed(
 }
 
 #[actix_web::test]
-async fn a_login_that_is_known_is_verified_when_that_is_due() {
+async fn cached_login_is_reverified_when_due() {
     let (watch, is_there) = (Watch::new(), Arc::new(AtomicBool::new(true)));
     let asked = Arc::clone(&is_there);
     let users = async move |_: &HttpRequest, _: &BasicAuth| Ok(asked.load(Relaxed));
@@ -124,7 +124,7 @@ async fn a_login_that_is_known_is_verified_when_that_is_due() {
 }
 
 #[actix_web::test]
-async fn what_a_validator_has_let_pass_it_sees_again() {
+async fn validator_runs_for_cached_logins_too() {
     let seen = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&seen);
     let validator = move |req: ServiceRequest, _: BasicAuth| {

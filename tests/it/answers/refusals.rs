@@ -57,7 +57,7 @@ async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
 }
 
 #[actix_web::test]
-async fn every_refusal_has_one_challenge_a_body_and_is_not_stored() {
+async fn refusal_has_one_challenge_a_body_and_no_store() {
     let site = site(&realm().build().expect("a realm")).await;
     for (name, answer) in Box::pin(every_refusal(&site)).await {
         let (status, challenge) = match name {
@@ -81,7 +81,7 @@ async fn every_refusal_has_one_challenge_a_body_and_is_not_stored() {
 }
 
 #[actix_web::test]
-async fn a_quiet_refusal_uses_a_scheme_that_no_browser_knows() {
+async fn quiet_refusal_uses_an_unknown_scheme() {
     let site = site(&realm().build().expect("a realm")).await;
     let answer = ask(&site, fetch("/admin/")).await;
     let scheme = answer.challenge().and_then(|it| it.split(' ').next()).expect("a scheme");
@@ -92,7 +92,7 @@ async fn a_quiet_refusal_uses_a_scheme_that_no_browser_knows() {
 }
 
 #[actix_web::test]
-async fn the_realm_is_escaped_and_utf_8_asked_for() {
+async fn realm_is_escaped_and_charset_is_utf_8() {
     for (realm, challenge) in [
         (r#"say "hi""#, r#"Basic realm="say \"hi\"", charset="UTF-8""#),
         (r"back\slash", r#"Basic realm="back\\slash", charset="UTF-8""#),
@@ -118,7 +118,7 @@ async fn the_realm_is_escaped_and_utf_8_asked_for() {
 }
 
 #[actix_web::test]
-async fn a_refusal_comes_in_the_format_that_is_accepted() {
+async fn refusal_has_the_accepted_format() {
     const HTML: &str = "text/html; charset=utf-8";
     const JSON: &str = "application/problem+json";
     const TEXT: &str = "text/plain; charset=utf-8";
@@ -159,7 +159,7 @@ fn problem(answer: &Answer) -> Value {
 }
 
 #[actix_web::test]
-async fn every_refusal_is_valid_problem_json_of_its_own_status() {
+async fn refusal_is_valid_problem_json() {
     let login = realm().logout_response(LogoutResponse::Challenge).build().expect("a realm");
     let site = site(&login).await;
     let json = ("Accept", "application/json");
@@ -186,7 +186,7 @@ async fn every_refusal_is_valid_problem_json_of_its_own_status() {
 }
 
 #[actix_web::test]
-async fn a_refusal_says_why() {
+async fn refusal_states_its_reason() {
     let (is_user, clock) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
     let asked = Arc::clone(&is_user);
     let users = async move |req: &HttpRequest, credentials: &BasicAuth| {
@@ -226,7 +226,7 @@ async fn a_refusal_says_why() {
 }
 
 #[actix_web::test]
-async fn the_link_to_the_landing_page_is_escaped() {
+async fn landing_path_is_escaped_in_the_link() {
     let login = realm().landing_path(r#"/?a="><script>&b='x'"#).build().expect("a realm");
     let site = site(&login).await;
     for req in [page("/admin/"), page("/logout"), page("/logout").insert_header(alice())] {
@@ -237,7 +237,7 @@ async fn the_link_to_the_landing_page_is_escaped() {
 }
 
 #[actix_web::test]
-async fn a_page_tells_how_to_be_asked_again_unless_nobody_would_ask() {
+async fn page_explains_reloading_only_if_a_dialog_may_open() {
     let site = site(&realm().build().expect("a realm")).await;
     let hint = "reload the page";
     assert!(ask(&site, page("/admin/")).await.body.contains(hint));
@@ -247,7 +247,7 @@ async fn a_page_tells_how_to_be_asked_again_unless_nobody_would_ask() {
 }
 
 #[actix_web::test]
-async fn log_out_is_never_stored_however_it_is_answered() {
+async fn logout_responses_are_never_stored() {
     for (answer, status) in [
         (LogoutResponse::Challenge, 401),
         (LogoutResponse::Page, 200),
@@ -269,7 +269,7 @@ async fn log_out_is_never_stored_however_it_is_answered() {
 }
 
 #[actix_web::test]
-async fn what_is_protected_is_not_stored_unless_its_handler_says_how() {
+async fn protected_responses_are_no_store_by_default() {
     let login = realm().build().expect("a realm");
     let own = async || HttpResponse::Ok().insert_header(("Cache-Control", "private")).body("own");
     let failing = async || Err::<&str, _>(actix_web::error::ErrorNotFound("none"));
@@ -292,7 +292,7 @@ async fn what_is_protected_is_not_stored_unless_its_handler_says_how() {
 }
 
 #[actix_web::test]
-async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobody_is_asked() {
+async fn unavailable_session_store_gives_503_without_a_challenge() {
     let store = MemoryStore::default();
     let login = realm().build().expect("a realm");
     let admin = web::scope("/admin").wrap(login).default_service(web::to(async || "plain"));
@@ -322,7 +322,7 @@ async fn while_the_session_store_is_down_everybody_is_told_to_come_back_and_nobo
 }
 
 #[actix_web::test]
-async fn the_log_out_pages_script_asks_as_the_log_out_was_asked_for() {
+async fn logout_page_script_repeats_the_method_of_the_logout() {
     let login = realm().logout_response(LogoutResponse::Page).build().expect("a realm");
     let site = site(&login).await;
     for (method, shown) in [(Method::GET, "GET"), (Method::POST, "POST"), (Method::PUT, "GET")] {
@@ -334,7 +334,7 @@ async fn the_log_out_pages_script_asks_as_the_log_out_was_asked_for() {
 }
 
 #[actix_web::test]
-async fn another_realms_log_out_page_replaces_nothing_of_this_one() {
+async fn logout_page_of_another_realm_replaces_no_credentials() {
     let of_page = |builder: BasicLoginBuilder| {
         builder.logout_response(LogoutResponse::Page).build().expect("a realm")
     };
@@ -373,7 +373,7 @@ fn over_a_socket(address: SocketAddr, method: &str, headers: &str) -> (Vec<Strin
 }
 
 #[actix_web::test]
-async fn the_answer_to_head_is_that_to_get_without_the_body() {
+async fn head_response_is_the_get_response_without_body() {
     let login = realm().build().expect("a realm");
     let server = HttpServer::new(move || {
         App::new()

@@ -23,7 +23,7 @@ fn assert_no_secret(text: &str) {
 }
 
 #[actix_web::test]
-async fn the_log_names_realm_and_user_and_no_secret() {
+async fn log_names_realm_and_user_but_no_secret() {
     let (log, guard) = Log::listen();
 
     let site = site(&realm().build().expect("a realm")).await;
@@ -64,7 +64,7 @@ async fn the_log_names_realm_and_user_and_no_secret() {
 }
 
 #[actix_web::test]
-async fn no_debug_shows_a_secret() {
+async fn debug_of_credentials_shows_no_secret() {
     let key = "a key of some 40 bytes, never to be shown";
     let shown: Arc<Mutex<Vec<String>>> = Arc::default();
     let notices = Arc::clone(&shown);

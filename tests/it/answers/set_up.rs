@@ -28,7 +28,7 @@ fn of_realm(realm: &str) -> BasicLoginBuilder {
 }
 
 #[test]
-fn what_cannot_work_is_an_error_that_says_why() {
+fn invalid_configuration_is_an_error_with_a_reason() {
     fails(of_realm(""), "the realm is empty");
     fails(of_realm("two\r\nlines"), r#"the realm "two\r\nlines" holds a control character"#);
     fails(of_realm("nul\0"), r#"the realm "nul\0" holds a control character"#);
@@ -64,7 +64,7 @@ fn what_cannot_work_is_an_error_that_says_why() {
 }
 
 #[test]
-fn the_errors_can_be_told_apart() {
+fn configuration_errors_are_distinguishable() {
     let error = |builder: BasicLoginBuilder| builder.build().expect_err("an error");
     assert_eq!(error(of_realm("")), ConfigError::EmptyRealm);
     assert_eq!(error(realm().session_cookie("")), ConfigError::EmptySessionCookie);
@@ -88,7 +88,7 @@ fn the_errors_can_be_told_apart() {
 }
 
 #[test]
-fn the_limits_themselves_are_allowed() {
+fn values_at_the_limits_are_accepted() {
     assert!(of_realm(&"x".repeat(256)).build().is_ok());
     assert!(realm().fingerprint_key([7; 32]).build().is_ok());
     for path in ["/", "/a?b=c#d", "/a//b", "/%2F"] {
@@ -112,7 +112,7 @@ async fn whoami(user: User) -> String {
 }
 
 #[actix_web::test]
-async fn it_wraps_an_app_a_scope_and_a_resource() {
+async fn middleware_wraps_app_scope_and_resource() {
     let login = realm().build().expect("a realm");
     let open = || web::resource("/open").to(async || "open");
 
@@ -132,7 +132,7 @@ async fn it_wraps_an_app_a_scope_and_a_resource() {
 }
 
 #[actix_web::test]
-async fn it_works_among_other_middleware() {
+async fn middleware_works_among_other_middleware() {
     let login = realm().build().expect("a realm");
     let compat =
         web::scope("/compat").wrap(Compat::new(login.clone())).route("/x", web::get().to(whoami));
@@ -156,7 +156,7 @@ async fn it_works_among_other_middleware() {
 }
 
 #[actix_web::test]
-async fn two_realms_do_not_let_each_others_users_in() {
+async fn realms_reject_each_others_users() {
     let other = async |_: &HttpRequest, credentials: &BasicAuth| {
         Ok((credentials.user_id(), credentials.password()) == ("bob", Some("builder")))
     };
@@ -178,7 +178,7 @@ async fn two_realms_do_not_let_each_others_users_in() {
 }
 
 #[test]
-fn what_needs_a_runtime_panics_without_one() {
+fn futures_panic_outside_a_runtime() {
     fn panics(future: impl Future) {
         let polled = catch_unwind(AssertUnwindSafe(|| begins(&mut Box::pin(future)).is_some()));
         let panic = polled.expect_err("a panic");
@@ -195,7 +195,7 @@ fn what_needs_a_runtime_panics_without_one() {
 }
 
 #[test]
-fn public_types_go_where_an_application_needs_them() {
+fn public_types_are_send_and_sync_as_needed() {
     fn everywhere<T: Send + Sync + Clone + Debug + Unpin + 'static>() {}
     fn to_another_thread<T: Send + Debug>() {}
 

@@ -40,7 +40,7 @@ async fn logged_in(site: &Site) -> Cookie<'static> {
 }
 
 #[actix_web::test]
-async fn a_user_has_an_id_a_realm_and_the_time_of_the_login() {
+async fn user_has_id_realm_and_login_time() {
     let seconds = Arc::new(AtomicU64::new(7));
     let clock = Arc::clone(&seconds);
     let clock = move || noon() + Duration::from_secs(clock.load(Relaxed));
@@ -58,7 +58,7 @@ async fn a_user_has_an_id_a_realm_and_the_time_of_the_login() {
 }
 
 #[actix_web::test]
-async fn a_reverified_login_is_as_old_as_it_was() {
+async fn reverification_keeps_the_login_time() {
     let seconds = Arc::new(AtomicU64::new(0));
     let clock = Arc::clone(&seconds);
     let clock = move || noon() + Duration::from_secs(clock.load(Relaxed));
@@ -75,7 +75,7 @@ async fn a_reverified_login_is_as_old_as_it_was() {
 }
 
 #[actix_web::test]
-async fn outside_and_unknown_there_is_no_user() {
+async fn extractor_outside_fails_without_a_login() {
     let site = greeting(&realm().build().expect("a realm"), false).await;
     let session = logged_in(&site).await;
     for req in [
@@ -105,7 +105,7 @@ async fn outside_and_unknown_there_is_no_user() {
 }
 
 #[actix_web::test]
-async fn outside_a_user_is_whoever_is_logged_in_and_sends_the_credentials() {
+async fn extractor_outside_needs_login_and_its_credentials() {
     let site = greeting(&realm().build().expect("a realm"), true).await;
     let session = logged_in(&site).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
@@ -133,7 +133,7 @@ async fn outside_a_user_is_whoever_is_logged_in_and_sends_the_credentials() {
 }
 
 #[actix_web::test]
-async fn outside_only_a_login_whose_credentials_were_not_sent_opens_a_dialog() {
+async fn extractor_outside_challenges_only_for_missing_credentials() {
     let site = greeting(&realm().build().expect("a realm"), true).await;
     let session = logged_in(&site).await;
     for (name, req, challenge) in [
@@ -157,7 +157,7 @@ async fn outside_only_a_login_whose_credentials_were_not_sent_opens_a_dialog() {
 }
 
 #[actix_web::test]
-async fn inside_there_is_always_a_user() {
+async fn extractor_inside_always_succeeds() {
     let site = greeting(&realm().build().expect("a realm"), false).await;
     let session = logged_in(&site).await;
     for req in [
@@ -193,7 +193,7 @@ async fn with_handlers_that_end(realm: &'static str) -> Site {
 }
 
 #[actix_web::test]
-async fn a_handler_may_end_its_own_login_or_all_of_its_user() {
+async fn handler_can_revoke_its_own_login_or_all_of_its_user() {
     for (path, others_end) in [("/admin/this-one", false), ("/admin/everywhere", true)] {
         let site = with_handlers_that_end(path).await;
         let (this, other) = (logged_in(&site).await, logged_in(&site).await);

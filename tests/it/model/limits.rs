@@ -82,7 +82,7 @@ fn shows(limit: Limit, store: Store, answer: LogoutResponse, engine: Engine, ste
 }
 
 #[test]
-fn two_dialogs_at_once_may_ask_twice() {
+fn two_concurrent_dialogs_may_prompt_twice() {
     let steps = [
         LogOut { tab: 0, path: "/a/b/logout" },
         Settle,
@@ -99,7 +99,7 @@ fn two_dialogs_at_once_may_ask_twice() {
 }
 
 #[test]
-fn a_log_out_while_being_asked_may_ask_twice() {
+fn logout_during_a_prompt_may_prompt_twice() {
     let steps = [
         Open { tab: 0, path: "/a/b/" },
         Settle,
@@ -117,14 +117,14 @@ fn a_log_out_while_being_asked_may_ask_twice() {
 }
 
 #[test]
-fn another_user_on_another_port_is_asked_twice() {
+fn another_user_on_another_port_is_prompted_twice() {
     let steps =
         [LogIn { tab: 0, path: "/a/", who: First }, LogIn { tab: 1, path: "/a/", who: Second }];
     shows(Limit::AnotherPort, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
-fn the_ended_logins_credentials_after_others_ask_twice() {
+fn credentials_of_the_ended_login_may_prompt_twice() {
     let steps = [
         Open { tab: 0, path: "/a/b/" },
         Settle,
@@ -148,7 +148,7 @@ fn the_ended_logins_credentials_after_others_ask_twice() {
 }
 
 #[test]
-fn a_login_that_expires_under_its_dialog_asks_twice() {
+fn login_that_expires_during_its_dialog_prompts_twice() {
     let steps = [
         LogOut { tab: 0, path: "/a/logout" },
         Settle,
@@ -163,7 +163,7 @@ fn a_login_that_expires_under_its_dialog_asks_twice() {
 }
 
 #[test]
-fn a_log_out_opened_beside_a_prompt_logs_in_and_out() {
+fn logout_opened_beside_a_prompt_logs_in_and_out() {
     let steps = [
         Open { tab: 0, path: "/a/" },
         Progress(0),
@@ -177,7 +177,7 @@ fn a_log_out_opened_beside_a_prompt_logs_in_and_out() {
 }
 
 #[test]
-fn one_password_in_two_realms_may_survive_a_log_out() {
+fn shared_password_of_two_realms_may_survive_logout() {
     let steps = [
         LogOut { tab: 0, path: "/a/logout" },
         Settle,
@@ -194,7 +194,7 @@ fn one_password_in_two_realms_may_survive_a_log_out() {
 }
 
 #[test]
-fn another_realms_credentials_may_hide_what_was_typed() {
+fn credentials_of_another_realm_may_hide_typed_ones() {
     let steps = [
         Open { tab: 0, path: "/a/" },
         Settle,
@@ -212,7 +212,7 @@ fn another_realms_credentials_may_hide_what_was_typed() {
 }
 
 #[test]
-fn what_was_typed_for_a_request_given_up_may_survive_a_log_out() {
+fn credentials_of_an_aborted_request_may_survive_logout() {
     let steps = [
         Open { tab: 0, path: "/a/" },
         Progress(0),
@@ -232,7 +232,7 @@ fn what_was_typed_for_a_request_given_up_may_survive_a_log_out() {
 }
 
 #[test]
-fn a_late_write_may_restore_an_older_session() {
+fn late_write_may_restore_an_older_session() {
     let steps = [
         Open { tab: 0, path: "/a/write" },
         Settle,
@@ -260,7 +260,7 @@ fn a_late_write_may_restore_an_older_session() {
 }
 
 #[test]
-fn two_sessions_begun_at_once_may_survive_one_log_out() {
+fn concurrent_first_sessions_may_survive_one_logout() {
     let steps = [
         LogOut { tab: 1, path: "/a/logout" },
         Progress(0),
@@ -277,7 +277,7 @@ fn two_sessions_begun_at_once_may_survive_one_log_out() {
 }
 
 #[test]
-fn a_log_out_whose_key_was_renewed_twice_ends_nothing() {
+fn logout_with_a_twice_renewed_key_ends_nothing() {
     let steps = [
         LogIn { tab: 0, path: "/a/", who: First },
         LogOutByFetch { path: "/logout" },
@@ -296,7 +296,7 @@ fn a_log_out_whose_key_was_renewed_twice_ends_nothing() {
 }
 
 #[test]
-fn what_is_typed_while_a_log_out_is_on_its_way_logs_in() {
+fn credentials_typed_during_logout_may_log_in() {
     let steps = [
         Open { tab: 0, path: "/free/write" },
         Settle,
@@ -316,7 +316,7 @@ fn what_is_typed_while_a_log_out_is_on_its_way_logs_in() {
 }
 
 #[test]
-fn a_browser_that_forgot_is_asked_again_under_a_login() {
+fn browser_that_dropped_credentials_is_prompted_again() {
     let steps = [
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Open { tab: 0, path: "/a/" },
