@@ -1,4 +1,4 @@
-// What examples of the documentation include: who may log in, and an application to log in to.
+// The examples of the documentation include this file: users, and an application to log in to.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -19,7 +19,7 @@ use actix_web::{
 use actix_web_httpauth::{extractors::basic::BasicAuth, headers::authorization::Basic};
 
 const ALICE: (&str, &str) = ("Authorization", "Basic YWxpY2U6d29uZGVybGFuZA=="); // alice:wonderland
-/// `wonderland`, at the least cost.
+/// The hash of `wonderland`, with the lowest cost.
 const HASHED: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 
 async fn users(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
@@ -51,7 +51,7 @@ async fn app(
     test::init_service(app).await
 }
 
-/// A browser in front of it.
+/// A browser that uses this application.
 async fn browser(login: &BasicLogin) -> Browser {
     Browser::new(app(login).await)
 }

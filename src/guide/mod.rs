@@ -1,16 +1,15 @@
-//! Guides, one for each question that comes up when this crate meets an application. Documentation
-//! only: there is nothing to call.
+//! Guides: how to use this crate in an application. This module contains documentation only.
 //!
-//! - [`migrating`]: from `HttpAuthentication::basic`
-//! - [`stores`]: a session store and a revocation store, and what logout means with each
-//! - [`proxies`]: behind a proxy that speaks TLS
-//! - [`testing`]: an application's own tests, as a program and as a browser
-//! - [`single_page`]: `fetch`, streams and sockets
+//! - [`migrating`]: migration from `HttpAuthentication::basic`
+//! - [`stores`]: session stores, revocation stores, keys, several machines
+//! - [`proxies`]: behind a proxy that terminates TLS
+//! - [`testing`]: an application's own tests, as a non-browser client and as a browser
+//! - [`single_page`]: `fetch`, event streams and WebSockets
 //! - [`health`]: routes without a password, and metrics with one
 //! - [`cors`]: preflights and other origins
 //! - [`csp`]: a `Content-Security-Policy`
-//! - [`limits`]: what it cannot do, and what to do instead
-//! - [`states`]: the state machine behind it all, as tables
+//! - [`limits`]: the limits of this crate, and what to do instead
+//! - [`states`]: the state machine, as tables
 
 #[doc = include_str!("migrating.md")]
 ///
