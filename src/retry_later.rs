@@ -139,7 +139,7 @@ impl fmt::Display for TryLater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.reason {
             Reason::TooManyAttempts => "too many failed logins",
-            Reason::Unavailable => "no access to the ended logins",
+            Reason::Unavailable => "the revocation store is unavailable",
             _ => "too busy to check passwords",
         };
         write!(f, "{what}, try again in {} s", seconds(self.after))

@@ -1,4 +1,4 @@
-//! What the `Authorization` header says: actix-web-httpauth's types, filled as RFC 7617 reads.
+//! Parses the `Authorization` header as RFC 7617 says, into the types of actix-web-httpauth.
 
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use actix_web_httpauth::{extractors::basic::BasicAuth, headers::authorization::Basic};
@@ -11,25 +11,25 @@ use sha2::{Digest, Sha256};
 
 const SCHEME: &str = "Basic";
 
-/// Longest header value that is looked at; whatever is longer is refused as if it were wrong.
+/// The longest header value that is parsed. A longer one is refused like wrong credentials.
 const MAX_HEADER: usize = 8 * 1024;
 
-/// Longest user-id: it is kept in the session, and a session in a cookie holds 4 KiB in all.
+/// The longest user-id. The session stores it, and a session in a cookie holds 4 KiB in total.
 pub(crate) const MAX_USER_ID: usize = 1024;
 
-/// Browsers pad, some programs do not; the other RFC 4648 rules are kept strictly.
+/// Browsers pad, some non-browser clients do not. All other rules of RFC 4648 are enforced.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What a request presented.
+/// The credentials of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Authorization {
     /// No `Authorization` header.
     Missing,
-    /// A header that no authenticator is asked about: malformed, over-long, given twice, or of
-    /// another scheme. It is refused as wrong credentials are, never taken for no credentials.
+    /// A header that is malformed, too long, sent twice, or of another scheme. It is refused like
+    /// wrong credentials without asking the authenticator, and never counts as no credentials.
     Malformed,
     /// A user-id and a password, either of which may be empty.
     Basic(BasicAuth),
@@ -58,7 +58,7 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
     }
     let decoded = BASE64.decode(token.strip_prefix(' ')?.trim_matches(' ')).ok()?;
     let mut text = String::from_utf8(decoded).ok()?;
-    // Most are ASCII, where each byte is a character.
+    // Most headers are ASCII, where each byte is a character.
     let has_control = if text.is_ascii() {
         text.as_bytes().iter().any(u8::is_ascii_control)
     } else {
@@ -67,8 +67,8 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
     if has_control {
         return None;
     }
-    // An empty password stays `Some("")`. actix-web-httpauth's own parser makes it `None`, on
-    // which many validators panic.
+    // An empty password stays `Some("")`. The parser of actix-web-httpauth returns `None`, which
+    // makes many validators panic.
     let password = text.split_off(text.bytes().position(|it| it == b':')? + 1);
     text.pop();
     let user_id = text;
@@ -78,8 +78,8 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
 /// The user-id that the logout page's script sends. Nobody can log in with it.
 pub(crate) const RESERVED_USER: &str = "logged-out";
 
-/// The password that the script of a realm sends. It differs from realm to realm, because another realm's script has
-/// replaced another realm's credentials.
+/// The password that the script of a realm's logout page sends. It differs from realm to realm, because another
+/// realm's script replaced that realm's credentials, not this one's.
 pub(crate) fn reserved_password(realm: &str) -> String {
     let mut hex = format!("{:x}", Sha256::digest(realm));
     hex.truncate(16);
@@ -168,7 +168,7 @@ mod tests {
         accepts(&basic(format!("{user_id}:x")), &user_id, "x");
         refuses(&[basic(format!("{user_id}u:x")).as_bytes()]);
 
-        // What is encoded in 8 KiB less the scheme, without padding.
+        // The text that fits into 8 KiB minus the scheme, without padding.
         let password = "p".repeat(6139 - "alice:".len());
         let header = basic(format!("alice:{password}"));
         let longest = header.trim_end_matches('=');
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn actix_web_httpauth_parser_still_has_its_bugs() {
-        // The day one of these fails, its twin above can be left to actix-web-httpauth.
+        // When one of these fails, actix-web-httpauth has fixed that bug, and its parser can replace the code above.
         let theirs = |value: &str| {
             use actix_web::http::header::Header;
             use actix_web_httpauth::headers::authorization::Authorization;

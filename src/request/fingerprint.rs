@@ -1,4 +1,4 @@
-//! A keyed fingerprint of credentials: enough to know them again, useless to whoever reads it.
+//! A keyed fingerprint of credentials. It recognizes them, and is useless to an attacker who reads it.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use subtle::{Choice, ConstantTimeEq};
 const KEY_NAME: usize = 4;
 const MAC: usize = 32;
 
-/// The key of the fingerprints, ready for use.
+/// The key of the fingerprints.
 #[derive(Clone)]
 pub(crate) struct FingerprintKey {
     mac: Hmac<Sha256>,
@@ -20,7 +20,7 @@ pub(crate) struct FingerprintKey {
 }
 
 impl FingerprintKey {
-    /// Least length of a key that an application gives.
+    /// The shortest key that an application may set, in bytes.
     pub(crate) const MIN_LENGTH: usize = 32;
 
     pub(crate) fn random() -> Self {
@@ -38,14 +38,14 @@ impl FingerprintKey {
         Self { mac, name }
     }
 
-    /// The fingerprint of credentials in a realm. Neither part can hold the separating NUL.
+    /// The fingerprint of credentials in a realm. No part can contain the separating NUL.
     pub(crate) fn of(&self, realm: &str, credentials: &BasicAuth) -> Fingerprint {
         let password = credentials.password().unwrap_or_default();
         let parts = [realm.as_bytes(), credentials.user_id().as_bytes(), password.as_bytes()];
         Fingerprint { key: self.name, mac: digest(&self.mac, &parts) }
     }
 
-    /// Whether this key made it; another key's fingerprint says nothing, either way.
+    /// Whether this key made the fingerprint. A fingerprint of another key proves nothing.
     pub(crate) fn made(&self, fingerprint: &Fingerprint) -> bool {
         fingerprint.key == self.name
     }
@@ -66,7 +66,7 @@ fn digest(mac: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; MAC] {
     mac.finalize().into_bytes().into()
 }
 
-/// What a login remembers of its credentials. Compared in constant time.
+/// The fingerprint that a login stores instead of its credentials. Compared in constant time.
 #[derive(Clone, Copy)]
 pub(crate) struct Fingerprint {
     key: [u8; KEY_NAME],
@@ -74,8 +74,8 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The key of a map for it. A lookup is not done in constant time, so its time tells something
-    /// about the MAC, but nobody outside has the key of that.
+    /// A key for maps. A lookup does not take constant time, so its timing reveals something about the
+    /// MAC. Without the HMAC key, an attacker cannot use that.
     pub(crate) fn map_key(&self) -> [u8; MAC] {
         self.mac
     }

@@ -1,4 +1,4 @@
-//! Who is asking: a person opening a page, a page's own requests, or a program.
+//! The kind of a request: a navigation, a subresource, or a request of a non-browser client.
 
 use actix_web::{
     HttpRequest,
@@ -10,10 +10,10 @@ static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
-/// The kind of client behind a request, which decides whether a dialog would help anybody.
+/// The kind of a request, which decides how it is refused: with a dialog or without.
 ///
-/// [`RequestKind::of`] tells it from the request's headers. An application that knows better replaces
-/// that with [`classify_with`](crate::BasicLoginBuilder::classify_with).
+/// [`RequestKind::of`] derives the kind from the headers. An application can replace it with
+/// [`classify_with`](crate::BasicLoginBuilder::classify_with).
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -26,11 +26,11 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 /// // A navigation: the browser opens its dialog.
 /// let page = browser.open("/admin/").await;
 /// assert_eq!((page.status().as_u16(), page.dialogs()), (401, 1));
-/// // A subresource: the challenge has a scheme that no browser knows.
+/// // A subresource: the challenge has an unknown scheme, so no dialog opens.
 /// let data = browser.fetch("/admin/").await;
 /// assert_eq!((data.status().as_u16(), data.dialogs()), (401, 0));
 /// assert!(data.header("WWW-Authenticate").unwrap().starts_with("xBasic realm="));
-/// // A program: nothing but the credentials.
+/// // A non-browser client only needs the credentials.
 /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
 /// assert_eq!(browser.send_as_program(curl).await.status(), 200);
 /// # Ok(())
@@ -39,27 +39,27 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RequestKind {
-    /// A browser opening a page, in a tab or in a frame of this site's. It gets challenges, and
-    /// its user a dialog.
+    /// A browser opens a page, in a tab or in a frame of this site. A refusal is a challenge, so the
+    /// browser opens its dialog.
     Navigation,
-    /// A browser's other requests: `fetch`, images, styles, `EventSource`, the handshake of a
-    /// `WebSocket`. They are refused without a dialog.
+    /// Any other request of a browser: `fetch`, XHR (AJAX), images, styles, `EventSource`, the handshake
+    /// of a `WebSocket`. A refusal opens no dialog.
     Subresource,
-    /// Anything else, such as `curl` or a monitoring system. Without a session it is served
-    /// plain, stateless Basic.
+    /// A request of any other client, such as `curl`, a bot or a monitoring system. Without a session, it
+    /// gets plain, stateless Basic authentication.
     NonBrowser,
 }
 
 impl RequestKind {
-    /// Tells the kind of client from the headers of a request.
+    /// Derives the kind from the headers of a request.
     ///
     /// A request with [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/), or with a
     /// `User-Agent` that begins with `Mozilla/`, comes from a browser. It is a navigation if
-    /// `Sec-Fetch-Mode` says so; without that header (browsers leave it out on plain `http` off
-    /// localhost) if `Accept` names `text/html`. What a browser fetches ahead of its user
-    /// (`Sec-Purpose: prefetch`), or for a frame on another site's page, is a subresource.
+    /// `Sec-Fetch-Mode` is `navigate`. Browsers omit that header on plain HTTP other than localhost; it
+    /// is then a navigation if `Accept` names `text/html`. A prefetch (`Sec-Purpose: prefetch`) and a
+    /// frame on another site's page are subresources.
     ///
-    /// `Sec-Fetch-Mode` alone does not make a browser: the `fetch` of Node.js sends it, too.
+    /// `Sec-Fetch-Mode` alone does not identify a browser, because the `fetch` of Node.js sends it, too.
     ///
     /// ```
     /// use actix_basic_logout::RequestKind;
@@ -87,7 +87,7 @@ impl RequestKind {
 
     fn of_headers(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        // Whatever comes behind: some applications tell their names in other letters.
+        // Some applications write the prefix in lower case.
         let agent = headers.get(&header::USER_AGENT);
         let mozilla = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
         if !mozilla && !headers.contains_key(&SEC_FETCH_SITE) {
@@ -104,8 +104,8 @@ impl RequestKind {
     }
 }
 
-/// Whether the page is for a frame on another site's page. The session stays at home there, so
-/// whoever typed would be asked again, by a dialog over a site that is not this one.
+/// Whether the page is for a frame on another site's page. The browser sends no session cookie there, so
+/// it would prompt again and again, with a dialog over another site's page.
 fn is_framed_elsewhere(headers: &HeaderMap) -> bool {
     let is = |name, values: &[&str]| {
         headers.get(name).is_some_and(|it| values.iter().any(|value| it == value))
@@ -114,7 +114,7 @@ fn is_framed_elsewhere(headers: &HeaderMap) -> bool {
         && is(&SEC_FETCH_DEST, &["iframe", "frame", "object", "embed"])
 }
 
-/// Whether a browser looks at a page before its user has asked for it.
+/// Whether the browser prefetches a page that its user has not opened.
 pub(crate) fn is_prefetch(req: &HttpRequest) -> bool {
     fetches_ahead(req.headers())
 }

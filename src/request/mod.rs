@@ -1,6 +1,6 @@
-//! What a request says about itself: its kind, credentials, origin and path.
+//! Pure functions that read a request: its kind, credentials, origin and path.
 //!
-//! Pure functions of the request. Uses no other module of this crate.
+//! This module uses no other module of the crate.
 
 pub(crate) mod authorization;
 pub(crate) mod fingerprint;

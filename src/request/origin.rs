@@ -1,4 +1,4 @@
-//! Where a request comes from: its origin, other sites, and the session cookie that it brings.
+//! The origin of a request, requests from other sites, and the session cookie.
 
 use actix_web::{HttpRequest, http::header};
 
@@ -10,13 +10,13 @@ pub(crate) fn origin(req: &HttpRequest) -> String {
     format!("{}://{}", connection.scheme(), connection.host())
 }
 
-/// Whether another site sent the browser here (CSRF). No other site may log its user out.
+/// Whether another site caused this request (CSRF). Another site must not log its visitor out.
 pub(crate) fn is_cross_site(req: &HttpRequest) -> bool {
     let headers = req.headers();
     if let Some(site) = headers.get(&SEC_FETCH_SITE) {
         return site == "cross-site";
     }
-    // The scheme is left out: behind a proxy that speaks TLS it may not be known.
+    // The scheme is ignored: behind a proxy that terminates TLS it may be unknown.
     headers.get(header::ORIGIN).is_some_and(|origin| {
         let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
         host.is_none_or(|(_, host)| host != req.connection_info().host())

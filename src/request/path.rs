@@ -1,12 +1,12 @@
-//! Paths as a session remembers them, and the part of a site that browsers send credentials to.
+//! Paths as a session stores them, and the directory to which a browser sends its credentials.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// Longest path that is kept as it is: a session in a cookie holds 4 KiB in all.
+/// The longest path that is stored unchanged. A session in a cookie holds 4 KiB in total.
 const MAX_LENGTH: usize = 512;
 
-/// The path of a request, kept to know it again. One that is too long is kept as its hash.
+/// The path of a request, stored to recognize it later. Of a path that is too long, the hash is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RequestPath(String);
 
@@ -18,11 +18,11 @@ impl RequestPath {
         Self(format!("sha256:{:x}", Sha256::digest(path)))
     }
 
-    /// The directory of this path: what a browser that logged in here sends its credentials to
-    /// without being asked (RFC 7617, section 2.2).
+    /// The directory of this path. A browser that logged in here sends its credentials unasked to
+    /// everything below it (RFC 7617, section 2.2).
     ///
-    /// None where it is not known. A guess would be a hole: too wide a directory takes a browser
-    /// for one that has forgotten its credentials.
+    /// `None` if it is not known. A guess would be a vulnerability: with a directory that is too wide, a
+    /// browser would seem to have dropped its credentials.
     pub(crate) fn directory(&self) -> Option<Directory> {
         let end = self.0.starts_with('/').then(|| self.0.rfind('/')).flatten()?;
         Some(Directory(self.0[..=end].to_owned()))

@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{HeaderValue, InvalidHeaderValue};
 
-/// The two challenges of a realm, ready to be sent.
+/// The two challenges of a realm.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenges {
     pub(crate) basic: HeaderValue,
@@ -14,8 +14,8 @@ impl Challenges {
     /// browsers send UTF-8 (RFC 7617, section 2.1).
     pub(crate) fn of(realm: &str) -> Result<Self, InvalidHeaderValue> {
         let realm = realm.replace('\\', r"\\").replace('"', r#"\""#);
-        // A 401 needs a challenge (RFC 9110, section 15.5.2), but a browser that knows the scheme
-        // opens a dialog. None knows this one.
+        // A 401 needs a challenge (RFC 9110, section 15.5.2), and a known scheme opens a dialog. No browser
+        // knows this scheme.
         let value = |scheme| {
             HeaderValue::from_bytes(
                 format!(r#"{scheme} realm="{realm}", charset="UTF-8""#).as_bytes(),

@@ -1,4 +1,4 @@
-//! What goes out: refusals, logout pages, redirects, errors, each with the headers that the protocol needs.
+//! Builds responses: refusals, logout pages, redirects and errors, with the headers that the protocol requires.
 //!
 //! Uses `reason`, `request`, `retry_later`, `revocation` (its error) and `decision` (the kind of refusal).
 

@@ -21,14 +21,14 @@ use crate::{
     retry_later::TryLater, revocation::store::RevocationError,
 };
 
-/// What the response depends on, and so (RFC 9110, section 12.5.5) what `Vary` names.
+/// The request headers on which a response depends, for `Vary` (RFC 9110, section 12.5.5).
 const DEPENDS_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, Sec-Fetch-Site, \
                           Sec-Purpose, User-Agent";
 
-/// The application's own responses.
+/// The application's function for its own responses.
 pub(crate) type RespondWith = dyn Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync;
 
-/// What the responses of a realm are built from.
+/// Builds the responses of a realm.
 pub(crate) struct Responder {
     pub(crate) challenges: Challenges,
     pub(crate) landing_path: String,
@@ -56,7 +56,7 @@ impl Responder {
         response
     }
 
-    /// 200, "you are logged out", with the script that makes the browser forget if there is one.
+    /// 200 with the page "You are logged out", and with the script that makes the browser forget, if there is one.
     pub(crate) fn logged_out(
         &self,
         req: &HttpRequest,
@@ -67,7 +67,7 @@ impl Responder {
         self.render(req, &Notice { script, ..notice })
     }
 
-    /// The error of an authenticator or of a store as it goes out: unchanged, unless it means "not now".
+    /// Converts the error of an authenticator or of a store. It stays unchanged unless it is temporary.
     pub(crate) fn error(
         &self,
         realm: &str,
@@ -93,8 +93,8 @@ impl Responder {
         Notice { status, reason, landing_path, request_kind, script: None, retry_after: None }
     }
 
-    /// The application's response or this crate's own. Never with an empty body, which browsers replace by an error
-    /// page of theirs.
+    /// The application's response or this crate's. Its body is never empty, because browsers replace an empty body by
+    /// an error page.
     fn render(&self, req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
         let response = match &self.respond_with {
             None => notice.to_response(req),
@@ -120,7 +120,7 @@ impl Responder {
     }
 }
 
-/// The refusal where a `User` was demanded and no realm is known.
+/// The refusal if a handler extracts `User` outside every realm.
 pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
     let request_kind = RequestKind::of(req);
     let notice = Notice {
@@ -157,7 +157,7 @@ pub(crate) fn see_other(path: &HeaderValue) -> HttpResponse {
     response
 }
 
-/// 204: done, nothing to show.
+/// 204, for a logout by `fetch`.
 pub(crate) fn no_content() -> HttpResponse {
     let mut response = HttpResponse::NoContent().finish();
     no_store(response.headers_mut());

@@ -1,4 +1,4 @@
-//! Names of what can be revoked: a login, a session, or all logins of a user.
+//! Keys of the revocation list: a login, a session, or all logins of a user.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
@@ -6,14 +6,14 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A number that changes when all logins of a user are revoked. A login is valid in the epoch in which it began.
+/// A number that changes when all logins of a user are revoked. A login is valid only in the epoch in which it began.
 pub(crate) type Epoch = Option<u64>;
 
-/// Names a login, from the challenge that it answers to its end.
+/// The random id of a login. It is not the session id.
 ///
-/// [`User::login_id`](crate::User::login_id) tells a login's own; with it anybody who is told can
-/// [end](crate::BasicLogin::revoke_login) that one login, and do nothing else. It is written as 32
-/// hexadecimal digits, as for the value of a form's button.
+/// [`User::login_id`](crate::User::login_id) returns it. The only use of an id is to
+/// [revoke](crate::BasicLogin::revoke_login) that login. Its text form has 32 hexadecimal digits, for
+/// example for the value of a form's button. `Debug` does not show it.
 ///
 /// ```
 /// use actix_basic_logout::LoginId;
@@ -59,7 +59,7 @@ impl FromStr for LoginId {
     }
 }
 
-/// A text is not a [`LoginId`].
+/// The error for a text that is not a [`LoginId`].
 ///
 /// ```
 /// # use actix_basic_logout::LoginId;
@@ -89,10 +89,9 @@ impl<'de> Deserialize<'de> for LoginId {
     }
 }
 
-/// What a [`RevocationStore`](crate::RevocationStore) keeps a number under: a login, a session, or a realm's user.
+/// A key of a [`RevocationStore`](crate::RevocationStore). It stands for a login, a session, or a user of a realm.
 ///
-/// It is written as 32 hexadecimal digits, and read from them again. Neither the name of the user
-/// nor the session's cookie can be read from it.
+/// Its text form has 32 hexadecimal digits. It reveals neither the user-id nor the session cookie.
 ///
 /// ```
 /// use actix_basic_logout::RevocationKey;
@@ -114,13 +113,13 @@ impl RevocationKey {
         Self(number)
     }
 
-    // A realm holds no control character.
+    // A realm's name has no control character.
     pub(crate) fn of_user(realm: &str, user: &str) -> Self {
         Self::of(&["user\0", realm, "\0", user])
     }
 
-    /// A session, by the cookie that led to it. No two agree at both ends: there are what it was
-    /// encrypted with and the tag, or the signature, or a key that was drawn.
+    /// A session, by its cookie. No two cookies agree at both ends: these contain the nonce and the tag,
+    /// or the signature, or a random key.
     pub(crate) fn of_session(cookie: &str) -> Self {
         const END: usize = 22; // 132 bits of base64
         let (start, _) = cookie.split_at_checked(END).unwrap_or((cookie, ""));

@@ -11,7 +11,7 @@ use std::{
 use super::key::RevocationKey;
 use crate::expiring_map::ExpiringMap;
 
-/// How many entries are kept. One more evicts the entry that expires soonest.
+/// The capacity. When the list is full, the entry that expires first is evicted.
 const CAPACITY: usize = 100_000;
 
 /// The revocation list of this process.
@@ -64,7 +64,7 @@ impl InMemory {
     }
 
     fn lock(&self) -> MutexGuard<'_, ExpiringMap<RevocationKey, u64, Instant>> {
-        // No call fails half-way, so a panic elsewhere leaves the map intact.
+        // No operation fails half-way, so a panic elsewhere leaves the map intact.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

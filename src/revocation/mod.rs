@@ -1,6 +1,6 @@
-//! The revocation list: logins that ended before their deadline, and where they are stored.
+//! The revocation list: logins that ended before their timeout, and the stores that hold it.
 //!
-//! `registry` is what the rest of the crate uses. It takes ids and user names, never a session entry.
+//! The rest of the crate uses `registry`, which takes ids and user-ids, and no session entry.
 //! Uses `retry_later`.
 
 pub(crate) mod key;

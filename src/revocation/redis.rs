@@ -1,4 +1,4 @@
-//! Ended logins in Redis, for machines that share sessions.
+//! The revocation list in Redis, for machines that share sessions.
 
 use std::{fmt, time::Duration};
 
@@ -13,18 +13,18 @@ use super::{
     store::{RevocationError, RevocationStore},
 };
 
-/// How long Redis has for an answer, and for a connection: then the request is refused.
+/// The timeout of a command and of a connection. After it, the request is refused.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A [`RevocationStore`] in Redis, beside actix-session's
+/// A [`RevocationStore`] in Redis. It complements actix-session's
 /// [`RedisSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.RedisSessionStore.html).
 ///
-/// One small entry for each ended login and each revoked user, which expires by itself. A request
-/// with a login costs one `MGET`. While Redis cannot be reached, requests with a login are answered
-/// 503, at once or, if it hangs, after a few seconds; when it is back they are served again. Clones
-/// share a connection, which is made anew when it breaks.
+/// Each revoked login and each revoked user is one small key, which expires. A request with a login
+/// costs one `MGET`. While Redis is unavailable, requests with a login receive 503: at once, or after a
+/// few seconds if Redis does not answer. They are served again when Redis is back. Clones share one
+/// connection, which reconnects when it breaks.
 ///
-/// For TLS (`rediss://`), turn on actix-session's feature `redis-session-rustls` or
+/// For TLS (`rediss://`), enable actix-session's feature `redis-session-rustls` or
 /// `redis-session-native-tls`: both crates use the same client.
 ///
 /// ```no_run
@@ -35,10 +35,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// # let secret = [7; 64];
 ///
 /// # async move {
-/// let ended = RedisRevocationStore::new("redis://127.0.0.1:6379").await?;
+/// let revoked = RedisRevocationStore::new("redis://127.0.0.1:6379").await?;
 /// let login = BasicLogin::builder("Admin area", users)
-///     .revocation_store(ended)
-///     .fingerprint_key(secret) // the same on all machines, as is the session's key
+///     .revocation_store(revoked)
+///     .fingerprint_key(secret) // the same on all machines, like the session key
 ///     .build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # };
@@ -54,7 +54,7 @@ impl RedisRevocationStore {
     ///
     /// # Errors
     ///
-    /// If the URL makes no sense, or nobody answers there within 2 seconds.
+    /// The URL is invalid, or no server answers within 2 seconds.
     ///
     /// # Panics
     ///
@@ -66,11 +66,11 @@ impl RedisRevocationStore {
     /// # #[actix_web::main]
     /// # async fn main() -> std::io::Result<()> {
     /// let error = RedisRevocationStore::new("http://127.0.0.1").await.unwrap_err();
-    /// assert!(error.to_string().starts_with("no access to the ended logins: "));
+    /// assert!(error.to_string().starts_with("the revocation store is unavailable: "));
     ///
     /// # let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     /// # let url = format!("redis://127.0.0.1:{port}");
-    /// // Redis is not there:
+    /// // No server listens there:
     /// assert!(RedisRevocationStore::new(&url).await.is_err());
     /// # Ok(())
     /// # }
@@ -86,10 +86,10 @@ impl RedisRevocationStore {
         Ok(Self { connection, prefix: "basic-logout:".to_owned() })
     }
 
-    /// What the keys in Redis begin with. Default: `basic-logout:`.
+    /// Sets the prefix of the keys in Redis. Default: `basic-logout:`.
     ///
-    /// Applications that share a database and have a realm of the same name need one each, or one's
-    /// [`revoke_user`](crate::BasicLogin::revoke_user) ends the other's logins, too.
+    /// Applications that share a database and have a realm of the same name need different prefixes.
+    /// Otherwise, [`revoke_user`](crate::BasicLogin::revoke_user) of one also ends logins of the other.
     ///
     /// ```
     /// use actix_basic_logout::{RedisRevocationStore, RevocationStore};
@@ -115,7 +115,7 @@ impl RedisRevocationStore {
     /// # });
     /// let ended = RedisRevocationStore::new(&url).await?;
     /// let shop = ended.clone().prefix("shop:");
-    /// // In Redis there is `shop:00112233445566778899aabbccddeeff`, with the value 7.
+    /// // Redis holds `shop:00112233445566778899aabbccddeeff` with the value 7.
     /// let key = "00112233445566778899aabbccddeeff".parse()?;
     /// assert_eq!(shop.get(&[key]).await?, [Some(7)]);
     /// assert_eq!(ended.get(&[key]).await?, [None]);
@@ -132,8 +132,8 @@ impl RedisRevocationStore {
         format!("{}{key}", self.prefix)
     }
 
-    /// Runs commands, and runs them again if the connection turns out to have been dropped: it was
-    /// idle for too long, or the server has been started anew. Each may well be run twice.
+    /// Runs commands, and runs them again if the connection was dropped, because it was idle for too long or
+    /// the server was restarted. All commands are idempotent, so they may run twice.
     async fn run<T: FromRedisValue>(&self, commands: &Pipeline) -> RedisResult<T> {
         let mut connection = self.connection.clone();
         match commands.query_async(&mut connection).await {

@@ -18,10 +18,10 @@ use super::{
     store::{RevocationError, RevocationStore},
 };
 
-/// No entry is kept for longer, whatever the deadlines are.
+/// No entry is kept for longer, whatever the timeouts are.
 const MAX_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// What is stored under the id of a login.
+/// The values that are stored under the id of a login.
 const LOGGED_OUT: u64 = 0;
 const REVOKED: u64 = 1;
 
@@ -36,7 +36,7 @@ static CHANGED: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::defau
 
 /// A realm's access to the revocation list.
 pub(crate) struct Revocations {
-    /// None for the memory of the process, which needs no waiting.
+    /// `None` for the memory of the process, which needs no await.
     store: Option<Arc<dyn RevocationStore>>,
     ttl: Duration,
 }
@@ -78,7 +78,7 @@ impl EntryStatus {
 }
 
 impl Revocations {
-    /// No login outlives its shorter deadline, so `ttl` is how long an entry has to be kept.
+    /// No login outlives its shorter timeout, so `ttl` is how long an entry must be kept.
     pub(crate) fn new(store: Option<Arc<dyn RevocationStore>>, ttl: Duration) -> Self {
         Self { store, ttl: ttl.min(MAX_RETENTION) }
     }
@@ -88,7 +88,7 @@ impl Revocations {
         self.set(RevocationKey::of_login(id), LOGGED_OUT, self.ttl).await
     }
 
-    /// Records that a logout of this realm ended another realm's login, whose deadlines are not known here.
+    /// Records that a logout of this realm ended another realm's login, whose timeouts are not known here.
     pub(crate) async fn log_out_other_realm(&self, id: LoginId) -> Result<(), RevocationError> {
         self.set(RevocationKey::of_login(id), LOGGED_OUT, MAX_RETENTION).await
     }
@@ -102,7 +102,7 @@ impl Revocations {
         self.set(session.within(realm), LOGGED_OUT, self.ttl).await
     }
 
-    /// Ends a login whose browser does not know. A login that has ended already stays as it is.
+    /// Revokes a login whose browser does not know it yet. A login that has already ended is not changed.
     pub(crate) async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
         let status = self.look_up(&Keys::of(Some(id), None, "", &[])).await?;
         if status.id != RevocationStatus::Active {
@@ -171,7 +171,7 @@ impl fmt::Debug for Revocations {
     }
 }
 
-/// What is looked up for a session entry.
+/// The keys that are looked up for a session entry.
 pub(crate) struct Keys {
     all: Vec<RevocationKey>,
     /// How many of them belong to the id. The others are users.

@@ -8,19 +8,18 @@ use futures_core::future::BoxFuture;
 use super::key::RevocationKey;
 use crate::retry_later::TryLater;
 
-/// Where a realm remembers which logins have ended, for as long as anybody could come back with
-/// one.
+/// A revocation list (denylist, blocklist): the logins that have ended, kept for as long as a client could
+/// still present them.
 ///
-/// A logout changes the browser's session, but neither the requests that are on their way with the
-/// old one nor a copy of an old cookie. So it also *ends* the login, and whatever turns up with an
-/// ended login later is refused. [`revoke_user`](crate::BasicLogin::revoke_user) and
-/// [`revoke_login`](crate::BasicLogin::revoke_login) do the same from outside.
+/// A logout changes the browser's session. It cannot change requests in flight with the old session, or a
+/// copy of an old cookie. So it also revokes the id of the login, and later requests with that id are
+/// refused, which prevents their replay. [`revoke_user`](crate::BasicLogin::revoke_user) and
+/// [`revoke_login`](crate::BasicLogin::revoke_login) do the same without a request.
 ///
-/// By default this is remembered in the memory of the process, for all its realms. Where several
-/// machines or processes share sessions, or old cookies have to stay dead after a restart, give all
-/// realms one store that is shared: `RedisRevocationStore` (feature `redis`), or your own. It is a
-/// map with numbers in it, whose entries expire. It is read on each request that comes with a login,
-/// and written by logouts and revocations alone.
+/// By default, the list is in the memory of the process, for all its realms. If several machines or
+/// processes share sessions, or if old cookies must be refused after a restart, give all realms one
+/// shared store: `RedisRevocationStore` (feature `redis`), or your own. A store is a map of numbers whose
+/// entries expire. It is read on each request with a login, and written by logouts and revocations only.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex, time::Duration};
@@ -29,7 +28,7 @@ use crate::retry_later::TryLater;
 /// # use actix_web_httpauth::extractors::basic::BasicAuth;
 /// use futures_core::future::BoxFuture;
 ///
-/// /// Forgets nothing; a real one would after `ttl`.
+/// /// Entries never expire here; a real store removes them after `ttl`.
 /// #[derive(Default)]
 /// struct Table(Mutex<HashMap<String, u64>>);
 ///
@@ -60,9 +59,9 @@ use crate::retry_later::TryLater;
 /// # let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
 /// # actix_web::rt::System::new().block_on(async {
 /// let table = Table::default();
-/// let (ended, other) = ("ee".repeat(16).parse()?, "ff".repeat(16).parse()?);
-/// table.set(&[(ended, 7)], Duration::from_secs(60)).await?;
-/// assert_eq!(table.get(&[other, ended]).await?, [None, Some(7)]);
+/// let (revoked, other) = ("ee".repeat(16).parse()?, "ff".repeat(16).parse()?);
+/// table.set(&[(revoked, 7)], Duration::from_secs(60)).await?;
+/// assert_eq!(table.get(&[other, revoked]).await?, [None, Some(7)]);
 ///
 /// let login = BasicLogin::builder("Admin area", users).revocation_store(table).build()?;
 /// assert!(login.revoke_user("alice").await.is_ok());
@@ -70,32 +69,32 @@ use crate::retry_later::TryLater;
 /// # }).unwrap();
 /// ```
 pub trait RevocationStore: Send + Sync + 'static {
-    /// Remembers a number under each of these keys, in the place of an older one, for at least this
-    /// long. All or nothing.
+    /// Stores a number under each of these keys for at least `ttl`, and replaces older numbers. The
+    /// operation must be atomic: all entries are stored, or none.
     ///
     /// # Errors
     ///
-    /// What keeps it from being remembered. The logout, or whatever wanted it, is answered 503 and
-    /// changes nothing.
+    /// The entries could not be stored. The logout or revocation then fails with 503 and changes
+    /// nothing.
     fn set<'a>(
         &'a self,
         entries: &'a [(RevocationKey, u64)],
         ttl: Duration,
     ) -> BoxFuture<'a, Result<(), RevocationError>>;
 
-    /// What is remembered under each of these keys, in their order.
+    /// Returns the number under each of these keys, in the same order.
     ///
     /// # Errors
     ///
-    /// What keeps it from being looked up. The request is answered 503: nobody is let in who may
-    /// have logged out, and nobody is asked for a password in vain.
+    /// The list could not be read. The request then receives 503: it does not pass, because the user may
+    /// have logged out, and no prompt opens, because a login could not succeed.
     fn get<'a>(
         &'a self,
         keys: &'a [RevocationKey],
     ) -> BoxFuture<'a, Result<Vec<Option<u64>>, RevocationError>>;
 }
 
-/// One store for several realms.
+/// Shares one store between several realms.
 impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
     fn set<'a>(
         &'a self,
@@ -113,23 +112,23 @@ impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
     }
 }
 
-/// A [`RevocationStore`] cannot be reached, or answers nonsense.
+/// The error of a [`RevocationStore`] that is unavailable or returns invalid data.
 ///
-/// As a handler's error it is answered 503 with `Retry-After` (RFC 9110, section 15.6.4).
+/// As a handler's error, it becomes a 503 with `Retry-After` (RFC 9110, section 15.6.4).
 ///
 /// ```
 /// use actix_basic_logout::RevocationError;
 /// use actix_web::ResponseError;
 ///
 /// let error = RevocationError::new("connection refused");
-/// assert_eq!(error.to_string(), "no access to the ended logins: connection refused");
+/// assert_eq!(error.to_string(), "the revocation store is unavailable: connection refused");
 /// assert_eq!(error.status_code(), 503);
 /// ```
 #[derive(Debug)]
 pub struct RevocationError(Box<dyn std::error::Error + Send + Sync>);
 
 impl RevocationError {
-    /// What has happened, for the log: no client sees it.
+    /// Creates an error from its cause, which appears in the log only. No client sees it.
     ///
     /// ```
     /// use std::{error::Error, io};
@@ -137,9 +136,9 @@ impl RevocationError {
     ///
     /// let error = RevocationError::new(io::Error::other("connection refused"));
     /// assert!(error.source().is_some_and(|it| it.is::<io::Error>()));
-    /// // Or a text.
+    /// // The cause may be a text.
     /// let error = RevocationError::new("no such table");
-    /// assert_eq!(error.to_string(), "no access to the ended logins: no such table");
+    /// assert_eq!(error.to_string(), "the revocation store is unavailable: no such table");
     /// ```
     pub fn new(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(source.into())
@@ -148,7 +147,7 @@ impl RevocationError {
 
 impl fmt::Display for RevocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no access to the ended logins: {}", self.0)
+        write!(f, "the revocation store is unavailable: {}", self.0)
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::login::Validity;
 
-/// By how much the clocks of machines that share sessions may differ.
+/// How much the clocks of machines that share sessions may differ.
 const LEEWAY: Duration = Duration::from_secs(60);
 
 /// A visit is written to the session once this part of the idle timeout has passed since the last one.
 const VISIT_FRACTION: u32 = 10;
 
-/// The default idle timeout. It bounds how long revoked logins have to be remembered.
+/// The default idle timeout. It bounds how long revoked ids are kept.
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,18 +36,18 @@ fn has_passed(since: u64, after: Duration, now: u64) -> bool {
 }
 
 impl Deadlines {
-    /// Whether a login has outlived one of them.
+    /// Whether a login is past one of its timeouts.
     pub(super) fn have_passed(self, login: &Validity, now: u64) -> bool {
         self.login.is_some_and(|after| has_passed(login.logged_in_at, after, now))
             || has_passed(login.visited_at, self.visit, now)
     }
 
-    /// How long a login that has ended could have lived, on whatever machine's clock it began.
+    /// How long a revoked login could have lived, on any machine's clock.
     pub(crate) fn longest_life(self) -> Duration {
         self.login.map_or(self.visit, |it| it.min(self.visit)).saturating_add(LEEWAY)
     }
 
-    /// Whether a visit has to be written to the session, or the next one may come too late.
+    /// Whether a visit must be written to the session, so that the login does not expire before the next one.
     pub(crate) fn want_visit(self, login: &Validity, now: u64) -> bool {
         let age = Duration::from_millis(now.saturating_sub(login.visited_at));
         age >= self.visit / VISIT_FRACTION

@@ -15,17 +15,17 @@ use crate::{
 /// What the session holds for a realm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// None once a logout has ended it. The next challenge draws another.
+    /// `None` after a logout. The next challenge draws a new id.
     pub(crate) id: Option<LoginId>,
     pub(crate) origin: String,
     pub(crate) state: State,
 }
 
-/// What was found in a session for a realm.
+/// The result of a search for a realm's entry in a session.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "it is taken apart where it is found")]
 pub(crate) enum FoundEntry {
-    /// The session is empty, as one that does not exist.
+    /// The session is empty or does not exist.
     NoSession,
     /// The realm has no entry, and the session replaces one that no longer exists.
     ReplacesMissing,
@@ -37,24 +37,24 @@ pub(crate) enum FoundEntry {
 
 const PREFIX: &str = "actix-basic-logout:";
 
-/// The key of no realm. Its entry says that the session replaces one that no longer exists, so a realm without an
-/// entry is logged out, not new.
+/// The key of a mark, and of no realm. It says that the session replaces one that no longer exists, so a realm
+/// without an entry counts as logged out, not as new.
 const REPLACES_MISSING: &str = PREFIX;
 
-/// Where a session keeps the key of the session that it replaces. No realm holds a control character.
+/// Under this key a session stores the key of the session that it replaces. No realm's name has a control character.
 const PREDECESSOR: &str = "actix-basic-logout:\n";
 
-/// Where a session keeps a realm's entry.
+/// The key under which a session stores a realm's entry.
 pub(crate) fn key_of(realm: &str) -> String {
     format!("{PREFIX}{realm}")
 }
 
-/// A realm's part of a session as it is stored: everything in the session that matters to its login. It can be
-/// compared with another without being parsed.
+/// The stored text of everything in a session that matters to a realm's login. It is compared without being
+/// parsed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredEntry<'s> {
     entry: &'s str,
-    /// Not an empty string: glibc takes 60 ns to find two of those equal.
+    /// `None` instead of an empty string: see docs/performance.md.
     predecessor: Option<&'s str>,
 }
 
@@ -65,7 +65,7 @@ pub(crate) struct OwnedStoredEntry {
 }
 
 impl StoredEntry<'_> {
-    /// Folds the entry, which holds the random id of the login, into a hash. Entries with the same hash may differ.
+    /// Hashes the entry. Entries with the same hash may differ; the caller compares them.
     pub(crate) fn hash128(&self) -> u128 {
         let (blocks, rest) = self.entry.as_bytes().as_chunks();
         let mut last = [0; 16];
@@ -106,7 +106,7 @@ pub(crate) fn with_stored<T>(
     Some(read(StoredEntry { entry, predecessor }))
 }
 
-/// Whether the session holds nothing at all, as one that was not found.
+/// Whether the session is empty, like a session that does not exist.
 pub(crate) fn is_empty(session: &Session) -> bool {
     session.entries().is_empty()
 }
@@ -116,7 +116,7 @@ pub(crate) fn find(session: &Session, key: &str) -> FoundEntry {
         Ok(None) if is_empty(session) => FoundEntry::NoSession,
         Ok(None) if session.contains_key(REPLACES_MISSING) => FoundEntry::ReplacesMissing,
         Ok(None) => FoundEntry::Missing,
-        // A login without an id could not be ended.
+        // A login without an id could not be revoked.
         Ok(Some(Entry { id: None, state: State::LoggedIn(_), .. })) | Err(_) => {
             FoundEntry::Unreadable
         }
@@ -129,10 +129,10 @@ pub(crate) fn contains(session: &Session, key: &str) -> bool {
     session.contains_key(key)
 }
 
-/// Puts an entry into the session, where it stays if the session middleware saves it.
+/// Writes an entry to the session. The session middleware saves it.
 pub(crate) fn put(session: &Session, key: &str, entry: &Entry) {
     if let Err(error) = session.insert(key, entry) {
-        // Nothing in an entry can fail to become JSON. If it ever does, nobody is logged in.
+        // An entry can always be serialized. If that ever fails, no user is logged in.
         tracing::error!(key, %error, "the login could not be written to the session");
     }
 }
@@ -142,7 +142,7 @@ pub(crate) fn mark_replacement(session: &Session) {
     put(session, REPLACES_MISSING, &ended());
 }
 
-/// Notes the session that this one replaces, or that none is known.
+/// Stores the key of the session that this one replaces, or that none is known.
 pub(crate) fn note_predecessor(session: &Session, predecessor: Option<RevocationKey>) {
     match predecessor {
         // As in `put`.
@@ -192,7 +192,7 @@ impl Entry {
         let state = if has_ended { self.state.ended() } else { self.state };
         match state {
             _ if self.origin == origin => state.known_to(key),
-            // A login counts at every origin, with its own credentials.
+            // A login counts on every origin, with its own credentials.
             State::LoggedIn(login) if credentials.is_none_or(|it| *it == login.fingerprint) => {
                 State::LoggedIn(Login { foreign_origin: Some(self.origin), ..login })
             }

@@ -1,4 +1,4 @@
-//! A login, as the session remembers it.
+//! A login, as the session stores it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,22 +13,22 @@ use crate::{
 pub(crate) struct Login {
     pub(crate) user: String,
     pub(crate) fingerprint: Fingerprint,
-    /// When the login happened, in milliseconds since 1970, as are the next two.
+    /// The time of the login, in milliseconds since 1970, like the next two.
     pub(crate) logged_in_at: u64,
     /// When the authenticator last accepted the credentials.
     pub(crate) verified_at: u64,
-    /// When the login was used last, to within a tenth of the idle timeout.
+    /// The time of the last request, to within a tenth of the idle timeout.
     #[serde(default)]
     pub(crate) visited_at: u64,
     pub(crate) directory: Option<Directory>,
-    /// The browser has been challenged in that directory since: it had dropped the credentials, and may have got
-    /// them again for a part of the directory only.
+    /// The browser was challenged in that directory since the login. It had dropped the credentials, and may now hold
+    /// them for a part of the directory only.
     #[serde(default)]
     pub(crate) reprompted: bool,
     /// The epoch of its user in which it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) epoch: Epoch,
-    /// The origin where it was typed, if the request came to another one: there its directory proves nothing.
+    /// The origin of the login, if the request came to another one. There its directory proves nothing.
     #[serde(skip)]
     pub(crate) foreign_origin: Option<String>,
 }
@@ -55,9 +55,9 @@ pub(crate) struct Validity {
     pub(crate) epoch: Epoch,
 }
 
-/// A time in milliseconds since 1970, as the clock tells it.
+/// The clock's time, in milliseconds since 1970.
 pub(crate) fn time(millis: u64) -> SystemTime {
-    // A session holds any number; no clock reaches as far as a `u64` may.
+    // A session may hold any number; `SystemTime` cannot represent every `u64`.
     UNIX_EPOCH.checked_add(Duration::from_millis(millis)).unwrap_or(UNIX_EPOCH)
 }
 

@@ -1,4 +1,4 @@
-//! What the session remembers of a realm: the state, the login, and when a login ends.
+//! The session's record of a realm: the state, the login, and the timeouts of a login.
 //!
 //! `entry` is the only code that reads and writes sessions. Uses `request` and `revocation`.
 

@@ -11,28 +11,28 @@ use crate::{
     },
 };
 
-/// What a realm knows of a browser.
+/// The state of a realm in a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
-    /// Nothing: no entry, and no session cookie whose session is missing.
+    /// Nothing is known: there is no entry, and no cookie of a session that no longer exists.
     Fresh,
     /// The user typed valid credentials.
     LoggedIn(Login),
-    /// The browser may still hold the credentials of the login that ended. This is what is known of that login.
+    /// The login ended, and the browser may still hold its credentials. The fields describe that login, as far as known.
     LoggedOut { directory: Option<Directory>, fingerprint: Option<Fingerprint>, cause: Cause },
-    /// Cached credentials were rejected with a challenge at this path. The browser has dropped them and prompts its
-    /// user. What comes to this path next was typed.
+    /// Cached credentials were rejected with a challenge at this path. The browser dropped them and prompts. The user
+    /// typed the next credentials for this path.
     ///
-    /// Pending is the ended login's fingerprint while only *other* credentials were rejected: the browser may hold
-    /// both.
+    /// `pending` is the ended login's fingerprint while only *other* credentials were rejected, because the browser may
+    /// hold both.
     Rechallenged { path: RequestPath, pending: Option<Fingerprint>, cause: Cause },
-    /// The browser has shown that it holds no credentials, and was challenged at this path. Whatever comes now was
-    /// typed.
+    /// The browser has shown that it holds no credentials, and was challenged at this path. The user typed whatever
+    /// credentials come next.
     Prompted { path: RequestPath, cause: Cause },
 }
 
-/// Why the browser is, or will be, asked for credentials.
+/// Why the browser is, or will be, prompted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
@@ -57,8 +57,8 @@ impl From<Cause> for Reason {
 }
 
 impl State {
-    /// This state after a logout. A directory comes from a login only: it is where the browser is known to send the
-    /// credentials, if it still has them.
+    /// This state after a logout. Only a login has a directory: the browser sends its credentials there if it still
+    /// holds them.
     pub(crate) fn logged_out(&self, cause: Cause) -> Self {
         let (directory, fingerprint) = match self {
             Self::LoggedIn(login) => {
@@ -73,18 +73,17 @@ impl State {
         Self::LoggedOut { directory, fingerprint, cause }
     }
 
-    /// This state once its id has ended. The request was sent before the browser knew of the logout, so what it
-    /// lacks proves nothing.
+    /// This state after its id was revoked. The request raced the logout, so missing credentials prove nothing.
     pub(crate) fn ended(&self) -> Self {
         self.without_proof(Cause::LoggedOut)
     }
 
-    /// `LoggedOut` without a directory, because what this browser does not send proves nothing.
+    /// `LoggedOut` without a directory, because missing credentials of this browser prove nothing.
     pub(crate) fn without_proof(&self, cause: Cause) -> Self {
         Self::LoggedOut { directory: None, fingerprint: self.fingerprint().copied(), cause }
     }
 
-    /// What a page of another origin says. A user who is logged in there is not logged out here.
+    /// The cause that a page of another origin shows. A user who is logged in there has not logged out here.
     pub(super) fn cause_elsewhere(&self) -> Cause {
         match self {
             Self::LoggedOut { cause, .. }
@@ -104,7 +103,7 @@ impl State {
         }
     }
 
-    /// Drops a fingerprint that another key made: it can be compared with nothing.
+    /// Drops a fingerprint that was made with another key, because it matches nothing.
     pub(super) fn known_to(self, key: &FingerprintKey) -> Self {
         let known = |fingerprint: Option<Fingerprint>| fingerprint.filter(|it| key.made(it));
         match self {

@@ -227,7 +227,7 @@ fn redis_cli(redis: &Redis, arguments: &[&str]) -> String {
 #[ignore = "needs a redis-server"]
 async fn unreachable_redis_is_an_error_at_start_up() {
     let error = RedisRevocationStore::new("redis://127.0.0.1:1").await.unwrap_err().to_string();
-    assert!(error.starts_with("no access to the ended logins: "), "{error}");
+    assert!(error.starts_with("the revocation store is unavailable: "), "{error}");
     assert!(RedisRevocationStore::new("127.0.0.1").await.is_err(), "nor is that a URL");
 }
 
@@ -407,7 +407,7 @@ fn redis_example_without_redis_names_what_to_start() {
     let output = child.wait_with_output().unwrap();
     assert!(!output.status.success() && output.stdout.is_empty());
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.starts_with("redis: no access to the ended logins: "), "{error}");
+    assert!(error.starts_with("redis: the revocation store is unavailable: "), "{error}");
     assert!(error.contains("`redis-server`") && error.contains("REDIS_URL"), "{error}");
 }
 
