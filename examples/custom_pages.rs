@@ -311,7 +311,7 @@ mod tests {
         let script = browser.send(subresource("/members/").insert_header(json)).await;
         assert_eq!(script.header(CONTENT_TYPE), Some("application/problem+json"));
         assert!(script.text().contains(r#""title":"Login required""#), "{}", script.text());
-        let program = browser.send_as_program(TestRequest::with_uri("/members/")).await;
+        let program = browser.send_as_non_browser(TestRequest::with_uri("/members/")).await;
         assert_eq!(program.header(CONTENT_TYPE), Some("text/plain; charset=utf-8"));
     }
 }

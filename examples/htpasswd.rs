@@ -118,7 +118,7 @@ mod tests {
         let mut browser = at(&file).await;
         fs::write(&file, format!("carol:{QUICK}\n")).expect("written");
         browser.log_in("/", "carol", "wonderland").await;
-        let refused = browser.send_as_program(curl("alice", "wonderland")).await;
+        let refused = browser.send_as_non_browser(curl("alice", "wonderland")).await;
         assert_eq!(refused.status(), 401);
     }
 
@@ -128,7 +128,7 @@ mod tests {
         let browser = at(&file).await;
         let mut answers = Vec::new();
         for guess in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"] {
-            let answer = browser.send_as_program(curl("alice", guess)).await;
+            let answer = browser.send_as_non_browser(curl("alice", guess)).await;
             answers.push((answer.status().as_u16(), answer.header(RETRY_AFTER).is_some()));
         }
         assert_eq!((answers[0], answers[11]), ((401, false), (429, true)));

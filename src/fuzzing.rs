@@ -1,4 +1,4 @@
-//! What the fuzz targets in `tests/fuzz` call. `cargo fuzz` alone builds it; it is no part of the API.
+//! Entry points for the fuzz targets in `tests/fuzz`. Only `cargo fuzz` builds this module; it is not public API.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub struct Unusable;
 
-/// What a request presents, if anything.
+/// The credentials of a request, if there are any.
 pub fn credentials(headers: &HeaderMap) -> Result<Option<BasicAuth>, Unusable> {
     match Authorization::read(headers) {
         Authorization::Missing => Ok(None),
@@ -29,7 +29,7 @@ pub fn credentials(headers: &HeaderMap) -> Result<Option<BasicAuth>, Unusable> {
     }
 }
 
-/// The challenge of a realm, if a header can carry it.
+/// The challenge of a realm, if its name fits into a header.
 pub fn challenge(realm: &str) -> Option<HeaderValue> {
     Challenges::of(realm).ok().map(|it| it.basic)
 }
@@ -51,13 +51,13 @@ impl Entry {
     }
 }
 
-/// How many users and kinds of hashes a file of this content holds.
+/// The number of users and of kinds of hashes in a file with this content.
 pub fn htpasswd(path: &Path, content: &[u8]) -> Result<(usize, usize), UsersError> {
     let source = Source::File(path.to_owned());
     Table::new(&source, &parse_lines(&source, content)?).map(|it| (it.users.len(), it.kinds.len()))
 }
 
-/// How many users a variable of this content holds.
+/// The number of users in an environment variable with this content.
 pub fn plaintext(name: &str, content: &[u8]) -> Result<usize, UsersError> {
     let source = Source::Variable(name.to_owned());
     Plaintext::new(&source, &parse_lines(&source, content)?).map(|it| it.users.len())

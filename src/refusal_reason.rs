@@ -1,8 +1,8 @@
-//! Why a request is refused, and what its page says.
+//! The reasons for a refusal, and the texts of their pages.
 
-/// Why a request was refused, or what has just happened to the login.
+/// Why a request was refused, or how a logout ended.
 ///
-/// More reasons may come, so a `match` on it needs an arm for the others.
+/// Later versions may add reasons, so a `match` needs a wildcard arm.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -34,38 +34,42 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Nobody is logged in, or the request came without the credentials of the login.
+    /// The user is not logged in, or the request carries no credentials.
     LoginRequired,
-    /// The user has logged out.
+    /// The user logged out.
     LoggedOut,
-    /// The login has outlived its
-    /// [deadline](crate::BasicLoginBuilder::login_deadline), or nobody has used it for
-    /// [so long](crate::BasicLoginBuilder::visit_deadline).
+    /// The login is past its [absolute timeout](crate::BasicLoginBuilder::login_deadline) or its
+    /// [idle timeout](crate::BasicLoginBuilder::visit_deadline).
+    #[doc(alias = "idle timeout")]
+    #[doc(alias = "absolute timeout")]
     LoginExpired,
-    /// The login was ended from outside, by [`revoke_user`](crate::BasicLogin::revoke_user) or
+    /// The application revoked the login with [`revoke_user`](crate::BasicLogin::revoke_user) or
     /// [`revoke_login`](crate::BasicLogin::revoke_login).
     LoginRevoked,
-    /// The authenticator no longer agrees with the credentials of the login.
+    /// The authenticator no longer accepts the credentials of the login, for example after a password change.
     CredentialsChanged,
     /// The credentials are wrong.
     WrongCredentials,
-    /// Nobody has asked for this logout: another site sent the browser here, or the browser was
-    /// fetching ahead of its user.
+    /// The user did not request this logout: another site caused it (CSRF), or the browser prefetched
+    /// the page.
     LogoutForbidden,
-    /// The browser has answered two challenges within a minute, and has brought no cookie: it keeps
-    /// none, and there is no login without.
+    /// The browser keeps no cookies: it answered two challenges within a minute without sending one. A
+    /// login needs a cookie.
     CookiesRequired,
-    /// Another site's page has sent this by a method that is not safe (RFC 9110, section 9.2.1),
-    /// and the session stayed at home.
+    /// Another site's page sent this request (cross-site request forgery, CSRF) with an unsafe method
+    /// (RFC 9110, section 9.2.1), and the browser did not send the session cookie.
+    #[doc(alias = "CSRF")]
+    #[doc(alias = "cross-site request forgery")]
     CrossSite,
-    /// Too many logins have failed, so this one was not looked at
+    /// A rate limit: too many logins have failed, so the credentials were not checked
     /// ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)).
+    #[doc(alias = "rate limit")]
+    #[doc(alias = "brute force")]
     TooManyAttempts,
-    /// Passwords cannot be checked at the moment ([`TryLater::busy`](crate::TryLater::busy)).
+    /// The server is too busy to check passwords ([`TryLater::busy`](crate::TryLater::busy)).
     Busy,
-    /// It cannot be looked up whether this login has ended
-    /// ([`RevocationError`](crate::RevocationError)), or what its session holds
-    /// ([`session_store_errors`](crate::session_store_errors)).
+    /// The revocation store ([`RevocationError`](crate::RevocationError)) or the session store
+    /// ([`session_store_errors`](crate::session_store_errors)) is unavailable.
     Unavailable,
 }
 

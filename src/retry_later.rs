@@ -1,4 +1,4 @@
-//! What an authenticator says when it will not answer now.
+//! The error of an authenticator that cannot answer now.
 
 use std::{fmt, time::Duration};
 
@@ -12,13 +12,13 @@ use actix_web::{
 
 use crate::refusal_reason::Reason;
 
-/// An [authenticator](crate::Authenticator)'s error for "not now".
+/// The error of an [authenticator](crate::Authenticator) that cannot check credentials now: 429 or 503.
 ///
-/// The middleware answers it as it answers a refusal, with a page, JSON or plain text, or with the
+/// The middleware answers it in the format of a refusal (a page, JSON or plain text) or with the
 /// application's [own response](crate::BasicLoginBuilder::respond_with), and adds `Retry-After`
-/// (RFC 9110, section 10.2.3). It changes no login and asks nobody for a password.
+/// (RFC 9110, section 10.2.3). It changes no login and sends no challenge.
 ///
-/// The ready-made authenticators return it; yours may, too.
+/// `Throttle` and `HashLimiter` return it. Your authenticator may return it as well.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,13 +41,17 @@ use crate::refusal_reason::Reason;
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[doc(alias = "Retry-After")]
+#[doc(alias = "too many requests")]
+#[doc(alias = "rate limit")]
 pub struct TryLater {
     reason: Reason,
     after: Duration,
 }
 
 impl TryLater {
-    /// 429 (RFC 6585, section 4): too many logins have failed, and this one was not looked at.
+    /// 429 Too Many Requests (RFC 6585, section 4): a rate limit was reached, and the credentials were not
+    /// checked.
     ///
     /// ```
     /// use std::time::Duration;
@@ -56,7 +60,7 @@ impl TryLater {
     ///
     /// let error = TryLater::too_many_attempts(Duration::from_secs(60));
     /// assert_eq!(error.reason(), Reason::TooManyAttempts);
-    /// // What goes out where no realm makes a page of it:
+    /// // Outside a realm, the response is plain text:
     /// let answer = error.error_response();
     /// assert_eq!(answer.status(), 429);
     /// assert_eq!(answer.headers().get("Retry-After").unwrap(), "60");
@@ -66,7 +70,7 @@ impl TryLater {
         Self { reason: Reason::TooManyAttempts, after }
     }
 
-    /// 503 (RFC 9110, section 15.6.4): passwords cannot be checked at the moment.
+    /// 503 Service Unavailable (RFC 9110, section 15.6.4): passwords cannot be checked at the moment.
     ///
     /// ```
     /// use std::time::Duration;
@@ -83,12 +87,13 @@ impl TryLater {
         Self { reason: Reason::Busy, after }
     }
 
-    /// 503: the ended logins cannot be looked up.
+    /// 503: the revocation store is unavailable.
     pub(crate) fn unavailable() -> Self {
         Self { reason: Reason::Unavailable, after: Duration::from_secs(5) }
     }
 
-    /// Whether too many attempts have failed or the server is busy.
+    /// Why the client must wait: [`TooManyAttempts`](crate::Reason::TooManyAttempts) or
+    /// [`Busy`](crate::Reason::Busy).
     ///
     /// ```
     /// # use std::time::Duration;
@@ -101,8 +106,7 @@ impl TryLater {
         self.reason
     }
 
-    /// When to try again, as it was given. It is sent in whole seconds, rounded up, and at least
-    /// one.
+    /// The time to wait. The header has it in whole seconds, rounded up, and at least one.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -129,7 +133,7 @@ impl TryLater {
     }
 }
 
-/// In whole seconds, rounded up, and never "at once".
+/// A wait in whole seconds, rounded up, and at least one.
 pub(crate) fn seconds(after: Duration) -> u64 {
     let whole = after.as_secs();
     if after.subsec_nanos() > 0 { whole.saturating_add(1) } else { whole.max(1) }
@@ -151,7 +155,7 @@ impl ResponseError for TryLater {
         self.status()
     }
 
-    /// What goes out where no [`BasicLogin`](crate::BasicLogin) has made its own page of it.
+    /// The response outside a [`BasicLogin`](crate::BasicLogin): plain text.
     fn error_response(&self) -> HttpResponse {
         HttpResponse::build(self.status())
             .insert_header(ContentType::plaintext())

@@ -1,4 +1,4 @@
-//! A session store that cannot be reached.
+//! Converts errors of the session store to responses.
 
 use actix_session::storage::{SaveError, UpdateError};
 use actix_web::{
@@ -11,16 +11,15 @@ use actix_web::{
 
 use crate::{request::kind::RequestKind, response::responder::without_session};
 
-/// Answers 503 with `Retry-After` (RFC 9110, section 15.6.4) where the session middleware would
-/// answer 500, because its store cannot be reached. To be wrapped around it, with
-/// [`from_fn`](actix_web::middleware::from_fn).
+/// Middleware that answers 503 with `Retry-After` (RFC 9110, section 15.6.4) while the session store is
+/// unavailable. Without it, the session middleware answers 500.
 ///
-/// Without the session nobody is let in, and nobody can be asked for a password: it would be typed
-/// in vain. Other errors and answers are left as they are. The cause goes to the log, at level
-/// `error`.
+/// Wrap it around the session middleware with [`from_fn`](actix_web::middleware::from_fn). While the store is
+/// unavailable, no request passes and no prompt opens, because a login could not be saved. Other errors and
+/// responses stay unchanged. The cause is logged at level `error`.
 ///
-/// Sessions in cookies have no store that could be down; there it does nothing, but for a session that
-/// is too large for its cookie, which looks the same from here.
+/// Sessions in cookies have no store that can fail. There, this middleware only affects a session that is too
+/// large for its cookie, because actix-session reports that error in the same way.
 ///
 /// ```
 /// use actix_basic_logout::session_store_errors;
@@ -70,7 +69,8 @@ use crate::{request::kind::RequestKind, response::responder::without_session};
 ///
 /// # Errors
 ///
-/// Those of what it is wrapped around, but for the session store's.
+/// Returns the errors of the inner service, except those of the session store.
+#[doc(alias = "store unavailable")]
 pub async fn session_store_errors<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
@@ -86,7 +86,7 @@ pub async fn session_store_errors<B: MessageBody + 'static>(
     }
 }
 
-/// What actix-session's middleware makes of its store's errors.
+/// Whether actix-session's middleware made this error from an error of its store.
 fn is_store_error(error: &Error) -> bool {
     error.as_error::<InternalError<anyhow::Error>>().is_some()
         || error.as_error::<InternalError<SaveError>>().is_some()

@@ -186,7 +186,7 @@ impl User {
     /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// assert_eq!(browser.open("/admin/").await.text(), "true");
     /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
-    /// assert_eq!(browser.send_as_program(curl).await.text(), "false");
+    /// assert_eq!(browser.send_as_non_browser(curl).await.text(), "false");
     /// # Ok(())
     /// # }
     /// ```

@@ -32,7 +32,7 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 /// assert!(data.header("WWW-Authenticate").unwrap().starts_with("xBasic realm="));
 /// // A non-browser client only needs the credentials.
 /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
-/// assert_eq!(browser.send_as_program(curl).await.status(), 200);
+/// assert_eq!(browser.send_as_non_browser(curl).await.status(), 200);
 /// # Ok(())
 /// # }
 /// ```
@@ -44,9 +44,15 @@ pub enum RequestKind {
     Navigation,
     /// Any other request of a browser: `fetch`, XHR (AJAX), images, styles, `EventSource`, the handshake
     /// of a `WebSocket`. A refusal opens no dialog.
+    #[doc(alias = "fetch")]
+    #[doc(alias = "XHR")]
+    #[doc(alias = "AJAX")]
     Subresource,
     /// A request of any other client, such as `curl`, a bot or a monitoring system. Without a session, it
     /// gets plain, stateless Basic authentication.
+    #[doc(alias = "bot")]
+    #[doc(alias = "crawler")]
+    #[doc(alias = "curl")]
     NonBrowser,
 }
 

@@ -17,8 +17,11 @@ use crate::{refusal_reason::Reason, request::kind::RequestKind, retry_later};
 
 const STATELESS_CLIENT: &str = "Log in again to continue. Requests without the session cookie are authenticated by their password alone.";
 
-/// What an answer of this crate has to say; given to the application's own
-/// [responses](crate::BasicLoginBuilder::respond_with).
+/// The content of a response of this crate: status, reason and texts. An application's own
+/// [`respond_with`](crate::BasicLoginBuilder::respond_with) receives it.
+///
+/// This crate's responses are an HTML page, problem details
+/// ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) or plain text, as `Accept` says.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -40,6 +43,8 @@ const STATELESS_CLIENT: &str = "Log in again to continue. Requests without the s
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[doc(alias = "problem details")]
+#[doc(alias = "RFC 9457")]
 pub struct Notice<'a> {
     pub(crate) status: StatusCode,
     pub(crate) reason: Reason,
@@ -50,10 +55,13 @@ pub struct Notice<'a> {
 }
 
 impl Notice<'_> {
-    /// The status of the answer: 401, 403 (a request that must not disturb the dialog open
-    /// elsewhere, or another site's logout), 200 after a logout that needs no challenge, 429 or
-    /// 503 where the authenticator says [`TryLater`](crate::TryLater), 503 where it cannot be looked up
-    /// who has logged out. Whatever the response's own is, this one goes out.
+    /// The status of the response. It replaces the status that your own response has.
+    ///
+    /// - 401: a refusal.
+    /// - 403: another site's request (CSRF), or a request that must not disturb an open dialog.
+    /// - 200: a logout that needs no challenge.
+    /// - 429 or 503: the authenticator returned [`TryLater`](crate::TryLater).
+    /// - 503: the revocation store or the session store is unavailable.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -99,9 +107,9 @@ impl Notice<'_> {
         self.reason
     }
 
-    /// Where to log in again, for a link: the
-    /// [landing path](crate::BasicLoginBuilder::landing_path), as it was given. Escape it as its place
-    /// wants; this crate's own page does.
+    /// The [landing path](crate::BasicLoginBuilder::landing_path), for a link to log in again.
+    ///
+    /// It is not escaped: escape it for the place where you insert it. This crate's page does that.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -124,8 +132,8 @@ impl Notice<'_> {
         self.landing_path
     }
 
-    /// The `<script>` element that a "logged out" page has to hold under
-    /// [`LogoutResponse::Page`](crate::LogoutResponse::Page); none for every other answer.
+    /// The `<script>` element that the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page) must
+    /// contain. `None` for every other response.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -154,8 +162,9 @@ impl Notice<'_> {
         self.script
     }
 
-    /// When to try again, with 429 and 503; none otherwise. The answer's `Retry-After` (RFC 9110,
-    /// section 10.2.3) says the same in whole seconds.
+    /// The time after which to try again, with 429 and 503. `None` otherwise.
+    ///
+    /// The response's `Retry-After` header (RFC 9110, section 10.2.3) has the same time in whole seconds.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -183,7 +192,7 @@ impl Notice<'_> {
         self.retry_after
     }
 
-    /// The kind of the request that is answered: a page for people, or something for a script or a program.
+    /// The kind of the request: a page for a user, or a response for a script or a non-browser client.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -210,7 +219,7 @@ impl Notice<'_> {
         self.request_kind
     }
 
-    /// The heading of this crate's own page, such as "You are logged out". Plain text in English.
+    /// The heading of this crate's page, such as "You are logged out". Plain text in English.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -235,7 +244,7 @@ impl Notice<'_> {
         self.reason.title()
     }
 
-    /// The sentences below that heading: what happened and what to do, with the time to wait where there is one.
+    /// The sentences below the heading: what happened and what to do, with the time to wait if there is one.
     /// Plain text in English.
     ///
     /// ```
@@ -273,7 +282,7 @@ impl Notice<'_> {
         }
     }
 
-    /// This crate's own answer, in the format that the client accepts.
+    /// This crate's response, in the format that the client accepts.
     pub(crate) fn to_response(&self, req: &HttpRequest) -> HttpResponse {
         self.to_response_as(self.format(req))
     }
@@ -304,13 +313,13 @@ impl Notice<'_> {
     }
 
     fn format(&self, req: &HttpRequest) -> Format {
-        // The beginning of what browsers send with a navigation, recognized without parsing the rest.
+        // Browsers send this with a navigation. Recognizing it is faster than parsing the header.
         let accept = req.headers().get(ACCEPT);
         if accept.is_some_and(|it| it.as_bytes().starts_with(b"text/html,")) {
             return Format::Html;
         }
         let mut accept = Accept::parse(req).unwrap_or_else(|_| Accept(Vec::new()));
-        // "Not this" (RFC 9110, section 12.4.2), which `ranked` takes for "this if all else fails".
+        // A quality of zero means "not acceptable" (RFC 9110, section 12.4.2), but `ranked` keeps it as a last choice.
         accept.retain(|it| it.quality > Quality::ZERO);
         let accepted = accept.ranked();
         let named = accepted.iter().find_map(|mime| match (mime.type_(), mime.subtype()) {
@@ -323,7 +332,7 @@ impl Notice<'_> {
         named.unwrap_or_else(|| self.usual_format())
     }
 
-    /// The format for a client that names none.
+    /// The format for a client that accepts any.
     pub(crate) fn usual_format(&self) -> Format {
         match self.request_kind {
             RequestKind::Navigation => Format::Html,
@@ -332,8 +341,7 @@ impl Notice<'_> {
     }
 
     fn html(&self) -> String {
-        // A browser that prompted and was cancelled two or three times (Firefox) stays silent in that tab until the
-        // page is loaded again.
+        // After two or three cancelled dialogs in a tab, Firefox opens no more until the page is reloaded.
         let hint = match self.status {
             StatusCode::OK | StatusCode::UNAUTHORIZED => {
                 "<p class=hint>If your browser does not ask for a password, reload the page.</p>"

@@ -44,6 +44,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// # };
 /// ```
 #[derive(Clone)]
+#[doc(alias = "Redis")]
 pub struct RedisRevocationStore {
     connection: ConnectionManager,
     prefix: String,

@@ -53,12 +53,12 @@ enum Answer {
 
 type App = dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>;
 
-/// A browser with its user, in front of an application under test.
+/// A browser with its user, for an application under test.
 ///
 /// It wraps any service that [`actix_web::test::init_service`] returns, and treats cookies, credentials
 /// and challenges as real browsers do:
 ///
-/// - **Cookies** are kept by name and path, and removed by `Max-Age=0` or a past `Expires`. They are sent
+/// - **Cookies** are kept in a cookie jar by name and path, and removed by `Max-Age=0` or a past `Expires`. They are sent
 ///   to the paths that they match ([RFC 6265, section
 ///   5.1.4](https://www.rfc-editor.org/rfc/rfc6265#section-5.1.4)). The browser keeps `Secure` cookies, as
 ///   browsers do for localhost. It ignores `Domain` and `SameSite`, and no cookie expires as time passes.
@@ -110,6 +110,7 @@ type App = dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<Box
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "cookie jar")]
 pub struct Browser {
     app: Rc<App>,
     auth: AuthCache<Credentials>,
@@ -210,8 +211,8 @@ impl Browser {
         self
     }
 
-    /// Puts another application in the place of this one, such as the same after a restart. The
-    /// browser keeps its cookies and credentials.
+    /// Replaces the application, for example by the same application after a restart. The browser
+    /// keeps its cookies and credentials.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -235,7 +236,7 @@ impl Browser {
         self.app = shared(app);
     }
 
-    /// The user types this into the next dialog.
+    /// Lets the user type these credentials into the next dialog.
     ///
     /// Further calls answer the dialogs after it, in order.
     ///
@@ -256,7 +257,7 @@ impl Browser {
         self
     }
 
-    /// The user cancels the next dialog.
+    /// Lets the user cancel the next dialog.
     ///
     /// Further calls answer the dialogs after it, in order. Over a navigation, Chromium repeats the
     /// request without credentials, and shows that response.
@@ -391,7 +392,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// If a body cannot be read, or if the application challenges one request without end.
+    /// If a body cannot be read, or if the application challenges one request again and again.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -422,8 +423,8 @@ impl Browser {
         page
     }
 
-    /// Sends a request past the browser, as a program such as `curl` does: without its cookies, its
-    /// credentials and its headers.
+    /// Sends a request as a non-browser client such as `curl`: without the browser's cookies, credentials
+    /// and headers.
     ///
     /// # Panics
     ///
@@ -436,11 +437,11 @@ impl Browser {
     /// # let login = BasicLogin::builder("Admin area", users).build()?;
     /// let browser = browser(&login).await;
     /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
-    /// assert_eq!(browser.send_as_program(curl).await.text(), "Hello, alice");
+    /// assert_eq!(browser.send_as_non_browser(curl).await.text(), "Hello, alice");
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn send_as_program(&self, request: TestRequest) -> Response {
+    pub async fn send_as_non_browser(&self, request: TestRequest) -> Response {
         let request = request.to_request();
         let has_credentials = request.head().headers.contains_key(header::AUTHORIZATION);
         let mut response = Response::read((self.app)(request).await).await;
@@ -541,7 +542,7 @@ impl Browser {
         Some((&held.user_id, &held.password))
     }
 
-    /// Forgets all credentials, as a browser does that is closed.
+    /// Forgets all credentials, as a browser does when it is closed.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));

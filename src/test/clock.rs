@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// A clock that stands still until a test advances it.
+/// A mock clock that stands still until a test advances it.
 ///
 /// Pass [`system_time`](Self::system_time) or [`instant`](Self::instant) to a `clock` setter. Clones share
 /// the same time, so one clock drives a realm, its authenticators and the test.
@@ -19,6 +19,7 @@ use std::{
 /// assert_eq!(now(), SystemTime::UNIX_EPOCH + Duration::from_secs(60));
 /// ```
 #[derive(Clone, Debug)]
+#[doc(alias = "mock clock")]
 pub struct Clock {
     start: (SystemTime, Instant),
     elapsed: Arc<Mutex<Duration>>,

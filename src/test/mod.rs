@@ -7,8 +7,8 @@
 //! actix-basic-logout = { version = "0.1", features = ["test-util"] }
 //! ```
 //!
-//! - [`Browser`] keeps cookies, remembers credentials for each directory, and answers challenges as
-//!   browsers do, so a test logs in and out like a user.
+//! - [`Browser`] has a cookie jar, caches credentials for each directory, and answers challenges as
+//!   browsers do. A test logs in and out with it like a user.
 //! - [`Clock`] stands still until a test advances it, for every `clock` setter of this crate.
 //!
 //! The [testing guide](crate::guide::testing) shows both.
