@@ -1,4 +1,4 @@
-//! A realm: its options, what is derived from them, and the handle that applications hold.
+//! A realm: its options, the values derived from them, and the handle that applications hold.
 
 use std::{
     fmt,
@@ -22,17 +22,17 @@ use crate::{
     session::{deadlines::Deadlines, login::millis, login_validity::Lifetime},
 };
 
-/// HTTP Basic authentication that can log out: a realm, and the middleware that guards it.
+/// HTTP Basic authentication with logout: a realm, and the middleware that protects it.
 ///
-/// Build it once, in `main`, and clone it into the closure of `HttpServer::new`; clones share
-/// everything. Wrap it around an `App`, a scope or a resource, inside the
-/// [`SessionMiddleware`](actix_session::SessionMiddleware), and mount its
-/// [`logout`](Self::logout) handler where you like. The [crate documentation](crate) shows it
-/// whole.
+/// Build it once, in `main`, and clone it into the closure of `HttpServer::new`; all clones share
+/// one realm. Wrap it around an `App`, a scope or a resource, inside the
+/// [`SessionMiddleware`](actix_session::SessionMiddleware), and register its
+/// [`logout`](Self::logout) handler at any path. The [crate documentation](crate) shows a complete
+/// application.
 ///
-/// Also register it with `.app_data(login.clone())` if handlers outside the wrapped part extract a
-/// [`User`](crate::User). They find one where the browser sends the credentials: below the directory
-/// where the user logged in.
+/// If handlers outside the wrapped part extract a [`User`](crate::User), also register it with
+/// `.app_data(login.clone())`. These handlers find a user only where the browser sends the
+/// credentials: below the directory in which the user logged in.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -41,14 +41,14 @@ use crate::{
 /// use actix_basic_logout::{BasicLogin, User};
 ///
 /// let login = BasicLogin::builder("Admin area", users).build()?;
-/// let who = async |user: Option<User>| user.map_or("nobody".to_owned(), |it| it.id().to_owned());
+/// let name = async |user: Option<User>| user.map_or("guest".to_owned(), |it| it.id().to_owned());
 /// let app = App::new()
 ///     .app_data(login.clone())
-///     .service(web::resource("/admin/").wrap(login.clone()).get(who))
-///     .route("/admin/help", web::get().to(who)) // for everybody
+///     .service(web::resource("/admin/").wrap(login.clone()).get(name))
+///     .route("/admin/help", web::get().to(name)) // public
 ///     .wrap(sessions());
 /// let mut browser = Browser::new(test::init_service(app).await);
-/// assert_eq!(browser.open("/admin/help").await.text(), "nobody");
+/// assert_eq!(browser.open("/admin/help").await.text(), "guest");
 /// assert_eq!(browser.open("/admin/").await.status(), 401);
 /// browser.log_in("/admin/", "alice", "wonderland").await;
 /// assert_eq!(browser.open("/admin/").await.text(), "alice");
@@ -62,19 +62,22 @@ pub struct BasicLogin {
 }
 
 impl BasicLogin {
-    /// Ends every login of a user in this realm: in every session and, where the
-    /// [revocations](crate::BasicLoginBuilder::revocation_store) are shared, on every machine, from the next
-    /// request on. The browsers are asked again, and the page says that the login was ended.
+    /// Revokes all logins of a user in this realm, in all sessions ("log out everywhere").
     ///
-    /// For "log out everywhere", and for whoever has lost a password or a device. Who knows the
-    /// password may log in again, and programs that bring it with each request are let in; to keep a
-    /// user out, have the authenticator refuse. Who never logged in may be named, too.
+    /// The logins end with their next request. With a shared
+    /// [revocation store](crate::BasicLoginBuilder::revocation_store), they end on every machine. The
+    /// browsers prompt their users again, and the page says that the login was ended.
     ///
-    /// It needs no request: call it from a handler, or from anywhere else.
+    /// Use it to revoke all sessions of a user who has lost a password or a device. A client that
+    /// knows the password can log in again, and a non-browser client that sends the password with
+    /// each request still passes. To lock a user out, let the authenticator reject the credentials.
+    /// The user need not have logged in before.
+    ///
+    /// It needs no request: call it from a handler or from any other code.
     ///
     /// # Errors
     ///
-    /// If the revocations cannot be reached; then nobody's login has ended.
+    /// Fails if the revocation store is unavailable; no login is revoked in that case.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -83,7 +86,7 @@ impl BasicLogin {
     /// use actix_basic_logout::{BasicLogin, User};
     /// use actix_web::{Error, HttpResponse, web};
     ///
-    /// /// At `/admin/everywhere`. It ends the login of its own request as well.
+    /// /// At `/admin/everywhere`. It revokes the login of its own request as well.
     /// async fn everywhere(
     ///     login: web::ThinData<BasicLogin>,
     ///     user: User,
@@ -111,18 +114,20 @@ impl BasicLogin {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "log out everywhere")]
+    #[doc(alias = "revoke all sessions")]
     pub async fn revoke_user(&self, user_id: &str) -> Result<(), RevocationError> {
         self.realm.revocations.revoke_user(&self.realm.name, user_id).await?;
-        tracing::info!(realm = %self.realm.name, user = user_id, "all logins ended");
+        tracing::info!(realm = %self.realm.name, user = user_id, "all logins revoked");
         Ok(())
     }
 
-    /// Ends one login, as [`revoke_user`](Self::revoke_user) ends all of a user's.
-    /// [`User::login_id`](crate::User::login_id) tells the id.
+    /// Revokes one login, with the same effects as [`revoke_user`](Self::revoke_user).
+    /// [`User::login_id`](crate::User::login_id) returns the id of a login.
     ///
     /// # Errors
     ///
-    /// If the revocations cannot be reached; then the login goes on.
+    /// Fails if the revocation store is unavailable; the login is not revoked in that case.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -131,7 +136,7 @@ impl BasicLogin {
     /// use actix_basic_logout::{BasicLogin, User};
     ///
     /// let login = BasicLogin::builder("Admin area", users).build()?;
-    /// // At `/admin/`. An application would note it down, for a list of a user's logins.
+    /// // At `/admin/`. An application would store the id, for a list of the user's logins.
     /// let id = web::get().to(async |user: User| user.login_id().map(|it| it.to_string()));
     /// # let app = App::new()
     /// #     .service(web::scope("/admin").wrap(login.clone()).route("/", id))
@@ -139,7 +144,7 @@ impl BasicLogin {
     /// # let mut browser = Browser::new(test::init_service(app).await);
     /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// let page = browser.open("/admin/").await;
-    /// // From a form with a button for each.
+    /// // Called by a form that has a button for each login.
     /// login.revoke_login(page.text().parse()?).await?;
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
@@ -147,11 +152,11 @@ impl BasicLogin {
     /// ```
     pub async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
         self.realm.revocations.revoke_login(id).await?;
-        tracing::info!(realm = %self.realm.name, "a login ended");
+        tracing::info!(realm = %self.realm.name, "login revoked");
         Ok(())
     }
 
-    /// The realm's name, as it was given to [`builder`](Self::builder).
+    /// Returns the name of the realm, as passed to [`builder`](Self::builder).
     ///
     /// ```
     /// # use actix_basic_logout::BasicLogin;
@@ -168,7 +173,7 @@ impl BasicLogin {
     }
 }
 
-/// What logout removes from the session. Either way the session's key is renewed.
+/// The part of the session that a logout removes. The session key is renewed in both cases.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -178,8 +183,8 @@ impl BasicLogin {
 /// use actix_session::Session;
 ///
 /// assert_eq!(LogoutScope::default(), LogoutScope::Session);
-/// for (clears, kept) in [(LogoutScope::Session, ""), (LogoutScope::Realm, "de")] {
-///     let login = BasicLogin::builder("Admin area", users).logout_scope(clears).build()?;
+/// for (scope, kept) in [(LogoutScope::Session, ""), (LogoutScope::Realm, "de")] {
+///     let login = BasicLogin::builder("Admin area", users).logout_scope(scope).build()?;
 /// #   let choose = async |session: Session| session.insert("language", "de").map(|()| "");
 /// #   let chosen =
 /// #       async |it: Session| it.get::<String>("language").map(Option::unwrap_or_default);
@@ -189,7 +194,7 @@ impl BasicLogin {
 /// #       .route("/logout", web::to(login.logout()))
 /// #       .wrap(sessions());
 /// #   let mut browser = Browser::new(test::init_service(app).await);
-///     // A page at `/admin/` writes a language into the session; `/language` tells it.
+///     // A page at `/admin/` stores a language in the session; `/language` returns it.
 ///     browser.log_in("/admin/", "alice", "wonderland").await;
 ///     assert_eq!(browser.open("/language").await.text(), "de");
 ///     browser.open("/logout").await;
@@ -201,15 +206,14 @@ impl BasicLogin {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogoutScope {
-    /// Everything, whoever put it there, and the logins of other realms with it. The default.
+    /// The whole session: the data of the application, and the logins of all realms. The default.
     #[default]
     Session,
-    /// This realm's login only. For applications that keep in the session what outlives a login,
+    /// The login of this realm only. Use it if the session holds data that must survive a logout,
     /// such as a language.
     Realm,
 }
 
-/// Selects requests.
 pub(crate) type RequestFilter = dyn Fn(&HttpRequest) -> bool + Send + Sync;
 
 /// The options of a realm. Each has one field and one default here, and one setter in the builder.
@@ -256,18 +260,18 @@ impl Config {
     }
 }
 
-/// A realm, ready to use: its options and what is derived from them.
+/// A built realm: its options and the values derived from them.
 pub(crate) struct Realm {
     pub(crate) name: Arc<str>,
     pub(crate) config: Config,
-    /// Where a session keeps the realm's entry.
+    /// The name of the realm's entry in a session.
     pub(crate) entry_key: String,
     pub(crate) fingerprint_key: FingerprintKey,
     pub(crate) lifetime: Lifetime,
     pub(crate) revocations: Revocations,
     pub(crate) responder: Responder,
     pub(crate) landing_header: HeaderValue,
-    /// Where [`LogoutResponse::Redirect`] leads.
+    /// The target of [`LogoutResponse::Redirect`].
     pub(crate) redirect: Option<HeaderValue>,
     pub(crate) reserved_password: String,
     pub(crate) setup: Arc<SetupMistakes>,
@@ -275,12 +279,12 @@ pub(crate) struct Realm {
 }
 
 impl Realm {
-    /// The landing path as requests for it will have it.
+    /// The landing path without query and fragment, as a request for it has it.
     pub(crate) fn landing_path(&self) -> &str {
         self.config.landing_path.split(['?', '#']).next().unwrap_or_default()
     }
 
-    /// The error of an authenticator or of a store as it goes out.
+    /// Converts an error of an authenticator or a store into the error that the client receives.
     pub(crate) fn error(&self, req: &HttpRequest, error: Error) -> Error {
         let request_kind = || (self.config.classify_with)(req);
         self.responder.error(&self.name, req, request_kind, error)

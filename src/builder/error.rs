@@ -1,15 +1,15 @@
-//! Why a realm could not be built.
+//! The errors of a realm's configuration.
 
 use std::{error::Error, fmt};
 
 use crate::request::fingerprint::FingerprintKey;
 
-/// Longest realm, in bytes.
+/// The maximum length of a realm, in bytes.
 pub(super) const MAX_REALM_LENGTH: usize = 256;
 
-/// Why a [`BasicLogin`](crate::BasicLogin) could not be built.
+/// The reason why a [`BasicLogin`](crate::BasicLogin) cannot be built.
 ///
-/// The message says what is wrong and names the given value, except a key.
+/// The message describes the error and names the rejected value, except for a key.
 ///
 /// ```
 /// use std::time::Duration;
@@ -25,18 +25,15 @@ pub(super) const MAX_REALM_LENGTH: usize = 256;
 /// assert_eq!(error(admin().session_cookie("")), ConfigError::EmptySessionCookie);
 /// assert_eq!(error(admin().login_deadline(Duration::ZERO)), ConfigError::ZeroDeadline);
 /// for (error, text) in [
-///     (error(realm("A\n")), r#"the realm "A\n" holds a control character"#),
-///     (error(realm(&"A".repeat(300))), "the realm is 300 bytes long, 256 are allowed"),
+///     (error(realm("A\n")), r#"the realm "A\n" contains a control character: remove it"#),
+///     (error(realm(&"A".repeat(300))), "the realm is 300 bytes long: use at most 256 bytes"),
 ///     (
 ///         error(admin().fingerprint_key([7; 9])),
-///         "the fingerprint key is 9 bytes long, it takes 32 or more",
+///         "the fingerprint key is 9 bytes long: use at least 32 random bytes",
 ///     ),
-///     (
-///         error(admin().landing_path("admin")),
-///         r#""admin" is not a path of this site, such as "/admin/""#,
-///     ),
+///     (error(admin().landing_path("admin")), r#""admin" is not a path of this site"#),
 /// ] {
-///     assert_eq!(error.to_string(), text);
+///     assert!(error.to_string().starts_with(text), "{error}");
 /// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,21 +41,21 @@ pub(super) const MAX_REALM_LENGTH: usize = 256;
 pub enum ConfigError {
     /// The realm is empty.
     EmptyRealm,
-    /// The realm holds a control character, which a header cannot carry (RFC 9110, section 5.5).
+    /// The realm contains a control character, which a header cannot carry (RFC 9110, section 5.5).
     #[non_exhaustive]
     ControlCharacterInRealm {
         /// The realm.
         realm: String,
     },
-    /// The realm is longer than 256 bytes; its name is part of every session.
+    /// The realm is longer than 256 bytes. Its name is part of every session.
     #[non_exhaustive]
     RealmTooLong {
         /// The length in bytes.
         length: usize,
     },
-    /// The name of the session's cookie is empty.
+    /// The name of the session cookie is empty.
     EmptySessionCookie,
-    /// A deadline is zero, with which nobody could log in.
+    /// A deadline is zero, so every login would expire at once.
     ZeroDeadline,
     /// The fingerprint key is shorter than 32 bytes.
     #[non_exhaustive]
@@ -66,10 +63,11 @@ pub enum ConfigError {
         /// The length in bytes.
         length: usize,
     },
-    /// The landing path, or the one that logout redirects to, is not a path of this site.
+    /// The landing path, or the path to which logout redirects, is not a path of this site. It must
+    /// begin with a single slash and consist of visible ASCII characters.
     #[non_exhaustive]
     InvalidPath {
-        /// What was given.
+        /// The rejected path.
         path: String,
     },
 }
@@ -77,25 +75,30 @@ pub enum ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::EmptyRealm => f.write_str("the realm is empty"),
+            Self::EmptyRealm => f.write_str("the realm is empty: give it a name"),
             Self::ControlCharacterInRealm { realm } => {
-                write!(f, "the realm {realm:?} holds a control character")
+                write!(f, "the realm {realm:?} contains a control character: remove it")
             }
             Self::RealmTooLong { length } => {
-                write!(f, "the realm is {length} bytes long, {MAX_REALM_LENGTH} are allowed")
+                write!(f, "the realm is {length} bytes long: use at most {MAX_REALM_LENGTH} bytes")
             }
-            Self::EmptySessionCookie => f.write_str("the name of the session cookie is empty"),
-            Self::ZeroDeadline => {
-                f.write_str("with a login or visit deadline of zero nobody could log in")
-            }
+            Self::EmptySessionCookie => f.write_str(
+                "the name of the session cookie is empty: use the name that SessionMiddleware has",
+            ),
+            Self::ZeroDeadline => f.write_str(
+                "the login or visit deadline is zero, so every login would expire at once: \
+                 use a longer duration",
+            ),
             Self::FingerprintKeyTooShort { length } => write!(
                 f,
-                "the fingerprint key is {length} bytes long, it takes {} or more",
+                "the fingerprint key is {length} bytes long: use at least {} random bytes",
                 FingerprintKey::MIN_LENGTH
             ),
-            Self::InvalidPath { path } => {
-                write!(f, "{path:?} is not a path of this site, such as \"/admin/\"")
-            }
+            Self::InvalidPath { path } => write!(
+                f,
+                "{path:?} is not a path of this site: begin it with a single slash and use visible \
+                 ASCII characters only, such as \"/admin/\""
+            ),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The builder of a realm: one setter for each option, and the checks in `build`.
 //!
-//! `error` says what can be wrong. Uses what a realm is made of.
+//! `error` defines the errors of `build`. Uses the modules of which a realm consists.
 
 pub(crate) mod error;
 
@@ -26,13 +26,13 @@ use crate::{
     session::{entry, login_validity::Lifetime},
 };
 
-/// Sets up a [`BasicLogin`]; made by [`BasicLogin::builder`] and
+/// Configures a realm and builds its [`BasicLogin`]. Created by [`BasicLogin::builder`] and
 /// [`BasicLogin::with_validator`].
 ///
-/// Each setter replaces a default, and the defaults are the safest: none is needed. What could
-/// not work is an error in [`build`](Self::build), never at a request.
+/// No setter is required: every option has a default, and the defaults are the safest values.
+/// [`build`](Self::build) rejects invalid values, so they fail at start-up and not at a request.
 ///
-/// The [crate documentation](crate#the-examples) says what a `browser` is in the examples below.
+/// The [crate documentation](crate#the-examples) explains the `browser` of the examples below.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -68,11 +68,11 @@ impl fmt::Debug for BasicLoginBuilder {
 }
 
 impl BasicLogin {
-    /// Starts a realm whose credentials the authenticator knows.
+    /// Creates the builder of a realm whose credentials the authenticator checks.
     ///
-    /// The realm (RFC 9110, section 11.5) names what is protected. Chromium and Firefox do not
-    /// show it; all browsers keep credentials by it, so every realm of an application needs a name
-    /// of its own: of 256 bytes at most, without control characters.
+    /// The realm (RFC 9110, section 11.5) is the name of the protected area. Chromium and Firefox
+    /// do not show it to the user, but every browser keeps credentials per realm. Give each realm of
+    /// an application a different name, with at most 256 bytes and without control characters.
     ///
     /// ```
     /// use actix_basic_logout::BasicLogin;
@@ -100,14 +100,15 @@ impl BasicLogin {
         BasicLoginBuilder::new(realm, Checker::Authenticator(Arc::new(authenticator)))
     }
 
-    /// Starts a realm with a validator written for
-    /// [`HttpAuthentication::basic`](actix_web_httpauth::middleware::HttpAuthentication::basic),
-    /// unchanged.
+    /// Creates the builder of a realm from an unchanged validator for
+    /// [`HttpAuthentication::basic`](actix_web_httpauth::middleware::HttpAuthentication::basic).
     ///
-    /// A validator may put things into the request that handlers look for, so it runs on every
-    /// request that is let through, and [`reverify_after`](BasicLoginBuilder::reverify_after) does
-    /// not matter. Write an [`Authenticator`] instead to be asked at the login only. An error with
-    /// the status 401 becomes a challenge; any other goes out as it is.
+    /// A validator may add data to the request that handlers read. Therefore it runs on every
+    /// request that passes, and [`reverify_after`](BasicLoginBuilder::reverify_after) has no effect.
+    /// To check the credentials at login and at re-verification only, write an [`Authenticator`].
+    ///
+    /// An error with status 401 counts as wrong credentials. Every other error is returned to the
+    /// client unchanged, except [`TryLater`](crate::TryLater), which becomes a 429 or 503.
     ///
     /// ```
     /// use actix_basic_logout::BasicLogin;
@@ -151,10 +152,11 @@ impl BasicLoginBuilder {
         Self { config: Config::new(realm.into(), checker) }
     }
 
-    /// The path of a protected page, to which pages of this crate link and to which somebody is
-    /// sent (303; RFC 9110, section 15.4.4) who logs in at logout's own prompt. Default: `/`.
+    /// Sets the landing path, which is the path of a protected page. Default: `/`.
     ///
-    /// What is no path of this site is an error when it is [built](Self::build).
+    /// The pages of this crate link to it. A user who logs in at the prompt of the logout itself is
+    /// redirected to it (303; RFC 9110, section 15.4.4). [`build`](Self::build) returns an error if
+    /// it is not a path of this site.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -177,8 +179,11 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// How logout answers a navigation. Default: [`LogoutResponse::Challenge`], 401 with a
-    /// challenge.
+    /// Sets the response of a logout to a navigation. Default: [`LogoutResponse::Challenge`], which
+    /// is a 401 with a challenge.
+    ///
+    /// [`build`](Self::build) returns an error if [`LogoutResponse::Redirect`] holds anything else
+    /// than a path of this site.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -198,12 +203,13 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn logout_response(mut self, answer: LogoutResponse) -> Self {
-        self.config.logout_response = answer;
+    pub fn logout_response(mut self, response: LogoutResponse) -> Self {
+        self.config.logout_response = response;
         self
     }
 
-    /// What logout removes from the session. Default: [`LogoutScope::Session`], everything.
+    /// Sets which part of the session a logout removes. Default: [`LogoutScope::Session`], the whole
+    /// session.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -213,7 +219,7 @@ impl BasicLoginBuilder {
     /// use actix_session::Session;
     ///
     /// # let choose = async |session: Session| session.insert("language", "de").map(|()| "");
-    /// // The application keeps a language there; `/language` tells which.
+    /// // The application stores a language in the session; `/language` returns it.
     /// let chosen = async |session: Session| {
     ///     session.get::<String>("language").map(Option::unwrap_or_default)
     /// };
@@ -232,8 +238,8 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn logout_scope(mut self, clears: LogoutScope) -> Self {
-        self.config.logout_scope = clears;
+    pub fn logout_scope(mut self, scope: LogoutScope) -> Self {
+        self.config.logout_scope = scope;
         self
     }
 
@@ -268,10 +274,13 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// For how long a login's credentials are taken for right before the authenticator is asked
-    /// about them again. Default: 5 minutes. Zero: it is asked on each request.
+    /// Sets how long the credentials of a login count as verified. Default: 5 minutes.
     ///
-    /// A password that was changed, or a user who was removed, ends the login at that moment.
+    /// After this time, the next request with these credentials asks the authenticator again. With
+    /// zero, every request asks it.
+    ///
+    /// A login ends at the first such verification after a password change, or after its user was
+    /// removed. To end it at once, also call [`revoke_user`](BasicLogin::revoke_user).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -289,26 +298,33 @@ impl BasicLoginBuilder {
     ///     .build()?;
     /// let mut browser = browser(&login).await;
     /// browser.log_in("/admin/", "alice", "wonderland").await;
-    /// IS_KNOWN.store(false, Relaxed); // her password was changed
+    /// IS_KNOWN.store(false, Relaxed); // the password change
     /// assert_eq!(browser.open("/admin/").await.status(), 200);
     /// clock.advance(Duration::from_secs(60));
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "password change")]
     pub fn reverify_after(mut self, after: Duration) -> Self {
         self.config.reverify_after = after;
         self
     }
 
-    /// For how long after it began a login counts, whatever its user does. Default: for ever, or as
-    /// long as the session.
+    /// Sets the absolute timeout: a login expires this long after it began, even while it is used.
+    /// Default: none.
     ///
-    /// A login past it is as good as logged out: the credentials in the browser's cache no longer
-    /// count, its user is asked, and the page says
-    /// [that it has expired](crate::Reason::LoginExpired). So is a login whose time cannot be read
-    /// or is more than a minute in the future. Programs without a session have no login to expire.
-    /// Zero is an error when it is [built](Self::build).
+    /// Use it to limit the session lifetime of a user, for example to a working day. Without it, a
+    /// login is valid as long as its session, unless the [idle timeout](Self::visit_deadline) ends
+    /// it.
+    ///
+    /// An expired login counts as logged out. The browser's cached credentials no longer count, so
+    /// the browser prompts its user again, and the page says
+    /// [that the login has expired](crate::Reason::LoginExpired). A login whose times cannot be read,
+    /// or lie more than a minute in the future, is not valid either. Non-browser clients without a
+    /// session have no login that could expire.
+    ///
+    /// [`build`](Self::build) returns an error if the timeout is zero.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -331,21 +347,28 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "absolute timeout")]
+    #[doc(alias = "session lifetime")]
     pub fn login_deadline(mut self, after: Duration) -> Self {
         self.config.deadlines.login = Some(after);
         self
     }
 
-    /// For how long after its last request a login counts. Default: 30 days, or as long as the
-    /// session if that is shorter.
+    /// Sets the idle timeout: a login expires after this long without a request. Default: 30 days, or
+    /// the lifetime of the session if that is shorter.
     ///
-    /// Any request that is let in is a visit, so a page that polls keeps its user logged in. A visit
-    /// is written to the session when a tenth of this time has passed since the one written before;
-    /// so a login may end by that much too early, and requests in between write nothing. Otherwise
-    /// as [`login_deadline`](Self::login_deadline).
+    /// Every request that passes counts as a visit. A page that polls therefore prevents the
+    /// expiry, even during a user's inactivity.
     ///
-    /// The shorter of the two is also how long an ended login is
-    /// [remembered](crate::RevocationStore), 400 days at most.
+    /// The session stores the time of a visit only if a tenth of the idle timeout has passed since
+    /// the stored visit. The requests in between do not write the session. As a consequence, a login
+    /// may expire up to a tenth of the timeout too early.
+    ///
+    /// The effects of the expiry are those of [`login_deadline`](Self::login_deadline). Zero is an
+    /// error here as well.
+    ///
+    /// The shorter of the two timeouts also determines how long the id of an ended login stays on
+    /// the [revocation list](crate::RevocationStore): that long and one minute, at most 400 days.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -356,7 +379,7 @@ impl BasicLoginBuilder {
     ///
     /// let clock = Clock::new();
     /// let login = BasicLogin::builder("Admin area", users)
-    ///     .visit_deadline(Duration::from_secs(30 * 60)) // half an hour of doing nothing
+    ///     .visit_deadline(Duration::from_secs(30 * 60)) // half an hour of inactivity
     ///     .clock(clock.system_time())
     ///     .build()?;
     /// let mut browser = browser(&login).await;
@@ -370,16 +393,18 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "idle timeout")]
+    #[doc(alias = "inactivity")]
     pub fn visit_deadline(mut self, after: Duration) -> Self {
         self.config.deadlines.visit = after;
         self
     }
 
-    /// Where ended logins are remembered. Default: in the memory of the process, for all its realms,
-    /// 100,000 at most.
+    /// Sets the store of the revocation list, which holds the logins that have ended. Default: the
+    /// memory of the process, shared by all its realms, with at most 100,000 entries.
     ///
-    /// Machines that share sessions share this store, and realms that share sessions do, too. See
-    /// [`RevocationStore`] for when else to give one, and for one in full.
+    /// Machines that share sessions must share this store, and so must realms that share sessions.
+    /// [`RevocationStore`] explains when else to set a store, and shows a complete one.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -416,7 +441,7 @@ impl BasicLoginBuilder {
     /// #     }
     /// # }
     ///
-    /// // A table of yours, or a `RedisRevocationStore`; this machine and another.
+    /// // Your own table or a `RedisRevocationStore`, shared by two machines.
     /// let ended = Arc::new(Table::default());
     /// let machine = || BasicLogin::builder("Admin area", users).revocation_store(Arc::clone(&ended));
     /// let (login, other) = (machine().build()?, machine().build()?);
@@ -428,20 +453,24 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "revocation list")]
     pub fn revocation_store(mut self, store: impl RevocationStore) -> Self {
         self.config.revocation_store = Some(Arc::new(store));
         self
     }
 
-    /// Names requests for which the session alone suffices: they are let in without credentials, if
-    /// somebody is logged in. Default: none.
+    /// Selects the requests that pass with the session alone, without credentials, while the user is
+    /// logged in. Default: none.
     ///
-    /// For `WebSocket` handshakes, which Safari sends without credentials. Let it name as little as
-    /// possible: for such a request a copied session cookie is as good as a login. This realm's own
-    /// origin must have sent it; other sites' requests and other ports' logins need the credentials
-    /// still. The authenticator is not asked, so a changed password ends such a login with the next
-    /// request that does bring credentials; deadlines, logout and
-    /// [`revoke_user`](BasicLogin::revoke_user) end it at once.
+    /// Use it for `WebSocket` handshakes, which Safari sends without credentials. Select as few
+    /// requests as possible: an attacker with a stolen session cookie can send them without the
+    /// password.
+    ///
+    /// - A request from another site still needs the credentials, and so does a request to another
+    ///   origin, such as another port, than the one where the user logged in.
+    /// - The authenticator is not asked. After a password change, the login ends with the next
+    ///   request that carries credentials.
+    /// - The timeouts, logout and [`revoke_user`](BasicLogin::revoke_user) end the login at once.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -454,26 +483,29 @@ impl BasicLoginBuilder {
     ///     .build()?;
     /// let mut browser = browser(&login).await;
     /// browser.log_in("/admin/", "alice", "wonderland").await;
-    /// browser.forget_credentials(); // as Safari sends a handshake
+    /// browser.forget_credentials(); // Safari sends a handshake without them
     /// assert_eq!(browser.fetch("/admin/events").await.status(), 200);
     /// assert_eq!(browser.fetch("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "WebSocket")]
     pub fn allow_session_only(
         mut self,
-        is_one: impl Fn(&HttpRequest) -> bool + Send + Sync + 'static,
+        is_allowed: impl Fn(&HttpRequest) -> bool + Send + Sync + 'static,
     ) -> Self {
-        self.config.allow_session_only = Some(Arc::new(is_one));
+        self.config.allow_session_only = Some(Arc::new(is_allowed));
         self
     }
 
-    /// The key of the fingerprint (HMAC-SHA-256, RFC 2104) by which a login's credentials are known
-    /// again: at least 32 bytes from a random source, kept as secret as the session's key. Default:
-    /// drawn anew in each process. A shorter one is an error when it is [built](Self::build).
+    /// Sets the secret key of the fingerprints (HMAC-SHA-256, RFC 2104) by which a session recognizes
+    /// the credentials of its login. Default: a random key in each process.
     ///
-    /// Machines that share sessions share this key. A login whose fingerprint was made with
-    /// another key is not refused: the authenticator is asked once more.
+    /// The key must have at least 32 bytes from a random source; [`build`](Self::build) returns an
+    /// error if it is shorter. Keep it as secret as the session key.
+    ///
+    /// For clustering, set the same key on all machines that share sessions. If a fingerprint was
+    /// made with another key, the request is not refused: the authenticator is asked once more.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -497,17 +529,20 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "clustering")]
+    #[doc(alias = "secret key")]
     pub fn fingerprint_key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.config.fingerprint_key = Some(key.into());
         self
     }
 
-    /// Challenges background requests, too, so that the browser opens its dialog over a `fetch`.
-    /// Default: off, they are refused by a challenge of a scheme that no browser knows, `xBasic`.
+    /// Challenges subresources too, so the browser opens its dialog for a background request such as
+    /// `fetch`. Default: off. Subresources then receive a 401 with the scheme `xBasic`, which no
+    /// browser knows, so no dialog opens.
     ///
-    /// For an application whose pages are public and whose `fetch` calls alone are protected. It
-    /// sees a second prompt where a browser has dropped the credentials without being challenged
-    /// (after a logout by `fetch`, say).
+    /// Use it for an application that has public pages and protects its `fetch` calls only. The
+    /// user sees a second prompt if the browser has dropped the credentials without a challenge, for
+    /// example after a logout by `fetch`.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -531,17 +566,19 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// Renews the session's key once more at the login itself. Default: off.
+    /// Renews the session key at the login as well, against session fixation. Default: off.
     ///
-    /// The key that a login lives under was issued with its challenge, after the last logout. So
-    /// it is new, unless somebody who can set cookies for this site (a sibling subdomain, another
-    /// port, a network without TLS) has planted one of their own: they would share the session,
-    /// though no request passes without the credentials. A cookie name that begins with `__Host-`
-    /// keeps most of them out; this renewal keeps out all.
+    /// By default a login keeps the session key that was issued with its challenge, after the last
+    /// logout. That key is new, unless an attacker planted the session. To do so, the attacker must
+    /// be able to set cookies for this site: from a sibling subdomain, another port, or a network
+    /// without TLS. The attacker then shares the session with the user. No request passes without
+    /// the credentials even then, but the attacker shares the data that the application keeps in
+    /// the session. A cookie name that begins with `__Host-` excludes most of these attackers; this
+    /// option excludes all.
     ///
-    /// The price: of two requests that leave together with freshly typed credentials, such as a
-    /// page and its poll, the second comes with the key that the first has just replaced, is
-    /// refused, and may cost the user a second prompt.
+    /// The price is an occasional second prompt. A page and its poll may leave together with the
+    /// freshly typed credentials. The first of the two requests renews the key. The second carries
+    /// the old key and is refused, which may cost the user a second prompt.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -552,7 +589,6 @@ impl BasicLoginBuilder {
     /// # use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
     /// # use actix_web::cookie::time;
     /// # type State = HashMap<String, String>;
-    /// # /// In memory.
     /// # #[derive(Default)]
     /// # struct Sessions(Mutex<(u32, HashMap<String, State>)>);
     /// # impl SessionStore for Sessions {
@@ -584,10 +620,10 @@ impl BasicLoginBuilder {
     /// #     }
     /// # }
     ///
-    /// let as_it_is = BasicLogin::builder("Admin area", users);
-    /// let renewing = as_it_is.clone().renew_session_at_login();
-    /// for (login, is_shared) in [(as_it_is, true), (renewing, false)] {
-    /// #   // A session in the cookie has no key, and a key that is encrypted looks new each time.
+    /// let default = BasicLogin::builder("Admin area", users);
+    /// let renewing = default.clone().renew_session_at_login();
+    /// for (login, is_shared) in [(default, true), (renewing, false)] {
+    /// #   // A cookie session has no key, and an encrypted key looks new in each response.
     /// #   let sessions = SessionMiddleware::builder(Sessions::default(), Key::from(&[7; 64]))
     /// #       .cookie_content_security(actix_session::config::CookieContentSecurity::Signed);
     /// #   let admin = web::scope("/admin").wrap(login.build()?);
@@ -595,22 +631,27 @@ impl BasicLoginBuilder {
     /// #   let app = App::new().service(admin).wrap(sessions.build());
     /// #   let mut browser = Browser::new(test::init_service(app).await);
     ///     browser.open("/admin/").await;
-    ///     let planted = browser.cookie("id").cloned(); // somebody else knows it
+    ///     let planted = browser.cookie("id").cloned(); // an attacker knows it
     ///     browser.log_in("/admin/", "alice", "wonderland").await;
     ///     assert_eq!(browser.cookie("id") == planted.as_ref(), is_shared);
     /// }
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "session fixation")]
     pub fn renew_session_at_login(mut self) -> Self {
         self.config.renew_session_at_login = true;
         self
     }
 
-    /// Tells the kind of client instead of [`RequestKind::of`], which is the default.
+    /// Sets the classification of requests. Default: [`RequestKind::of`], which looks at the fetch
+    /// metadata headers, `User-Agent` and `Accept`.
     ///
-    /// What you call a [`Program`](RequestKind::NonBrowser) is served without a session; a browser must
-    /// never be, or its logout does nothing.
+    /// Use it for a client whose headers mislead the default, such as a monitor with a browser's
+    /// `User-Agent`, or to use the application's own bot detection.
+    ///
+    /// A [`NonBrowser`](RequestKind::NonBrowser) request gets stateless Basic authentication without
+    /// a session. Never return `NonBrowser` for a browser: its logout would have no effect.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -618,7 +659,7 @@ impl BasicLoginBuilder {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{BasicLogin, RequestKind};
     ///
-    /// // A monitor that calls itself a browser.
+    /// // A monitor that sends a browser's `User-Agent`.
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .classify_with(|req| match req.headers().contains_key("X-Monitor") {
     ///         true => RequestKind::NonBrowser,
@@ -633,6 +674,8 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "User-Agent")]
+    #[doc(alias = "bot detection")]
     pub fn classify_with(
         mut self,
         classify: impl Fn(&HttpRequest) -> RequestKind + Send + Sync + 'static,
@@ -641,13 +684,13 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// Answers refusals and logouts with responses of the application's own. Default: a page,
-    /// `application/problem+json` (RFC 9457) or plain text, by what the client accepts (RFC 9110,
-    /// section 12.5.1).
+    /// Replaces this crate's responses, such as its error page, to refused requests and logouts.
+    /// Default: an HTML page, problem details (`application/problem+json`, RFC 9457) or plain text,
+    /// depending on what the client accepts (RFC 9110, section 12.5.1).
     ///
-    /// It is told why by the [`Notice`]. Body, headers and the text of the status line are the
-    /// application's; the status itself, `WWW-Authenticate`, `Cache-Control` and `Vary` are set as
-    /// the protocol needs them, and an empty body is replaced.
+    /// The closure receives a [`Notice`] with the reason. It determines the body, the headers and
+    /// the reason phrase of the status line. This crate sets the status code, `WWW-Authenticate`,
+    /// `Cache-Control` and `Vary` as the protocol requires, and replaces an empty body.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -674,6 +717,7 @@ impl BasicLoginBuilder {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "error page")]
     pub fn respond_with(
         mut self,
         respond: impl Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync + 'static,
@@ -682,7 +726,8 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// The clock by which logins begin and end. Default: [`SystemTime::now`]. For tests.
+    /// Sets the clock that dates logins and determines their expiry. Default: [`SystemTime::now`].
+    /// For tests.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -707,12 +752,12 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// Finishes the set-up.
+    /// Builds the realm.
     ///
     /// # Errors
     ///
-    /// Whatever could not work, so that it ends the program when it starts and not when the first
-    /// user comes: see [`ConfigError`].
+    /// Returns a [`ConfigError`] if an option is invalid. The application then fails at start-up,
+    /// and not at its first request.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -724,7 +769,7 @@ impl BasicLoginBuilder {
     /// assert_eq!(login.realm(), "Admin area");
     ///
     /// let error = BasicLogin::builder("", users).build().unwrap_err();
-    /// assert_eq!(error.to_string(), "the realm is empty");
+    /// assert_eq!(error.to_string(), "the realm is empty: give it a name");
     /// # Ok(())
     /// # }
     /// ```
@@ -787,7 +832,7 @@ impl BasicLoginBuilder {
     }
 }
 
-/// A path of this origin, for a `Location`. `//host` and `/\host` would lead to another one.
+/// A path of this origin, as a `Location` header. `//host` and `/\host` would lead to another origin.
 fn local_path(path: &str) -> Result<HeaderValue, ConfigError> {
     let error = || ConfigError::InvalidPath { path: path.to_owned() };
     let local = path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\");

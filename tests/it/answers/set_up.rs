@@ -29,21 +29,29 @@ fn of_realm(realm: &str) -> BasicLoginBuilder {
 
 #[test]
 fn invalid_configuration_is_an_error_with_a_reason() {
-    fails(of_realm(""), "the realm is empty");
-    fails(of_realm("two\r\nlines"), r#"the realm "two\r\nlines" holds a control character"#);
-    fails(of_realm("nul\0"), r#"the realm "nul\0" holds a control character"#);
-    fails(of_realm("\u{85}"), r#"the realm "\u{85}" holds a control character"#);
-    fails(of_realm(&"x".repeat(257)), "the realm is 257 bytes long, 256 are allowed");
-    fails(of_realm(&"ü".repeat(129)), "the realm is 258 bytes long, 256 are allowed");
-    fails(realm().session_cookie(""), "the name of the session cookie is empty");
-    let zero = "with a login or visit deadline of zero nobody could log in";
+    fails(of_realm(""), "the realm is empty: give it a name");
+    for name in ["two\r\nlines", "nul\0", "\u{85}"] {
+        let text = format!("the realm {name:?} contains a control character: remove it");
+        fails(of_realm(name), &text);
+    }
+    fails(of_realm(&"x".repeat(257)), "the realm is 257 bytes long: use at most 256 bytes");
+    fails(of_realm(&"ü".repeat(129)), "the realm is 258 bytes long: use at most 256 bytes");
+    fails(
+        realm().session_cookie(""),
+        "the name of the session cookie is empty: use the name that SessionMiddleware has",
+    );
+    let zero = "the login or visit deadline is zero, so every login would expire at once: \
+                use a longer duration";
     fails(realm().login_deadline(Duration::ZERO), zero);
     fails(realm().visit_deadline(Duration::ZERO), zero);
     fails(
         realm().fingerprint_key([7; 31]),
-        "the fingerprint key is 31 bytes long, it takes 32 or more",
+        "the fingerprint key is 31 bytes long: use at least 32 random bytes",
     );
-    fails(realm().fingerprint_key([]), "the fingerprint key is 0 bytes long, it takes 32 or more");
+    fails(
+        realm().fingerprint_key([]),
+        "the fingerprint key is 0 bytes long: use at least 32 random bytes",
+    );
     for path in [
         "",
         "admin/",
@@ -57,7 +65,10 @@ fn invalid_configuration_is_an_error_with_a_reason() {
         "/caf\u{e9}",
         "?",
     ] {
-        let text = format!("{path:?} is not a path of this site, such as \"/admin/\"");
+        let text = format!(
+            "{path:?} is not a path of this site: begin it with a single slash and use visible \
+             ASCII characters only, such as \"/admin/\""
+        );
         fails(realm().landing_path(path), &text);
         fails(realm().logout_response(LogoutResponse::Redirect(path.to_owned())), &text);
     }
