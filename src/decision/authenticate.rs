@@ -1,4 +1,4 @@
-//! Whether a request passes.
+//! Decides whether a request passes.
 
 use super::facts::{Credentials, Facts, Refusal, RefusalKind};
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
     },
 };
 
-/// What to do with a request that wants to pass.
+/// The decision about a request to a protected resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Decision {
     Pass,
-    /// Ask the authenticator.
+    /// Ask the authenticator whether the credentials are valid.
     Check {
         on_success: OnSuccess,
         on_failure: Refusal,
@@ -22,17 +22,18 @@ pub(crate) enum Decision {
     Refuse(Refusal),
 }
 
-/// What valid credentials lead to. All of it passes.
+/// The effect of valid credentials. The request passes in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnSuccess {
+    /// Store a login.
     LogIn,
-    /// The login stays, and the session records when it was verified.
+    /// Keep the login, and store the time of the verification.
     Confirm,
-    /// The session records nothing.
+    /// Store nothing.
     Stateless,
 }
 
-/// Decides about a request that wants to pass: the table `tables/authenticate.txt`.
+/// Decides whether a request passes: the table `tables/authenticate.txt`, and the rules that precede its rows.
 pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
     use Credentials::{Given, Missing};
 
@@ -43,10 +44,10 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
                 return Decision::Pass;
             }
             let ended = facts.state.logged_out(Cause::CredentialsChanged);
-            let mut bad = refused_once_logged_out(&Facts { state: &ended, ..*facts });
-            let next = bad.next.take();
-            bad.next = next.or_else(|| Some(Box::new(ended)));
-            check(facts, OnSuccess::Confirm, bad)
+            let mut on_failure = refuse_logged_out(&Facts { state: &ended, ..*facts });
+            let next = on_failure.next.take();
+            on_failure.next = next.or_else(|| Some(Box::new(ended)));
+            check(facts, OnSuccess::Confirm, on_failure)
         }
         (State::LoggedIn(login), Missing)
             if facts.session_only_allowed && login.foreign_origin.is_none() =>
@@ -54,32 +55,32 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             Decision::Pass
         }
         (State::LoggedIn(login), Missing) => {
-            // Below the login's directory a browser would have sent them if it had any. Elsewhere
-            // it repeats the request with those it has, without asking anybody.
+            // Below the login's directory, the browser would have sent credentials if it had any.
+            // Elsewhere it answers the challenge with those that it has, without a dialog.
             let below = login.directory.as_ref().is_some_and(|it| it.holds(facts.path));
             let kind = if below && !facts.may_prompt() {
                 RefusalKind::Quiet
             } else {
                 RefusalKind::Challenge
             };
-            let asks_again = below && !facts.is_subresource() && login.proves_by_directory();
+            let reprompts = below && !facts.is_subresource() && login.proves_by_directory();
             let next =
-                asks_again.then(|| State::LoggedIn(Login { reprompted: true, ..login.clone() }));
+                reprompts.then(|| State::LoggedIn(Login { reprompted: true, ..login.clone() }));
             Decision::Refuse(Refusal {
                 kind,
                 reason: Reason::LoginRequired,
                 next: next.map(Box::new),
             })
         }
-        // What the page answer has put into the browser was typed by nobody.
+        // The script of the logout page sent the reserved credentials. The user did not type them.
         (State::Prompted { cause, .. }, Missing | Credentials::Reserved) => refuse(*cause, None),
         (State::LoggedIn(_) | State::Prompted { .. }, _) => {
             check(facts, OnSuccess::LogIn, facts.refuse(Reason::WrongCredentials, None))
         }
-        (State::LoggedOut { .. }, _) => Decision::Refuse(refused_once_logged_out(facts)),
+        (State::LoggedOut { .. }, _) => Decision::Refuse(refuse_logged_out(facts)),
         (State::Rechallenged { pending, cause, .. }, Missing) => {
-            let is_asked = pending.is_none() && facts.may_prompt();
-            refuse(*cause, is_asked.then(|| facts.prompted(*cause)))
+            let is_prompted = pending.is_none() && facts.may_prompt();
+            refuse(*cause, is_prompted.then(|| facts.prompted(*cause)))
         }
         (State::Rechallenged { pending: Some(pending), cause, .. }, Given(Some(header)))
             if pending == header =>
@@ -91,7 +92,7 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
         }
         (State::Rechallenged { pending, cause, .. }, _) => {
             if facts.is_subresource() {
-                // A 401 would make Chromium drop what its user is typing elsewhere.
+                // A 401 would make Chromium drop what the user is typing for the other path.
                 return Decision::Refuse(Refusal {
                     kind: RefusalKind::Forbid,
                     reason: Reason::from(*cause),
@@ -100,8 +101,8 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             }
             refuse(*cause, Some(facts.rechallenged(*pending, *cause)))
         }
-        // The session may only have stayed at home (`SameSite=Lax`): a challenge would take both it and
-        // the credentials from a user who is logged in.
+        // The browser may have withheld the session cookie (`SameSite=Lax`). A challenge would replace
+        // the session of a logged-in user, and make the browser drop the credentials.
         (State::Fresh, _)
             if facts.is_cross_site_write && facts.request_kind != RequestKind::NonBrowser =>
         {
@@ -118,7 +119,7 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             };
             check(facts, OnSuccess::Stateless, facts.refuse(reason, None))
         }
-        // Another dialog would lead to the next.
+        // Without cookies, another dialog would only lead to the next.
         (State::Fresh, _) if facts.is_cookieless => Decision::Refuse(Refusal {
             kind: RefusalKind::Quiet,
             reason: Reason::CookiesRequired,
@@ -136,20 +137,20 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
     }
 }
 
-/// The rows of a state that is logged out, whose answer never depends on the authenticator.
-fn refused_once_logged_out(facts: &Facts<'_>) -> Refusal {
+/// The rows of LoggedOut. They never ask the authenticator.
+fn refuse_logged_out(facts: &Facts<'_>) -> Refusal {
     let State::LoggedOut { directory, cause, .. } = facts.state else {
         return facts.refuse(Reason::LoggedOut, None);
     };
-    // Chromium gives a request its cookies when it is made, but its credentials when it is sent, and
-    // in between it may wait for another one to the same URL. So the session is the old one, but the
-    // credentials may be what was typed since, and a 401 would make the browser drop them.
+    // Chromium attaches cookies when it creates a request, but credentials when it sends it. In
+    // between, the request may wait for another request to the same URL. So it may carry the old
+    // session and credentials that the user typed since. A 401 would make the browser drop them.
     if facts.raced_logout && facts.is_subresource() && facts.credentials != Credentials::Missing {
         return Refusal { kind: RefusalKind::Forbid, reason: Reason::from(*cause), next: None };
     }
     let next = match facts.credentials {
-        // Only a navigation proves that the browser has forgotten: there are WebSocket
-        // handshakes and requests of service workers that leave the credentials at home.
+        // Only a navigation proves that the browser holds no credentials: some WebSocket handshakes
+        // and requests of service workers do not carry the credentials that it holds.
         Credentials::Missing if facts.is_subresource() => None,
         Credentials::Missing => {
             let below = directory.as_ref().is_some_and(|it| it.holds(facts.path));

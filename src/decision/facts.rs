@@ -1,4 +1,4 @@
-//! What the decisions look at, and the vocabulary that they share.
+//! The facts on which decisions are based, and the types that all decisions share.
 
 use crate::{
     refusal_reason::Reason,
@@ -6,37 +6,37 @@ use crate::{
     session::state::{Cause, State},
 };
 
-/// What a request presented, as far as it matters here.
+/// The credentials that a request presents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Credentials<'a> {
     Missing,
-    /// Malformed, so wrong without asking the authenticator.
+    /// Malformed, so they are wrong without a check by the authenticator.
     Malformed,
-    /// The reserved user of the logout page, always wrong.
+    /// Those of the logout page's reserved user, which are always wrong.
     Reserved,
-    /// With their fingerprint, if there is anything to compare it with.
+    /// Well-formed, with their fingerprint, if it is needed.
     Given(Option<&'a Fingerprint>),
 }
 
-/// A request, reduced to what the tables look at.
+/// A request, reduced to the columns of the tables and the rules before them.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(crate) struct Facts<'a> {
     pub(crate) state: &'a State,
     pub(crate) credentials: Credentials<'a>,
     pub(crate) request_kind: RequestKind,
     pub(crate) path: &'a str,
-    /// The authenticator has to confirm the credentials of a login, too.
+    /// The authenticator must verify the credentials of the login again.
     pub(crate) due: bool,
-    /// The application wants its subresources challenged.
+    /// The application set `challenge_subresources`.
     pub(crate) challenge_subresources: bool,
-    /// The application lets this request pass by the session alone, and this origin sent it.
+    /// `allow_session_only` selects this request, and no other site sent it.
     pub(crate) session_only_allowed: bool,
-    /// The request was sent before its browser knew of a logout.
+    /// The browser sent the request before it received the answer to a logout.
     pub(crate) raced_logout: bool,
-    /// Another site made the browser send it, by a method that is not safe.
+    /// Another site made the browser send the request, with an unsafe method (CSRF).
     pub(crate) is_cross_site_write: bool,
-    /// The credentials came before, and neither time with a cookie.
+    /// The same credentials came twice within a minute, each time without a cookie.
     pub(crate) is_cookieless: bool,
 }
 
@@ -44,22 +44,22 @@ pub(crate) struct Facts<'a> {
 pub(crate) struct Refusal {
     pub(crate) kind: RefusalKind,
     pub(crate) reason: Reason,
-    /// The next state. None where it stays. Boxed, since the futures that hold a refusal are many and small.
+    /// The next state. None if it stays the same. Boxed to keep the futures that hold a refusal small.
     pub(crate) next: Option<Box<State>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RefusalKind {
-    /// 401 that makes a browser drop what it sent and prompt its user.
+    /// 401 with a challenge: the browser drops the credentials that it sent, and prompts its user.
     Challenge,
-    /// 401 that opens no dialog.
+    /// 401 with an unknown scheme, which opens no dialog.
     Quiet,
-    /// 403, which also leaves the browser's credentials alone.
+    /// 403: no dialog, and the browser keeps the credentials that it sent.
     Forbid,
 }
 
 impl Facts<'_> {
-    /// A program that brings a session counts as a navigation.
+    /// A non-browser client with a session counts as a navigation.
     pub(super) fn is_subresource(&self) -> bool {
         self.request_kind == RequestKind::Subresource
     }
@@ -77,8 +77,8 @@ impl Facts<'_> {
         State::Prompted { path: RequestPath::of(self.path), cause }
     }
 
-    /// What stays pending when the presented credentials are rejected: the ended login's fingerprint, unless this was
-    /// the header it stands for. The reserved user has replaced that header.
+    /// The fingerprint that stays pending when the presented credentials are rejected: that of the ended login, unless
+    /// these are its credentials. The reserved credentials have replaced them in the browser.
     pub(super) fn pending(&self) -> Option<Fingerprint> {
         let known = self.state.fingerprint()?;
         match self.credentials {

@@ -1,4 +1,4 @@
-//! What a logout does, and how it is answered.
+//! Decides about a logout: its effect and its response.
 
 use super::facts::{Credentials, Facts};
 use crate::{
@@ -6,8 +6,13 @@ use crate::{
     session::state::{Cause, State},
 };
 
-/// How logout answers a navigation. Background requests always get 204 (RFC 9110, section
-/// 15.3.5).
+/// The response of a logout to a navigation. Default: [`Challenge`](Self::Challenge).
+///
+/// Background requests always receive 204 (RFC 9110, section 15.3.5).
+///
+/// No variant sends `Clear-Site-Data`. Browsers ignore that header on plain HTTP, and its
+/// `"cookies"` directive deletes the cookie that records the logout. Engines differ in whether it
+/// deletes HTTP credentials.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -28,45 +33,48 @@ use crate::{
 /// #   browser.log_in("/admin/", "alice", "wonderland").await;
 ///     assert_eq!(browser.fetch("/logout").await.status(), 204);
 /// }
-/// // Only to a path of this site.
+/// // The redirect must lead to a path of this site.
 /// let elsewhere = LogoutResponse::Redirect("//other.example/".to_owned());
 /// assert!(BasicLogin::builder("Admin area", users).logout_response(elsewhere).build().is_err());
 /// # Ok(())
 /// # }
 /// ```
+#[doc(alias = "Clear-Site-Data")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogoutResponse {
-    /// 401 with a challenge (RFC 9110, section 15.5.2): the browser forgets the credentials at
-    /// once and opens its dialog over the logout, ready for the next user. The default; it needs
-    /// no script.
+    /// A 401 with a challenge (RFC 9110, section 15.5.2). The browser forgets the credentials at
+    /// once and opens its dialog over the logout page, ready for the next user. This is the
+    /// default, and it needs no script.
     #[default]
     Challenge,
-    /// A page "you are logged out", without a dialog. A small script on it makes the browser
-    /// forget: it asks the same URL as the user `logged-out`, whose credentials take the place of
-    /// the real ones (so nobody can have that user-id). Where scripts are off, the next visit
-    /// does it. Under a `Content-Security-Policy`, allow the script by
-    /// [`LOGOUT_SCRIPT_HASH`](crate::LOGOUT_SCRIPT_HASH).
+    /// A 200 with the page "You are logged out", without a dialog.
+    ///
+    /// A small script on the page makes the browser forget the credentials: it requests the same
+    /// URL as the user `logged-out`, whose credentials replace the real ones in the browser.
+    /// Therefore no user can have the user-id `logged-out`. With scripts disabled, the browser keeps
+    /// the credentials until the next visit. Under a `Content-Security-Policy`, allow the script
+    /// with [`LOGOUT_SCRIPT_HASH`](crate::LOGOUT_SCRIPT_HASH).
     Page,
-    /// 303 (RFC 9110, section 15.4.4) to a path of the application's, which has to be one that
-    /// needs no login. The browser forgets at the next visit.
+    /// A 303 (RFC 9110, section 15.4.4) to a path of the application, which must not require a
+    /// login. The browser keeps the credentials until the next visit.
     Redirect(String),
 }
 
-/// A request to log out, reduced to what the decision looks at.
+/// The facts about a request to log out.
 pub(crate) struct LogoutFacts<'a> {
     pub(crate) facts: Facts<'a>,
-    /// Another site sent the browser here, or the browser fetches ahead of its user.
+    /// Another site made the browser send the request (CSRF), or the request is a prefetch.
     pub(crate) is_forbidden: bool,
-    /// The middleware around the handler has just logged this request in, by credentials typed at the logout's own
-    /// prompt.
+    /// The middleware around the handler has just logged this request in, with credentials that the user typed at the
+    /// prompt of the logout itself.
     pub(crate) logged_in_here: bool,
 }
 
-/// What to do with a request to log out.
+/// The decision about a request to log out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogoutDecision {
-    /// End the login's id and clear the session, as far as the application wants.
+    /// Revoke the login and clear the session, according to the application's `LogoutScope`.
     pub(crate) clear: bool,
     pub(crate) next: Option<State>,
     pub(crate) reply: LogoutReply,
@@ -74,22 +82,22 @@ pub(crate) struct LogoutDecision {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogoutReply {
-    /// 403: this is no request of the user.
+    /// 403: the user did not request this logout.
     Forbidden,
-    /// 303 to the landing path: somebody logged in at the logout's own prompt.
+    /// 303 to the landing path: the user logged in at the prompt of the logout itself.
     Landing,
     Challenge,
-    /// 200, "you are logged out".
+    /// 200, "You are logged out".
     Done,
-    /// The same with the script that makes the browser forget.
+    /// 200 as well, with the script that makes the browser forget the credentials.
     Page,
-    /// 303 to the application's path.
+    /// 303 to the path of `LogoutResponse::Redirect`.
     Redirect,
     /// 204.
     NoContent,
 }
 
-/// Decides about a logout: the table `tables/logout.txt`, behind what is refused and what is no logout.
+/// Decides about a logout: the table `tables/logout.txt`, after forbidden logouts and logins at the logout's prompt.
 pub(crate) fn logout(
     request: &LogoutFacts<'_>,
     response: &LogoutResponse,
@@ -124,8 +132,8 @@ pub(crate) fn logout(
                 reply: LogoutReply::Landing,
             }
         }
-        // These may be another realm's, sent unasked, or typed here: another prompt would not help. The landing page
-        // finds out, where they pass unless they are the pending ones.
+        // The browser may have sent another realm's credentials unasked, or the user typed these here. Another prompt
+        // would not tell which. At the landing page they are checked, unless they are the pending ones.
         State::Rechallenged { path, pending: Some(pending), cause }
             if here(path)
                 && *response == LogoutResponse::Challenge
@@ -158,8 +166,8 @@ pub(crate) fn logout(
     }
 }
 
-/// The state after a logout. Where no login is, the credentials that came with the request are those that the browser
-/// may go on holding: the user has just typed them.
+/// The state after a logout. If no fingerprint is known, it keeps that of the request's credentials: the user typed
+/// them at some time, and the browser may still hold them.
 fn logged_out(facts: &Facts<'_>) -> State {
     let mut state = facts.state.logged_out(Cause::LoggedOut);
     if let (State::LoggedOut { fingerprint, .. }, Credentials::Given(Some(header))) =

@@ -1,7 +1,7 @@
 //! The state machine: pure functions from the facts of a request to a decision. The tables are in `tables/`.
 //!
-//! `authenticate` decides about requests that want to pass, `logout` about logouts, `page_script` about the logout page's
-//! script. Uses `reason`, `request` and `session`.
+//! `authenticate` decides whether a request passes, `logout` decides about logouts, and `page_script` about requests of
+//! the logout page's script. Uses `refusal_reason`, `request` and `session`.
 
 pub(crate) mod authenticate;
 pub(crate) mod facts;

@@ -1,20 +1,21 @@
-//! What the logout page's script is answered.
+//! Decides how to respond to the script of the logout page.
 
 use super::facts::{Credentials, Facts};
 use crate::session::state::State;
 
-/// The script asks as the reserved user, so that the browser replaces the real credentials by that user's.
+/// The response to the script. The script sends requests as the reserved user, which makes the browser replace the real
+/// credentials by the reserved ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ScriptDecision {
-    /// A real challenge, whatever the request's kind: the script's request answers it by itself.
+    /// A real challenge, for every kind of request. The script's request answers it without a dialog.
     Challenge,
-    /// 204: the browser now holds nothing but the reserved user's credentials.
+    /// 204: the browser now holds only the reserved credentials.
     Replaced { next: Option<State> },
-    /// 403: nobody is logged out here, so nothing is to be replaced.
+    /// 403: there is no logout to complete, so the script must not replace the browser's credentials.
     Forbid,
 }
 
-/// Decides about the script's request: the table `tables/page_script.txt`.
+/// Decides how to respond to the script: the table `tables/page_script.txt`. Another site's request is forbidden.
 pub(crate) fn script(facts: &Facts<'_>, is_cross_site: bool) -> ScriptDecision {
     match (facts.state, facts.credentials) {
         _ if is_cross_site => ScriptDecision::Forbid,

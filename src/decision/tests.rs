@@ -1,10 +1,10 @@
-//! The state tables, row by row, for every combination of state, presented credentials, kind of
-//! request and path.
+//! Compares the decisions with the state tables, for every combination of state, presented
+//! credentials, kind of request and path.
 //!
 //! The tables are the files in `tables/`, which also explain their columns. A row reads
-//! `given -> expected`. A given column is a name, several (`nav/non-browser`), `some` (credentials
-//! of any kind) or a pattern with one `*`. Each combination matches exactly one row, which is itself
-//! a test.
+//! `given -> expected`. A given column is a name, several names (`nav/non-browser`), `some`
+//! (credentials of any kind) or a pattern with one `*`. A test checks that each combination matches
+//! exactly one row.
 //!
 //! Every state belongs to a login at `/admin/login`, so its directory is `/admin/`.
 
@@ -94,7 +94,7 @@ fn rows(table: &str) -> Vec<Row<'_>> {
 }
 
 /// Whether a column of a row matches this name.
-fn means(column: &str, name: &str) -> bool {
+fn matches_name(column: &str, name: &str) -> bool {
     column.split('/').any(|pattern| match pattern.split_once('*') {
         Some((start, end)) => name.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)),
         None if pattern == "some" => CREDENTIALS.contains(&name) && name != "none",
@@ -114,12 +114,12 @@ fn combinations(dimensions: &[&[&'static str]]) -> Vec<Vec<&'static str>> {
 
 fn matching<'r, 't>(rows: &'r [Row<'t>], combination: &[&str]) -> Vec<&'r Row<'t>> {
     let matches = |row: &&Row<'_>| {
-        row.given.iter().zip(combination).all(|(column, name)| means(column, name))
+        row.given.iter().zip(combination).all(|(column, name)| matches_name(column, name))
     };
     rows.iter().filter(matches).collect()
 }
 
-/// The faults of a table: combinations that match no row or several, and unknown names.
+/// Finds the faults of a table: combinations that match no row or several rows, and unknown names.
 fn faults(table: &str, dimensions: &[&[&'static str]]) -> Vec<String> {
     let rows = rows(table);
     let mut faults = Vec::new();
@@ -128,9 +128,9 @@ fn faults(table: &str, dimensions: &[&[&'static str]]) -> Vec<String> {
             faults.push(format!("{line}: not {} columns", dimensions.len()));
         }
         for (column, names) in given.iter().zip(dimensions) {
-            let idle = |pattern: &&str| !names.iter().any(|name| means(pattern, name));
+            let is_unknown = |pattern: &&str| !names.iter().any(|name| matches_name(pattern, name));
             faults.extend(
-                column.split('/').find(idle).map(|it| format!("{line}: unknown name {it}")),
+                column.split('/').find(is_unknown).map(|it| format!("{line}: unknown name {it}")),
             );
         }
     }
@@ -153,7 +153,7 @@ fn admin() -> Option<Directory> {
     RequestPath::of("/admin/login").directory()
 }
 
-/// The state that a name in a row stands for, for a request to this path.
+/// The state of a row's name, for a request to this path.
 fn state(name: &str, path: &str, cause: Cause) -> State {
     let logged_in = |directory| {
         let (user, fingerprint) = ("alice".to_owned(), header("own"));
@@ -174,8 +174,8 @@ fn state(name: &str, path: &str, cause: Cause) -> State {
     match name {
         "fresh" => State::Fresh,
         "in" | "in-due" => logged_in(admin()),
-        "in-reprompted" => again(logged_in(admin())),
-        "in-foreign" => typed_elsewhere(logged_in(admin())),
+        "in-reprompted" => reprompted(logged_in(admin())),
+        "in-foreign" => foreign(logged_in(admin())),
         "in-no-dir" => logged_in(None),
         "out" => State::LoggedOut { directory: admin(), fingerprint: own, cause },
         "out-dir" => State::LoggedOut { directory: admin(), fingerprint: None, cause },
@@ -195,25 +195,25 @@ fn state(name: &str, path: &str, cause: Cause) -> State {
 
 const LANDING: &str = "/landing/";
 
-/// A login whose browser was prompted again in its directory.
-fn again(state: State) -> State {
+/// This login, after its browser was prompted again in the login's directory.
+fn reprompted(state: State) -> State {
     match state {
         State::LoggedIn(login) => State::LoggedIn(Login { reprompted: true, ..login }),
         _ => panic!("not logged in"),
     }
 }
 
-/// A login of another origin.
-fn typed_elsewhere(state: State) -> State {
-    let elsewhere = Some("http://localhost:9090".to_owned());
+/// This login, as a request to another origin sees it.
+fn foreign(state: State) -> State {
+    let foreign_origin = Some("http://localhost:9090".to_owned());
     match state {
-        State::LoggedIn(login) => State::LoggedIn(Login { foreign_origin: elsewhere, ..login }),
+        State::LoggedIn(login) => State::LoggedIn(Login { foreign_origin, ..login }),
         _ => panic!("not logged in"),
     }
 }
 
-/// What the session knows after a logout: the login's directory and header, or the pending header.
-fn left(name: &str, cause: Cause) -> State {
+/// The state after a logout. It holds the directory and header of the login, or the pending header.
+fn logged_out(name: &str, cause: Cause) -> State {
     let own = Some(header("own"));
     let (directory, fingerprint) = match name {
         "fresh"
@@ -239,7 +239,7 @@ fn next(name: &str, from: &str, path: &str, cause: Cause) -> Option<State> {
     let here = RequestPath::of(path);
     match name {
         "same" => None,
-        "reprompted" => Some(again(state(from, path, cause))),
+        "reprompted" => Some(reprompted(state(from, path, cause))),
         "prompted" => Some(State::Prompted { path: here, cause }),
         "rechallenged" => Some(State::Rechallenged { path: here, pending: None, cause }),
         "rechallenged+pending" => {
@@ -249,12 +249,12 @@ fn next(name: &str, from: &str, path: &str, cause: Cause) -> Option<State> {
             let (path, pending) = (RequestPath::of(LANDING), Some(header("own")));
             Some(State::Rechallenged { path, pending, cause })
         }
-        "out" => Some(left(from, cause)),
+        "out" => Some(logged_out(from, cause)),
         _ => panic!("unknown next state: {name}"),
     }
 }
 
-fn client(name: &str) -> RequestKind {
+fn request_kind(name: &str) -> RequestKind {
     match name {
         "nav" => RequestKind::Navigation,
         "sub" => RequestKind::Subresource,
@@ -271,9 +271,9 @@ fn paths(name: &str) -> &'static [&'static str] {
     }
 }
 
-/// Runs each request that a combination of names stands for: every path, with every cause.
+/// Calls `run` for each request of a combination of names: for every path and every cause.
 fn each_request(
-    [name, presented, client_name, path]: [&str; 4],
+    [name, presented, kind_name, path]: [&str; 4],
     challenge_subresources: bool,
     mut run: impl FnMut(&Facts<'_>, Cause),
 ) {
@@ -289,7 +289,7 @@ fn each_request(
                 "reserved" => Credentials::Reserved,
                 _ => panic!("unknown credentials: {presented}"),
             };
-            let (request_kind, due) = (client(client_name), name == "in-due");
+            let (request_kind, due) = (request_kind(kind_name), name == "in-due");
             let state = &state;
             let (session_only_allowed, raced_logout, is_cross_site_write, is_cookieless) =
                 (false, false, false, false);
@@ -310,13 +310,13 @@ fn each_request(
     }
 }
 
-/// A logout that nothing forbids, and that is no login.
+/// A logout that is not forbidden, without a login at its prompt.
 fn logout_facts(facts: Facts<'_>) -> LogoutFacts<'_> {
     LogoutFacts { facts, is_forbidden: false, logged_in_here: false }
 }
 
 #[test]
-fn forbidden_logout_and_login_at_its_prompt_clear_nothing() {
+fn forbidden_logout_and_login_at_logout_prompt_clear_nothing() {
     for combination in combinations(REQUESTS) {
         let request: [&str; 4] = combination[..].try_into().expect("four names");
         each_request(request, false, |facts, _| {
@@ -335,8 +335,8 @@ fn forbidden_logout_and_login_at_its_prompt_clear_nothing() {
     }
 }
 
-fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Cause) -> Decision {
-    let [success, refusal, says, next_name] = expected else {
+fn expected_decision(expected: &[&str], from: &str, path: &str, state_cause: Cause) -> Decision {
+    let [success, refusal, reason_name, next_name] = expected else {
         assert_eq!(expected, ["pass"]);
         return Decision::Pass;
     };
@@ -347,12 +347,12 @@ fn expected_decision(expected: &[&str], from: &str, path: &str, state_says: Caus
         Cause::Expired => Reason::LoginExpired,
         Cause::Revoked => Reason::LoginRevoked,
     };
-    let (reason, cause) = match *says {
+    let (reason, cause) = match *reason_name {
         "required" => (Reason::LoginRequired, Cause::LoginRequired),
         "changed" => (Reason::CredentialsChanged, Cause::CredentialsChanged),
-        "wrong" => (Reason::WrongCredentials, state_says),
-        "cause" => (reason_of(state_says), state_says),
-        _ => panic!("unknown reason: {says}"),
+        "wrong" => (Reason::WrongCredentials, state_cause),
+        "cause" => (reason_of(state_cause), state_cause),
+        _ => panic!("unknown reason: {reason_name}"),
     };
     let kind = match *refusal {
         "challenge" => RefusalKind::Challenge,
@@ -417,11 +417,11 @@ fn logout_agrees_with_its_table() {
     for combination in combinations(LOGOUT_REQUESTS) {
         let row = matching(&rows, &combination)[0];
         let [clear, reply, next_name] = row.expected[..] else { panic!("{}", row.line) };
-        let style = match combination[0] {
+        let response = match combination[0] {
             "challenge" => LogoutResponse::Challenge,
             "page" => LogoutResponse::Page,
             "redirect" => LogoutResponse::Redirect("/".to_owned()),
-            style => panic!("unknown response: {style}"),
+            response => panic!("unknown response: {response}"),
         };
         let clear = match clear {
             "clear" => true,
@@ -440,10 +440,10 @@ fn logout_agrees_with_its_table() {
         let request: [&str; 4] = combination[1..].try_into().expect("four names");
         for challenge_subresources in [false, true] {
             each_request(request, challenge_subresources, |facts, cause| {
-                // Whoever typed at logout's prompt has not logged out again.
+                // A user who typed credentials at the logout's prompt has not logged out again.
                 let cause = if clear { Cause::LoggedOut } else { cause };
                 let mut next = next(next_name, request[0], facts.path, cause);
-                // Where no login is known, the credentials that came are what is left to know.
+                // If no fingerprint is known, the state keeps that of the request's credentials.
                 if let (Some(State::LoggedOut { fingerprint, .. }), Credentials::Given(Some(it))) =
                     (&mut next, facts.credentials)
                 {
@@ -451,7 +451,7 @@ fn logout_agrees_with_its_table() {
                 }
                 let expected = LogoutDecision { clear, next, reply };
                 let shown = format!("{}\n{combination:?} {}", row.line, facts.path);
-                assert_eq!(logout(&logout_facts(*facts), &style, LANDING), expected, "{shown}");
+                assert_eq!(logout(&logout_facts(*facts), &response, LANDING), expected, "{shown}");
             });
         }
     }
@@ -503,11 +503,11 @@ fn missing_and_duplicate_rows_are_detected() {
         let twice = format!("{SCRIPT}\n{}", row.line);
         assert!(!faults(&twice, SCRIPT_REQUESTS).is_empty(), "twice {}", row.line);
     }
-    let misspelt = format!("{SCRIPT}\nloggedin * -> 403");
+    let misspelled = format!("{SCRIPT}\nloggedin * -> 403");
     assert_eq!(
-        faults(&misspelt, SCRIPT_REQUESTS),
+        faults(&misspelled, SCRIPT_REQUESTS),
         ["loggedin * -> 403: unknown name loggedin"],
-        "a name that means nothing"
+        "an unknown name"
     );
     assert_eq!(combinations(REQUESTS).len(), 16 * 5 * 3 * 2);
 }
@@ -530,10 +530,10 @@ fn subresource_that_raced_logout_gets_403() {
 }
 
 #[test]
-fn cross_site_write_is_forbidden_in_fresh() {
+fn cross_site_write_gets_403_in_fresh() {
     for presented in CREDENTIALS {
-        for client in ["nav", "sub"] {
-            each_request(["fresh", presented, client, "inside"], false, |facts, _| {
+        for kind_name in ["nav", "sub"] {
+            each_request(["fresh", presented, kind_name, "inside"], false, |facts, _| {
                 let decision = authenticate(&Facts { is_cross_site_write: true, ..*facts });
                 let (kind, reason) = (RefusalKind::Forbid, Reason::CrossSite);
                 assert_eq!(decision, Decision::Refuse(Refusal { kind, reason, next: None }));
@@ -543,7 +543,7 @@ fn cross_site_write_is_forbidden_in_fresh() {
             assert_eq!(
                 authenticate(&Facts { is_cross_site_write: true, ..*facts }),
                 authenticate(facts),
-                "no browser"
+                "not a browser"
             );
         });
     }
@@ -561,22 +561,26 @@ fn browser_without_cookies_is_refused_quietly() {
 }
 
 #[test]
-fn session_alone_suffices_only_for_a_login_of_this_origin() {
-    for client in KINDS {
-        for place in PATHS {
+fn session_only_request_needs_login_of_same_origin() {
+    for kind_name in KINDS {
+        for path_name in PATHS {
             for state in STATES {
-                each_request([state, "none", client, place], false, |facts, _| {
+                each_request([state, "none", kind_name, path_name], false, |facts, _| {
                     let decision = authenticate(&Facts { session_only_allowed: true, ..*facts });
                     match facts.state {
                         State::LoggedIn(login) if login.foreign_origin.is_none() => {
-                            assert_eq!(decision, Decision::Pass, "{state} {client} {place}");
+                            assert_eq!(decision, Decision::Pass, "{state} {kind_name} {path_name}");
                         }
-                        _ => assert_eq!(decision, authenticate(facts), "{state} {client} {place}"),
+                        _ => assert_eq!(
+                            decision,
+                            authenticate(facts),
+                            "{state} {kind_name} {path_name}"
+                        ),
                     }
                 });
-                // Whoever does bring credentials has to bring the right ones.
+                // Credentials that come with such a request must still be valid.
                 for presented in ["own", "other", "unusable", "reserved"] {
-                    each_request([state, presented, client, place], false, |facts, _| {
+                    each_request([state, presented, kind_name, path_name], false, |facts, _| {
                         assert_eq!(
                             authenticate(&Facts { session_only_allowed: true, ..*facts }),
                             authenticate(facts),
@@ -589,31 +593,31 @@ fn session_alone_suffices_only_for_a_login_of_this_origin() {
     }
 }
 
-/// The transitions between states, as `from-to` and the labels of that arrow, for every request.
-/// Transitions to the same state are left out.
+/// The transitions between states for every request: `from-to`, with the labels of that arrow.
+/// Transitions to the same state are omitted.
 fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut arrows = BTreeMap::<_, BTreeSet<_>>::new();
-    let mut draw = |from: &State, to: Option<&State>, line| {
+    let mut draw = |from: &State, to: Option<&State>, label| {
         if let Some(to) = to
             && state_name(from) != state_name(to)
         {
             arrows
                 .entry(format!("{}-{}", state_name(from), state_name(to)))
                 .or_default()
-                .insert(line);
+                .insert(label);
         }
     };
     for combination in combinations(REQUESTS) {
         let request: [&str; 4] = combination[..].try_into().expect("four names");
         each_request(request, false, |facts, _| {
             let from = facts.state;
-            let brought = match facts.credentials {
+            let presented = match facts.credentials {
                 Credentials::Missing => "no credentials",
                 _ => "credentials",
             };
             match authenticate(facts) {
                 Decision::Pass => {}
-                Decision::Refuse(refuse) => draw(from, refuse.next.as_deref(), brought),
+                Decision::Refuse(refuse) => draw(from, refuse.next.as_deref(), presented),
                 Decision::Check { on_success: OnSuccess::Confirm, on_failure } => {
                     draw(from, on_failure.next.as_deref(), "no longer accepted");
                 }
@@ -623,17 +627,17 @@ fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
                     draw(from, on_failure.next.as_deref(), "wrong credentials");
                 }
                 Decision::Check { on_success: OnSuccess::Stateless, on_failure } => {
-                    draw(from, on_failure.next.as_deref(), brought);
+                    draw(from, on_failure.next.as_deref(), presented);
                 }
             }
-            for style in [
+            for response in [
                 LogoutResponse::Challenge,
                 LogoutResponse::Page,
                 LogoutResponse::Redirect("/".to_owned()),
             ] {
-                let out = logout(&logout_facts(*facts), &style, LANDING);
-                let line = if out.clear { "logout" } else { "typed at logout" };
-                draw(from, out.next.as_ref(), line);
+                let out = logout(&logout_facts(*facts), &response, LANDING);
+                let label = if out.clear { "logout" } else { "typed at logout" };
+                draw(from, out.next.as_ref(), label);
             }
             if let ScriptDecision::Replaced { next } = script(facts, false) {
                 draw(from, next.as_ref(), "page's script");
@@ -668,5 +672,5 @@ fn states_svg_agrees_with_the_tables() {
     });
     assert_eq!(groups.collect::<BTreeMap<_, BTreeSet<_>>>(), arrows());
     let drawn = picture.matches("<path d=").count() - 1;
-    assert_eq!(drawn, arrows().len(), "besides the tip of an arrow");
+    assert_eq!(drawn, arrows().len(), "one path draws the tip of the arrows");
 }
