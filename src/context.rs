@@ -30,8 +30,8 @@ use crate::{
     },
 };
 
-/// What a realm knows about a request.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+/// A request with its realm's session entry and revocations.
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(crate) struct RequestContext {
     pub(crate) session: Session,
     pub(crate) request_kind: RequestKind,
@@ -40,20 +40,21 @@ pub(crate) struct RequestContext {
     pub(crate) now: u64,
 
     id: Option<LoginId>,
-    /// The origin that the request came to, once that was needed.
+    /// The origin to which the request came. Computed when it is first needed.
     origin: Option<String>,
     /// The session that this one replaces.
     predecessor: Option<RevocationKey>,
-    /// The current epoch of the user whose credentials came, or else of the user who is logged in.
+    /// The current epoch of the user whose credentials the request carries, or else of the logged-in user.
     epoch: Epoch,
     fingerprint: Option<Fingerprint>,
-    /// The authenticator has to confirm the credentials of the login.
+    /// The authenticator must verify the credentials of the login again.
     is_due: bool,
     /// The cookie names a session that does not exist.
     has_stale_session_cookie: bool,
-    /// That is so, or was when the session began.
+    /// The cookie names a session that does not exist, or did so when the session began.
     replaces_missing_session: bool,
-    /// The request was sent before its browser knew of a logout: its login has ended, or its session is gone.
+    /// The browser sent the request before it received the answer to a logout: the login is revoked, or the session no
+    /// longer exists.
     raced_logout: bool,
     is_cross_site_write: bool,
     is_cookieless: bool,
@@ -61,7 +62,7 @@ pub(crate) struct RequestContext {
 }
 
 impl RequestContext {
-    /// Reads the request, its session and the revocation list. Boxed, so that the futures that hold one are small.
+    /// Reads the request, its session and the revocation list. Boxed to keep the futures that hold it small.
     pub(crate) async fn read(
         realm: &Realm,
         req: &HttpRequest,
@@ -71,7 +72,7 @@ impl RequestContext {
         let request_kind = (config.classify_with)(req);
         let authorization = Authorization::read(req.headers());
         let found = entry::find(session, &realm.entry_key);
-        // There is nothing to compare the credentials of a program without an entry with.
+        // A non-browser client without an entry has no stored fingerprint, so its own would be compared with nothing.
         let is_compared = request_kind != RequestKind::NonBrowser
             || matches!(found, FoundEntry::Entry(_) | FoundEntry::Unreadable);
         let fingerprint = is_compared.then(|| fingerprint(realm, &authorization)).flatten();
@@ -103,8 +104,8 @@ impl RequestContext {
             }
             FoundEntry::ReplacesMissing => context.replaces_missing_session = true,
             // A request that raced a logout carries a cookie whose session no longer exists, because the logout
-            // renewed its key. A program's credentials are sent by nothing but the program, so there the cookie means
-            // nothing.
+            // renewed the session key. A non-browser client has no hidden cache of credentials, so for it such a
+            // cookie means nothing.
             FoundEntry::NoSession if request_kind != RequestKind::NonBrowser => {
                 context.has_stale_session_cookie = has_cookie(req, &config.session_cookie);
                 context.raced_logout = context.has_stale_session_cookie;
@@ -120,7 +121,7 @@ impl RequestContext {
         Ok(context)
     }
 
-    /// What an entry means for this request, now.
+    /// Derives the state from the stored entry, the revocation list, the deadlines and the origin.
     async fn read_entry(
         &mut self,
         realm: &Realm,
@@ -132,7 +133,7 @@ impl RequestContext {
         let revocations = self.look_up(realm, &entry).await?;
         self.epoch = revocations.presented_epoch;
         self.raced_logout = revocations.id == RevocationStatus::LoggedOut;
-        // Nobody has typed what the logout page puts into the browser.
+        // The logout page's script put the reserved credentials into the browser. The user did not type them.
         let typed = self.fingerprint.filter(|_| !is_reserved(realm, &self.authorization));
         let origin = self.origin.insert(origin(req));
         let state =
@@ -152,7 +153,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Looks up no more than can matter: only a user who was prompted, or is logged in, can log in.
+    /// Looks up only the keys that can matter: without a login or a challenge, no user can log in.
     async fn look_up(&self, realm: &Realm, entry: &Entry) -> Result<EntryStatus, RevocationError> {
         let presented = self.user_id();
         let (user, presented) = match &entry.state {
@@ -167,7 +168,7 @@ impl RequestContext {
         realm.revocations.look_up(&keys).await
     }
 
-    /// Notices a browser that answers a challenge without a cookie, and has done so before.
+    /// Detects a browser that answers a challenge without a cookie for the second time.
     pub(crate) fn notice_missing_cookies(&mut self, realm: &Realm, req: &HttpRequest) {
         let is_fresh = self.state == State::Fresh;
         let answers =
@@ -181,7 +182,7 @@ impl RequestContext {
         realm.setup.check_cookie(req, is_fresh, self.user_id().is_some());
     }
 
-    /// What a decision looks at.
+    /// Returns the facts for a decision.
     pub(crate) fn facts<'a>(&'a self, realm: &Realm, path: &'a str) -> Facts<'a> {
         Facts {
             state: &self.state,
@@ -209,8 +210,8 @@ impl RequestContext {
         }
     }
 
-    /// Computes the fingerprint of what is presented even if nothing was compared with it, because a later request may
-    /// be.
+    /// Computes the fingerprint of the presented credentials if `read` did not need it: a logout stores it, to compare
+    /// later requests with it.
     pub(crate) fn ensure_fingerprint(&mut self, realm: &Realm) {
         self.fingerprint = self.fingerprint.or_else(|| fingerprint(realm, &self.authorization));
     }
@@ -223,7 +224,7 @@ impl RequestContext {
         }
     }
 
-    /// Notices a logout that was handled while this request was waiting for its authenticator.
+    /// Detects a logout that was handled while this request waited for the authenticator.
     pub(crate) async fn notice_logout(&mut self, realm: &Realm) -> Result<bool, RevocationError> {
         let Some(id) = self.id else { return Ok(false) };
         let keys = Keys::of(Some(id), self.predecessor, &realm.name, &[]);
@@ -235,7 +236,7 @@ impl RequestContext {
         Ok(has_ended)
     }
 
-    /// Logs the presented credentials in, which the authenticator accepted.
+    /// Logs in with the presented credentials, which the authenticator has accepted.
     pub(crate) async fn log_in(
         &mut self,
         realm: &Realm,
@@ -258,7 +259,7 @@ impl RequestContext {
         self.write(realm, req, State::LoggedIn(login)).await
     }
 
-    /// Records that the login was used, if that matters by now, and that its credentials were confirmed.
+    /// Stores the time of the visit, if the stored one is too old, and of the verification, if there was one.
     pub(crate) async fn touch(
         &mut self,
         realm: &Realm,
@@ -266,7 +267,7 @@ impl RequestContext {
         is_confirmed: bool,
     ) -> Result<(), RevocationError> {
         let State::LoggedIn(login) = &self.state else { return Ok(()) };
-        // Where the credentials are checked on every request, no request records that.
+        // If every request is verified, the time of the last verification does not matter.
         let is_confirmed = is_confirmed && !realm.lifetime.reverify_after.is_zero();
         if !is_confirmed && !realm.lifetime.deadlines.want_visit(&login.validity(), self.now) {
             return Ok(());
@@ -278,9 +279,8 @@ impl RequestContext {
         self.write(realm, req, State::LoggedIn(login)).await
     }
 
-    /// Writes the next state. The session's key is renewed with every change except the one to a login: a request that
-    /// was sent before carries the old key and can never pass for an answer to the new challenge. Boxed, since few
-    /// requests write.
+    /// Writes the next state. Every change except a login renews the session key: a request in flight carries the old
+    /// key, and cannot pass for an answer to the new challenge. Boxed, because few requests write.
     pub(crate) fn write<'a>(
         &'a mut self,
         realm: &'a Realm,
@@ -288,7 +288,7 @@ impl RequestContext {
         state: State,
     ) -> LocalBoxFuture<'a, Result<(), RevocationError>> {
         Box::pin(async move {
-            // A login that has expired, was revoked or lost its session ends with the first response that says so.
+            // The id of a login that expired, was revoked or lost its session is revoked with the first such response.
             if matches!(self.state, State::LoggedOut { .. }) {
                 self.end(realm).await?;
             }
@@ -296,7 +296,7 @@ impl RequestContext {
             let begins = is_login && !matches!(self.state, State::LoggedIn(_));
             if !is_login || (begins && realm.config.renew_session_at_login) {
                 self.session.renew();
-                // A session that is gone, or whose login has ended, has no successor.
+                // A session that no longer exists, or whose login is revoked, has no successor.
                 let continues = !self.raced_logout && !entry::is_empty(&self.session);
                 let predecessor = continues.then(|| session_of(realm, req)).flatten();
                 entry::note_predecessor(&self.session, predecessor);
@@ -320,7 +320,7 @@ impl RequestContext {
         })
     }
 
-    /// Ends the login, and with it all requests that were sent under it and have not been handled yet.
+    /// Revokes the login, and with it all its requests in flight.
     pub(crate) async fn end(&mut self, realm: &Realm) -> Result<(), RevocationError> {
         if let Some(id) = self.id {
             realm.revocations.log_out(id).await?;
@@ -329,7 +329,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Carries a logout out: clears the login and writes the next state, as far as the decision says so.
+    /// Executes the decision about a logout: clears the login and writes the next state.
     pub(crate) async fn log_out(
         &mut self,
         realm: &Realm,
@@ -351,7 +351,7 @@ impl RequestContext {
         }
     }
 
-    /// Ends the login and clears the session as far as the application wants.
+    /// Revokes the login, and clears the session according to the [`LogoutScope`].
     async fn clear_login(
         &mut self,
         realm: &Realm,
@@ -368,7 +368,7 @@ impl RequestContext {
         }
         let mut others = entry::others(&self.session, &realm.entry_key);
         for (_, entry) in &mut others {
-            // Never to Fresh: the browser may still hold that realm's credentials, too.
+            // Never Fresh: the browser may still hold the credentials of that realm.
             if let State::LoggedIn(_) = entry.state {
                 if let Some(id) = entry.id.take() {
                     realm.revocations.log_out_other_realm(id).await?;
@@ -383,25 +383,25 @@ impl RequestContext {
         Ok(())
     }
 
-    /// The login, and its id.
+    /// The login and its id.
     pub(crate) fn login(&self) -> Option<(LoginId, &Login)> {
         let State::LoggedIn(login) = &self.state else { return None };
         Some((self.id?, login))
     }
 
-    /// What to look up to see whether the login is still valid.
+    /// The keys of the revocation list that show whether the login is still valid.
     pub(crate) fn keys(&self, realm: &Realm, login: &Login) -> Keys {
         Keys::of(self.id, self.predecessor, &realm.name, &[&login.user])
     }
 }
 
-/// Removes a login that ended while its request was served from a session that is about to be saved. The handler's
-/// write would bring it back.
+/// Replaces a login that was revoked while its request was served, in a session that is about to be saved. Otherwise
+/// the handler's write would restore the login.
 pub(crate) async fn drop_revoked_entry(
     session: &Session,
     realm: &Realm,
 ) -> Result<(), RevocationError> {
-    // A session that is not written stays unwritten: its cookie would replace the one that the logout has set.
+    // A session that was not written must stay unwritten: its cookie would replace the cookie of the logout.
     if !matches!(session.status(), SessionStatus::Changed | SessionStatus::Renewed) {
         return Ok(());
     }
@@ -427,13 +427,13 @@ fn fingerprint(realm: &Realm, authorization: &Authorization) -> Option<Fingerpri
     }
 }
 
-/// Whether it names the user whom the logout page puts into the browser.
+/// Whether these are credentials of the reserved user, which the script of the logout page puts into the browser.
 fn is_reserved(realm: &Realm, authorization: &Authorization) -> bool {
     realm.config.logout_response == LogoutResponse::Page
         && matches!(authorization, Authorization::Basic(it) if it.user_id() == RESERVED_USER)
 }
 
-/// The session that the request's cookie names, whether it still exists or not.
+/// The key of the session that the request's cookie names, even if that session no longer exists.
 fn session_of(realm: &Realm, req: &HttpRequest) -> Option<RevocationKey> {
     req.cookie(&realm.config.session_cookie).map(|it| RevocationKey::of_session(it.value()))
 }

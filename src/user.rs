@@ -1,4 +1,4 @@
-//! Who is logged in, for handlers.
+//! The extractor of the logged-in user.
 
 use std::{
     fmt,
@@ -35,21 +35,25 @@ use crate::{
     },
 };
 
-/// How often an open handle looks for logouts on other machines.
+/// How often [`User::ended`] polls for logouts on other machines.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Who is logged in, and since when.
+/// The logged-in user, as an extractor: `User` requires a login, `Option<User>` does not.
 ///
-/// An extractor: `User` demands a login, `Option<User>` does not. In a handler behind the
-/// middleware it is always there.
+/// Behind the middleware every handler can extract it.
 ///
-/// Elsewhere it is there if the browser is logged in and has sent its credentials along; register
-/// the realm with `.app_data(login.clone())`, or it never is (nor with
-/// [validators](BasicLogin::with_validator), which need the middleware's request).
-/// Where it is demanded and missing,
-/// the answer is 401. Its challenge opens no dialog, because nobody could log in there, but for a
-/// browser that is logged in and has only not sent its credentials to this path: it repeats the
-/// request by itself. Programs get the plain challenge.
+/// Outside the middleware, a handler can extract it if the browser is logged in and the request
+/// carries the credentials of the login. Register the realm with `.app_data(login.clone())` for
+/// that. A realm with a [validator](BasicLogin::with_validator) finds no user outside, because a
+/// validator needs the request of the middleware.
+///
+/// If a handler requires a `User` and there is none, the response is a 401:
+///
+/// - A browser receives a quiet challenge, which opens no dialog, because no user could log in at
+///   that path.
+/// - A browser that is logged in, but did not send its credentials to this path, receives a real
+///   challenge. The browser answers it with its cached credentials, without a dialog.
+/// - A non-browser client receives a real challenge.
 ///
 /// ```
 /// use actix_basic_logout::User;
@@ -57,14 +61,14 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// async fn greet(user: Option<User>) -> String {
 ///     match user {
 ///         Some(user) => format!("Hello, {}", user.id()),
-///         None => "Hello, whoever you are".to_owned(),
+///         None => "Hello, guest".to_owned(),
 ///     }
 /// }
 /// # use actix_web::{App, test, web};
 /// # actix_web::rt::System::new().block_on(async {
 /// let app = test::init_service(App::new().route("/", web::get().to(greet))).await;
 /// let body = test::call_and_read_body(&app, test::TestRequest::get().to_request()).await;
-/// assert_eq!(body, "Hello, whoever you are");
+/// assert_eq!(body, "Hello, guest");
 /// # });
 /// ```
 #[derive(Clone)]
@@ -72,7 +76,7 @@ pub struct User {
     inner: Arc<Inner>,
 }
 
-/// Shared, since each request of a login has one.
+/// Shared by all cached requests of a login.
 struct Inner {
     id: String,
     logged_in_at: SystemTime,
@@ -93,8 +97,10 @@ impl fmt::Debug for User {
 }
 
 impl User {
-    /// The user-id (RFC 7617, section 2), as the authenticator agreed to it. It may be empty if
-    /// the authenticator takes empty ones, and it is whatever was typed: escape it in a page.
+    /// Returns the user-id (RFC 7617, section 2) that the authenticator accepted.
+    ///
+    /// It is empty if the authenticator accepts an empty user-id. It holds whatever characters the
+    /// user typed, so escape it in HTML.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -115,7 +121,7 @@ impl User {
         &self.inner.id
     }
 
-    /// The realm that the user is logged in to.
+    /// Returns the name of the realm in which the user is logged in.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -124,8 +130,8 @@ impl User {
     /// use actix_basic_logout::{BasicLogin, User};
     ///
     /// let login = BasicLogin::builder("Admin area", users).build()?;
-    /// let where_am_i = web::get().to(async |user: User| user.realm().to_owned());
-    /// let app = test::init_service(App::new().wrap(login).route("/", where_am_i)).await;
+    /// let realm = web::get().to(async |user: User| user.realm().to_owned());
+    /// let app = test::init_service(App::new().wrap(login).route("/", realm)).await;
     /// let request = TestRequest::get().insert_header(ALICE).to_request();
     /// assert_eq!(test::call_and_read_body(&app, request).await, "Admin area");
     /// # Ok(())
@@ -136,8 +142,8 @@ impl User {
         &self.inner.realm.name
     }
 
-    /// When the login happened, by the [clock](crate::BasicLoginBuilder::clock), in whole
-    /// milliseconds. For a program without a session: now.
+    /// Returns the time of the login, by the [clock](crate::BasicLoginBuilder::clock), in whole
+    /// milliseconds. For a non-browser client without a session, it is the time of the request.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -159,7 +165,7 @@ impl User {
     /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// clock.advance(Duration::from_secs(60));
     /// let since = browser.open("/admin/").await;
-    /// assert_eq!(since.text(), "Thu, 01 Jan 1970 00:00:00 GMT"); // where this clock began
+    /// assert_eq!(since.text(), "Thu, 01 Jan 1970 00:00:00 GMT"); // the start of this clock
     /// # Ok(())
     /// # }
     /// ```
@@ -168,8 +174,8 @@ impl User {
         self.inner.logged_in_at
     }
 
-    /// The id of the login, by which it can be [ended](BasicLogin::revoke_login). None for a program
-    /// without a session, which has no login.
+    /// Returns the id of the login, for [`revoke_login`](BasicLogin::revoke_login). `None` for a
+    /// non-browser client without a session, which has no login.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -195,20 +201,29 @@ impl User {
         self.inner.login.map(|(id, _)| id)
     }
 
-    /// Resolves when the login ends, for what goes on after the request has been answered: a
-    /// `WebSocket`, or server-sent events.
+    /// Returns a future that resolves when the login ends. Use it to close connections that stay open
+    /// after their request, such as a `WebSocket` or server-sent events.
     ///
-    /// Logout and [revocation](BasicLogin::revoke_user) end it at once, on another machine within
-    /// about a second; so does the [`login_deadline`](crate::BasicLoginBuilder::login_deadline), and
-    /// a password found to be no longer good by another request. The
-    /// [`visit_deadline`](crate::BasicLoginBuilder::visit_deadline) does not: who keeps a socket open
-    /// is there. Who logs in as somebody else without logging out goes on with the login, and what was
-    /// opened before with it. While it cannot be looked up whether the login has ended, it is taken to
-    /// go on. For a program without a session, which cannot log out, it never resolves.
+    /// It resolves
+    ///
+    /// - at once after a logout, after [`revoke_user`](BasicLogin::revoke_user) or
+    ///   [`revoke_login`](BasicLogin::revoke_login), or when another request finds that the
+    ///   authenticator no longer accepts the password; on other machines within about a second;
+    /// - within about a second after the absolute timeout
+    ///   ([`login_deadline`](crate::BasicLoginBuilder::login_deadline)).
+    ///
+    /// It does not resolve
+    ///
+    /// - after the idle timeout ([`visit_deadline`](crate::BasicLoginBuilder::visit_deadline)),
+    ///   because a user with an open connection is not idle;
+    /// - if the user logs in under another user-id without a logout: the login continues, and so do
+    ///   the connections that were opened before;
+    /// - while the revocation store is unavailable;
+    /// - for a non-browser client without a session, which cannot log out.
     ///
     /// # Panics
     ///
-    /// If it is polled outside a Tokio runtime; actix-web's is one.
+    /// The future panics if it is polled outside a Tokio runtime; actix-web's runtime is one.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -246,6 +261,7 @@ impl User {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "WebSocket")]
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let user = Arc::clone(&self.inner);
         async move {
@@ -269,7 +285,7 @@ impl User {
         })
     }
 
-    /// The user of a program without a session, whose credentials are valid.
+    /// The user of a non-browser client without a session, whose credentials are valid.
     pub(crate) fn without_session(realm: &Arc<Realm>, context: &RequestContext) -> Option<Self> {
         let (id, logged_in_at) = (context.user_id()?.to_owned(), time(context.now));
         let inner = Inner { id, logged_in_at, login: None, realm: Arc::clone(realm) };
@@ -277,26 +293,28 @@ impl User {
     }
 }
 
-/// Waits until a login has ended: in this process at once, on another machine at the next poll.
+/// Waits until a login has ended. A logout in this process wakes it; a logout on another machine shows at the next
+/// poll.
 async fn wait_for_end(realm: &Realm, user: &str, id: LoginId, validity: Validity) {
     let keys = Keys::of(Some(id), None, &realm.name, &[user]);
     let mut changes = Revocations::changes();
     let mut was_unavailable = false;
     loop {
         let now = realm.now();
-        // Whoever keeps a connection open is not idle, and sends no credentials to confirm.
+        // A user with an open connection is not idle, and sends no credentials that could be verified.
         let validity = Validity { visited_at: now, verified_at: now, ..validity };
         let revocations = match realm.revocations.look_up(&keys).await {
             Ok(revocations) => {
                 was_unavailable = false;
                 revocations
             }
-            // Nobody can log out meanwhile, either.
+            // No user can log out in the meantime, either.
             Err(error) => {
                 if !was_unavailable {
                     tracing::warn!(
                         realm = %realm.name, %error,
-                        "an open login cannot be looked after"
+                        "cannot check whether the login of an open connection has ended: it stays \
+                         open until the revocation store is available"
                     );
                     was_unavailable = true;
                 }
@@ -320,18 +338,19 @@ impl FromRequest for User {
         Box::pin(async move {
             match found {
                 Some(user) => Ok(user),
-                None => outside(&req).await,
+                None => extract_outside(&req).await,
             }
         })
     }
 }
 
-/// The user of a request that has not come through the middleware.
-async fn outside(req: &HttpRequest) -> Result<User, Error> {
+/// The user of a request that did not pass the middleware.
+async fn extract_outside(req: &HttpRequest) -> Result<User, Error> {
     let Some(BasicLogin { realm }) = req.app_data::<BasicLogin>() else {
         tracing::debug!(
             path = req.path(),
-            "a User was extracted outside BasicLogin, and no BasicLogin is in the app_data"
+            "a User was extracted outside the middleware, but no BasicLogin is registered: add \
+             `.app_data(login.clone())`"
         );
         return Err(login_required(refuse_without_realm(req)));
     };
@@ -343,7 +362,7 @@ async fn outside(req: &HttpRequest) -> Result<User, Error> {
     )
 }
 
-/// The user of a valid login whose credentials came along, or how to refuse.
+/// The user of a valid login whose credentials the request carries, or the kind of the refusal.
 async fn find(
     realm: &Arc<Realm>,
     req: &HttpRequest,
@@ -365,7 +384,7 @@ async fn find(
     Ok(Err((context.request_kind, kind)))
 }
 
-/// Whether a valid login is there, with its credentials.
+/// Whether the request carries a valid login together with its credentials.
 async fn is_valid(
     realm: &Realm,
     req: &HttpRequest,

@@ -1,4 +1,4 @@
-//! Browsers that keep no cookies, so that no password prompt ever leads to a login.
+//! Detects browsers that keep no cookies. Their users would be prompted again and again.
 
 use std::{
     fmt,
@@ -7,11 +7,11 @@ use std::{
 
 use crate::{expiring_map::ExpiringMap, request::fingerprint::Fingerprint};
 
-/// The user has typed the same credentials twice within this time, and the browser has still sent no
-/// session cookie: then it keeps none. In milliseconds.
+/// If a user types the same credentials twice within this time, and the browser sends no session
+/// cookie either time, it keeps no cookies. In milliseconds.
 const WINDOW: u64 = 60_000;
 
-/// How many credentials are remembered. Each takes some 200 bytes.
+/// The maximum number of remembered credentials. Each takes some 200 bytes.
 const CAPACITY: usize = 1_000;
 
 /// Credentials that were challenged because they came without a session.
@@ -60,7 +60,7 @@ mod tests {
         assert!(!all.came_before(of(&key, 1), 0));
         assert!(!all.came_before(of(&key, 2), 0));
         assert!(all.came_before(of(&key, 1), WINDOW - 1));
-        assert!(!all.came_before(of(&key, 1), WINDOW), "that is another time");
+        assert!(!all.came_before(of(&key, 1), WINDOW), "a minute has passed");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Mistakes that are visible at run time only: a missing session middleware, browsers without cookies.
+//! Detects mistakes that show only at run time: a missing session middleware, and browsers without cookies.
 //!
-//! Each is reported once. Uses `request` and `session`.
+//! Each mistake is logged once. Uses `request` and `session`.
 
 pub(crate) mod missing_cookies;
 pub(crate) mod setup_mistakes;

@@ -1,6 +1,6 @@
-//! Mistakes in an application's setup, reported once in its log with the cause and the fix.
+//! Detects mistakes in an application's setup, and logs each once with its cause and fix.
 //!
-//! Both mistakes look the same from a browser: it prompts again and again.
+//! A lost session and missing cookies look the same in a browser: it prompts again and again.
 
 use std::{
     fmt,
@@ -22,10 +22,10 @@ use actix_web::{
 
 use crate::{request::origin::has_cookie, session::entry};
 
-/// After how many browsers in a row that answer a challenge without a cookie the log warns.
+/// A warning is logged after this number of browsers in a row have answered a challenge without a cookie.
 const REPORT_AFTER: u32 = 3;
 
-/// What a realm has reported, and what it counts.
+/// The mistakes that a realm has already logged, and its counter of missing cookies.
 #[derive(Debug)]
 pub(crate) struct SetupMistakes {
     realm: Arc<str>,
@@ -50,7 +50,8 @@ impl SetupMistakes {
         })
     }
 
-    /// Checks the cookie of a navigation without a login: whether it came, and whether there was a session without it.
+    /// Checks a navigation without a login: does it carry the session cookie, or does it have a session without that
+    /// cookie?
     pub(crate) fn check_cookie(&self, req: &HttpRequest, is_fresh: bool, has_credentials: bool) {
         let Self { realm, session_cookie: cookie, .. } = self;
         if has_cookie(req, cookie) {
@@ -59,8 +60,8 @@ impl SetupMistakes {
             if !self.reported_cookie_name.swap(true, Relaxed) {
                 tracing::error!(
                     %realm, cookie,
-                    "a session came without the cookie that it should be in: tell BasicLogin its \
-                     name with `session_cookie`, or requests that race a logout may undo it"
+                    "a request has a session, but not the configured session cookie: pass the \
+                     cookie's name to `session_cookie`, or requests in flight may undo a logout"
                 );
             }
         } else if has_credentials
@@ -69,15 +70,16 @@ impl SetupMistakes {
         {
             tracing::warn!(
                 %realm, cookie,
-                "browsers answer challenges without the session's cookie, so they prompt again and \
-                 again: over plain http, except on localhost, they drop a cookie that is `Secure`; \
-                 serve https, or build SessionMiddleware with `cookie_secure(false)`; also check \
+                "browsers answer challenges without the session cookie, so they prompt again and \
+                 again: on plain HTTP, except on localhost, browsers drop a `Secure` cookie; \
+                 serve HTTPS, or build SessionMiddleware with `cookie_secure(false)`; also check \
                  the cookie's domain and path"
             );
         }
     }
 
-    /// Has the response check, once it has passed all middleware, whether what was written to the session was saved.
+    /// Wraps the body of a response that follows a write to the session. When the response has passed all middleware,
+    /// the body checks whether the session was saved.
     pub(crate) fn watch_session(
         self: &Arc<Self>,
         req: &HttpRequest,
@@ -97,8 +99,8 @@ impl SetupMistakes {
     }
 }
 
-/// Lives as long as its request, which ends when the response has left the last middleware.
-struct Alive(#[expect(dead_code, reason = "held for its life alone")] Rc<()>);
+/// Shows whether its request still exists. A request is dropped when the response has left the outermost middleware.
+struct Alive(#[expect(dead_code, reason = "dropped with the request")] Rc<()>);
 
 struct Watch {
     setup: Arc<SetupMistakes>,
@@ -107,8 +109,10 @@ struct Watch {
 }
 
 impl Watch {
-    /// The server asks for the body of a response after everything else, so a client that hangs up earlier is no false
-    /// alarm. Nor is a middleware that reads bodies: the request still exists then.
+    /// Logs an error if the session entry was not saved.
+    ///
+    /// The server polls the body of a response last, so a client that disconnects earlier causes no false alarm.
+    /// Neither does a middleware that reads bodies, because the request still exists then.
     fn check(&self) {
         let setup = &self.setup;
         if self.request.strong_count() == 0
@@ -117,15 +121,15 @@ impl Watch {
         {
             tracing::error!(
                 realm = %setup.realm,
-                "what BasicLogin wrote to the session was lost, so browsers prompt again and again: \
-                 SessionMiddleware is missing, or inside BasicLogin; it has to be wrapped around \
-                 it, by a `.wrap` that comes later"
+                "the session was not saved, so browsers prompt again and again: SessionMiddleware \
+                 is missing, or inside BasicLogin; wrap it around BasicLogin, with a `.wrap` that \
+                 comes later"
             );
         }
     }
 }
 
-/// A body that checks the session before it is sent.
+/// A body that checks whether the session was saved before it sends anything.
 struct Watched {
     body: BoxBody,
     watch: Option<Watch>,

@@ -1,6 +1,7 @@
 //! The logout handler: reads the request once, decides, writes the session once, and responds.
 //!
-//! `page_script` belongs to the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page). Uses `context` and below.
+//! `page_script` handles the script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page). Uses
+//! `context` and the modules below it.
 
 pub(crate) mod page_script;
 
@@ -24,8 +25,12 @@ use crate::{
 };
 
 impl BasicLogin {
-    /// The handler that logs out of this realm: mount it on any path and any method, inside or
-    /// outside the wrapped part of the application.
+    /// Returns the handler that logs the user out (signs out) of this realm. Register it at any path
+    /// and for any method, inside or outside the wrapped part of the application.
+    ///
+    /// The handler refuses logouts that the user did not request: a request from another site
+    /// (CSRF, cross-site request forgery) and a prefetch receive 403. Prefer `POST`, because link
+    /// previews do not send it.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -42,26 +47,33 @@ impl BasicLogin {
     /// let mut browser = Browser::new(test::init_service(app).await);
     /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// let answer = browser.submit("/logout").await;
-    /// assert_eq!(answer.status(), 401); // so that the browser forgets
+    /// assert_eq!(answer.status(), 401); // makes the browser forget the credentials
     /// assert!(answer.text().contains("You are logged out"));
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "sign out")]
+    #[doc(alias = "log out")]
+    #[doc(alias = "logoff")]
+    #[doc(alias = "CSRF")]
+    #[doc(alias = "cross-site request forgery")]
     #[must_use]
     pub fn logout(&self) -> Logout {
         Logout { login: self.clone() }
     }
 }
 
-/// Left in a request that the middleware has just logged in by credentials typed at this very path, with the realm.
+/// Marks a request that the middleware has just logged in, with credentials that the user typed at the prompt of the
+/// same path. Holds the realm.
 pub(crate) struct LoggedInHere(pub(crate) String);
 
-/// The logout handler of a realm; made by [`BasicLogin::logout`].
+/// The logout handler of a realm. Created by [`BasicLogin::logout`].
 ///
-/// It answers as [`LogoutResponse`](crate::LogoutResponse) says, but for who is not to be logged out: what another site
-/// has sent, or a browser has fetched ahead, gets 403, and who typed at the challenge of the
-/// logout itself is sent to the [landing path](crate::BasicLoginBuilder::landing_path).
+/// It responds as [`LogoutResponse`](crate::LogoutResponse) says, with two exceptions that do not log
+/// out. A request from another site (CSRF) or a prefetch receives 403. A user who logs in at the
+/// prompt of the logout itself is redirected to the
+/// [landing path](crate::BasicLoginBuilder::landing_path).
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -130,7 +142,8 @@ impl Logout {
         Ok(response)
     }
 
-    /// Whether the middleware in front has just logged in a user who typed at the logout's own prompt.
+    /// Whether the middleware around this handler has just logged in a user who typed at the prompt of the logout
+    /// itself.
     fn logged_in_here(&self, req: &HttpRequest) -> bool {
         let extensions = req.extensions();
         extensions.get::<LoggedInHere>().is_some_and(|it| *it.0 == *self.login.realm.name)
@@ -146,7 +159,7 @@ impl Logout {
         let (responder, request_kind) = (&realm.responder, context.request_kind);
         match reply {
             LogoutReply::Forbidden => {
-                tracing::warn!(realm = %realm.name, path = req.path(), "unsolicited logout refused");
+                tracing::warn!(realm = %realm.name, path = req.path(), "cross-site or prefetched logout refused");
                 let reason = Reason::LogoutForbidden;
                 responder.refuse(req, request_kind, RefusalKind::Forbid, reason)
             }

@@ -1,4 +1,4 @@
-//! The script of the logout page, which makes the browser forget without a dialog.
+//! The script of the logout page, which makes the browser forget the credentials without a dialog.
 
 use actix_session::Session;
 use actix_web::{HttpRequest, HttpResponse, http::Method};
@@ -17,16 +17,19 @@ use crate::{
     revocation::store::RevocationError,
 };
 
-/// The header that the script sends. Another site's script would need a CORS preflight for it, which nothing here
-/// answers.
+/// The header that the script sends. A script of another site would need a CORS preflight to send it, and this crate
+/// answers none.
 const SCRIPT_HEADER: &str = "x-basic-logout";
 
-/// Asks its own URL as the reserved user. What differs from page to page is in the element's attributes, so that one
-/// hash allows it.
+/// Requests its own URL as the reserved user. The values that differ between pages are attributes of the element, so
+/// one hash covers the script of every page.
 const SCRIPT: &str = include_str!("page_script.js");
 
-/// The hash of the script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page), for
-/// the `script-src` of a `Content-Security-Policy`: with its quotes, as SHA-256 in base64.
+/// The hash of the logout page's script, for the `script-src` directive of a
+/// `Content-Security-Policy` (CSP).
+///
+/// It is the SHA-256 hash in base64, including the single quotes. The script is on the page of
+/// [`LogoutResponse::Page`](crate::LogoutResponse::Page).
 ///
 /// ```
 /// use actix_basic_logout::LOGOUT_SCRIPT_HASH;
@@ -34,6 +37,8 @@ const SCRIPT: &str = include_str!("page_script.js");
 /// let policy = format!("default-src 'self'; script-src 'self' {LOGOUT_SCRIPT_HASH}");
 /// assert!(policy.contains(" 'sha256-") && policy.ends_with("='"));
 /// ```
+#[doc(alias = "Content-Security-Policy")]
+#[doc(alias = "CSP")]
 pub const LOGOUT_SCRIPT_HASH: &str = "'sha256-/Wi1IhI+u/n59RyYkzJi1ZmLCrTutqMMTHww9EV9caE='";
 
 /// The `<script>` element of a logout page.
@@ -43,13 +48,13 @@ pub(super) fn element(realm: &Realm, req: &HttpRequest) -> String {
     format!("<script data-method=\"{method}\" data-password=\"{password}\">{SCRIPT}</script>\n")
 }
 
-/// Whether this is the script's request.
+/// Whether the script of a logout page sent this request.
 pub(crate) fn is_script(realm: &Realm, req: &HttpRequest) -> bool {
     realm.config.logout_response == LogoutResponse::Page
         && req.headers().contains_key(SCRIPT_HEADER)
 }
 
-/// Answers the script, at whatever path its page was.
+/// Responds to the script, at the path of its page.
 pub(crate) async fn respond(
     realm: &Realm,
     req: &HttpRequest,
@@ -78,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn published_hash_is_that_of_the_script() {
+    fn published_hash_matches_the_script() {
         let hash = BASE64_STANDARD.encode(Sha256::digest(SCRIPT));
         assert_eq!(LOGOUT_SCRIPT_HASH, format!("'sha256-{hash}'"));
     }

@@ -1,6 +1,6 @@
-//! The middleware: reads a request, decides, and lets it pass or answers it.
+//! The middleware: reads a request, decides, and lets it pass or responds to it.
 //!
-//! `pass_cache` skips that for requests that passed before. Uses everything below it; only `lib.rs` uses it.
+//! `pass_cache` skips these steps for repeated requests. Uses all modules below it; only `lib.rs` uses it.
 
 mod pass_cache;
 
@@ -84,16 +84,16 @@ where
         let (service, login) = (Rc::clone(&self.service), self.login.clone());
         let cache = Rc::clone(&self.cache);
         Box::pin(async move {
-            // No clone of the request is kept: routing needs it alone.
+            // Keep no clone of the request: routing needs the only reference to it.
             let session = req.get_session();
-            // Always `Ok`: SessionMiddleware saves nothing when what it wraps returns an error.
+            // A refusal is `Ok`: SessionMiddleware does not save the session if the wrapped service returns an error.
             let req = match login.authenticate(req, &session, &cache).await {
                 Ok(req) => req,
                 Err(response) => return Ok(response.map_into_right_body()),
             };
             let mut response = service.call(req).await?;
             if let Err(error) = drop_revoked_entry(&session, &login.realm).await {
-                // Its session must not be saved: it may hold a login that has ended.
+                // An error keeps the session from being saved: it may hold a revoked login.
                 return Err(login.realm.error(response.request(), error.into()));
             }
             if !response.headers().contains_key(CACHE_CONTROL) {
@@ -104,15 +104,14 @@ where
     }
 }
 
-/// What becomes of a request.
+/// The outcome of a request: it passes, or this response is sent.
 enum Outcome {
     Pass(Option<User>),
     Respond(HttpResponse),
 }
 
 impl BasicLogin {
-    /// Lets a request pass, with its [`User`], or answers it. What most requests do without is boxed, so that their
-    /// futures stay small.
+    /// Lets a request pass, with its [`User`], or responds to it. The slow path is boxed to keep this future small.
     async fn authenticate(
         &self,
         req: ServiceRequest,
@@ -136,7 +135,7 @@ impl BasicLogin {
         }
     }
 
-    /// Carries an outcome out. An error says nothing about the credentials, and changes nothing.
+    /// Applies an outcome. An error proves nothing about the credentials, so it changes no state.
     #[expect(clippy::result_large_err, reason = "both variants go to actix-web as they are")]
     fn conclude(
         &self,
@@ -160,7 +159,7 @@ impl BasicLogin {
         }
     }
 
-    /// Reads a request that is not in the cache, and decides.
+    /// Reads a request that is not in the cache, decides, and applies the decision.
     async fn authenticate_uncached(
         &self,
         req: ServiceRequest,
@@ -186,7 +185,8 @@ impl BasicLogin {
         }
     }
 
-    /// Asks the authenticator. A validator takes the request, so errors are converted once it is back.
+    /// Asks the authenticator. A validator takes the request, so errors are converted after it has returned the
+    /// request.
     async fn check(
         &self,
         req: ServiceRequest,
@@ -194,7 +194,7 @@ impl BasicLogin {
         on_success: OnSuccess,
         on_failure: Refusal,
     ) -> Result<ServiceRequest, ServiceResponse> {
-        // Only credentials that could be read are checked.
+        // Malformed credentials are never checked.
         let Authorization::Basic(credentials) = &context.authorization else {
             return Box::pin(self.refuse(req, context, on_failure)).await;
         };
@@ -220,7 +220,7 @@ impl BasicLogin {
         Box::pin(self.refuse(req, context, refusal)).await
     }
 
-    /// Lets a login pass, and remembers the request.
+    /// Lets a logged-in request pass, and caches it.
     async fn pass(
         &self,
         req: &HttpRequest,
@@ -236,7 +236,7 @@ impl BasicLogin {
         Ok(user)
     }
 
-    /// Logs in or confirms, if the authenticator accepted the credentials.
+    /// Applies the authenticator's verdict: logs in, or confirms the login.
     async fn conclude_check(
         &self,
         req: &HttpRequest,
@@ -245,7 +245,7 @@ impl BasicLogin {
         on_success: OnSuccess,
     ) -> Result<Checked, RevocationError> {
         let realm = &*self.realm;
-        // A logout may have been handled while the authenticator was busy.
+        // A logout may have been handled while the authenticator was checking the credentials.
         if context.notice_logout(realm).await? {
             return Ok(match authenticate(&context.facts(realm, req.path())) {
                 Decision::Refuse(refusal) => Checked::LoggedOut(refusal),
@@ -258,12 +258,12 @@ impl BasicLogin {
         if on_success == OnSuccess::Confirm {
             context.end(realm).await?;
             let user = context.user_id();
-            tracing::info!(realm = %realm.name, user, "login no longer accepted");
+            tracing::info!(realm = %realm.name, user, "login revoked: credentials no longer accepted");
         }
         Ok(Checked::Failed)
     }
 
-    /// Records what valid credentials lead to.
+    /// Stores the effect of valid credentials in the session.
     async fn admit(
         &self,
         req: &HttpRequest,
@@ -287,14 +287,14 @@ impl BasicLogin {
             }
             OnSuccess::Confirm => context.touch(realm, req, true).await?,
             OnSuccess::Stateless => {
-                tracing::debug!(realm = %realm.name, user = context.user_id(), "let in once");
+                tracing::debug!(realm = %realm.name, user = context.user_id(), "passed without a session");
                 return Ok(User::without_session(realm, context));
             }
         }
         Ok(User::of(realm, context))
     }
 
-    /// Writes the next state, if there is one, and answers.
+    /// Writes the next state, if there is one, and responds.
     async fn refuse(
         &self,
         req: ServiceRequest,
@@ -320,11 +320,11 @@ impl BasicLogin {
     }
 }
 
-/// What the authenticator's answer led to.
+/// The effect of a check.
 enum Checked {
     Pass(Option<User>),
     Failed,
-    /// The browser logged out in between.
+    /// The browser logged out during the check.
     LoggedOut(Refusal),
 }
 
@@ -339,7 +339,7 @@ mod tests {
     const QUICK_ALLOCATION: usize = 1032;
 
     #[actix_web::test]
-    async fn future_of_a_request_fits_into_a_quick_allocation() {
+    async fn request_future_fits_into_a_quick_allocation() {
         let users = async |_: &HttpRequest, _: &BasicAuth| Ok(true);
         let login = BasicLogin::builder("Admin area", users).build().expect("a realm");
         let request = || TestRequest::get().to_srv_request();

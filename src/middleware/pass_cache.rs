@@ -26,16 +26,16 @@ use crate::{
     user::User,
 };
 
-/// How many requests a worker remembers. Then it starts over. Each takes some 800 bytes.
+/// The maximum number of cached requests per worker. A full cache is cleared. Each entry takes some 800 bytes.
 const CAPACITY: usize = 1_000;
 
-/// The requests that a worker has let pass, in one realm.
+/// The requests of one realm that a worker has let pass.
 ///
-/// A request with the session entry and the `Authorization` header of one that passed has its login and its
-/// credentials. What can have changed since is checked each time: whether the login is still valid.
+/// A request with the same session entry and the same `Authorization` header as a cached one belongs to the same login
+/// and carries the same credentials. Only the validity of the login can have changed since, so it is checked each time.
 ///
-/// Of the header only a keyed hash is kept: `SipHash-2-4` with 128 bits, under a random key that is used for nothing
-/// else and never leaves.
+/// The cache does not hold the header, only a keyed hash of it: `SipHash-2-4` with 128 bits, under a random key that is
+/// used for nothing else and never leaves the cache.
 pub(crate) struct PassCache {
     key: [u8; 16],
     passed: RefCell<BTreeMap<u128, Rc<Passed>>>,
@@ -46,13 +46,13 @@ struct Passed {
     stored: OwnedStoredEntry,
     validity: Validity,
     keys: Keys,
-    /// What the revocation list said last, and the [generation](crate::revocation::registry::Revocations::generation)
-    /// in which it said so.
+    /// The last result from the revocation list, with its
+    /// [generation](crate::revocation::registry::Revocations::generation).
     revocations: Cell<(Option<u64>, EntryStatus)>,
     user: User,
 }
 
-/// Where a request with a login and credentials is looked up, and what is there.
+/// The cache key of a request with a login and credentials, and the cached request, if there is one.
 pub(crate) struct CacheLookup {
     mark: u128,
     passed: Option<Rc<Passed>>,
@@ -63,7 +63,7 @@ impl PassCache {
         Self { key: rand::random(), passed: RefCell::default() }
     }
 
-    /// None if the request has no login or no credentials, or if the authenticator checks every request.
+    /// None if the request has no entry or no credentials, or if a validator checks every request.
     pub(crate) fn look_up(
         &self,
         realm: &Realm,
@@ -78,7 +78,7 @@ impl PassCache {
         entry::with_stored(session, &realm.entry_key, |stored| {
             let mut hash = SipHasher24::new_with_key(&self.key);
             hash.write(header.as_bytes());
-            // The keyed hash is that of the header. The entry only tells logins with the same header apart.
+            // Only the header needs a keyed hash. The entry is mixed in to tell logins with the same header apart.
             let mark = hash.finish128().as_u128() ^ stored.hash128();
             let passed = self.passed.borrow().get(&mark).map(Rc::clone);
             let is_same = |it: &Rc<Passed>| it.stored.as_stored() == stored;
@@ -86,7 +86,8 @@ impl PassCache {
         })
     }
 
-    /// Remembers a request that passes, before anything is written to its session.
+    /// Caches a request that passes. Call this before the session is written, because the stored entry is part of the
+    /// key.
     pub(crate) fn insert(
         &self,
         lookup: &CacheLookup,
@@ -113,7 +114,7 @@ impl PassCache {
 }
 
 impl CacheLookup {
-    /// The user of a request that passes again. None if the request has to be read.
+    /// The user of a cached request whose login is still valid. None if the request must be read.
     pub(crate) async fn get(&self, realm: &Realm) -> Result<Option<User>, RevocationError> {
         let Some(passed) = &self.passed else { return Ok(None) };
         let now = realm.now();

@@ -16,9 +16,9 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 
 use crate::support::log::Log;
 
-const LOST: &str = "was lost";
-const NO_COOKIE: &str = "without the session's cookie";
-const OTHER_NAME: &str = "tell BasicLogin its name";
+const LOST: &str = "the session was not saved";
+const NO_COOKIE: &str = "without the session cookie";
+const OTHER_NAME: &str = "not the configured session cookie";
 
 fn login() -> BasicLogin {
     let anybody = async |_: &HttpRequest, _: &BasicAuth| Ok::<_, Error>(true);

@@ -51,14 +51,14 @@ async fn log_names_realm_and_user_but_no_secret() {
         ("WARN", "wrong credentials"),
         ("INFO", "logged in"),
         ("INFO", "logged out"),
-        ("DEBUG", "let in once"),
+        ("DEBUG", "passed without a session"),
     ] {
         let line = line(message);
         assert!(line.contains(level), "{line}");
         assert!(line.contains("realm=Admin area"), "{line}");
         assert!(line.contains("user=\"alice\""), "{line}");
     }
-    assert!(line("unsolicited logout refused").contains("WARN"));
+    assert!(line("cross-site or prefetched logout refused").contains("WARN"));
     assert!(line("refused").contains("DEBUG"));
     assert_no_secret(&text);
 }
