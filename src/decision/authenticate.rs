@@ -137,7 +137,7 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
     }
 }
 
-/// The rows of LoggedOut. They never ask the authenticator.
+/// The rows of `LoggedOut`. They never ask the authenticator.
 fn refuse_logged_out(facts: &Facts<'_>) -> Refusal {
     let State::LoggedOut { directory, cause, .. } = facts.state else {
         return facts.refuse(Reason::LoggedOut, None);
