@@ -64,9 +64,9 @@ pub struct BasicLogin {
 impl BasicLogin {
     /// Revokes all logins of a user in this realm, in all sessions ("log out everywhere").
     ///
-    /// The logins end with their next request. With a shared
-    /// [revocation store](crate::BasicLoginBuilder::revocation_store), they end on every machine. The
-    /// browsers prompt their users again, and the page says that the login was ended.
+    /// The logins are invalid from the next request on. With a shared
+    /// [revocation store](crate::BasicLoginBuilder::revocation_store), they are invalid on every
+    /// machine. The browsers prompt again, and the page says that the login was ended.
     ///
     /// Use it to revoke all sessions of a user who has lost a password or a device. A client that
     /// knows the password can log in again, and a non-browser client that sends the password with

@@ -51,7 +51,7 @@ pub(crate) struct RequestContext {
     is_due: bool,
     /// The cookie names a session that does not exist.
     has_stale_session_cookie: bool,
-    /// The cookie names a session that does not exist, or did so when the session began.
+    /// The cookie names a session that does not exist, or did when this session began.
     replaces_missing_session: bool,
     /// The browser sent the request before it received the answer to a logout: the login is revoked, or the session no
     /// longer exists.
@@ -153,7 +153,7 @@ impl RequestContext {
         Ok(())
     }
 
-    /// Looks up only the keys that can matter: without a login or a challenge, no user can log in.
+    /// Looks up only the keys that can matter. From `LoggedOut` no user can log in, so no epoch is looked up there.
     async fn look_up(&self, realm: &Realm, entry: &Entry) -> Result<EntryStatus, RevocationError> {
         let presented = self.user_id();
         let (user, presented) = match &entry.state {
@@ -279,8 +279,8 @@ impl RequestContext {
         self.write(realm, req, State::LoggedIn(login)).await
     }
 
-    /// Writes the next state. Every change except a login renews the session key: a request in flight carries the old
-    /// key, and cannot pass for an answer to the new challenge. Boxed, because few requests write.
+    /// Writes the next state. Every state other than `LoggedIn` renews the session key: a request in flight carries the
+    /// old key, and cannot pass for an answer to the new challenge. Boxed, because few requests write.
     pub(crate) fn write<'a>(
         &'a mut self,
         realm: &'a Realm,

@@ -49,8 +49,8 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// If a handler requires a `User` and there is none, the response is a 401:
 ///
-/// - A browser receives a quiet challenge, which opens no dialog, because no user could log in at
-///   that path.
+/// - A browser receives a challenge with an unknown scheme. It opens no dialog, because no user could
+///   log in at that path.
 /// - A browser that is logged in, but did not send its credentials to this path, receives a real
 ///   challenge. The browser answers it with its cached credentials, without a dialog.
 /// - A non-browser client receives a real challenge.

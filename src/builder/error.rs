@@ -83,7 +83,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "the realm is {length} bytes long: use at most {MAX_REALM_LENGTH} bytes")
             }
             Self::EmptySessionCookie => f.write_str(
-                "the name of the session cookie is empty: use the name that SessionMiddleware has",
+                "the name of the session cookie is empty: use the name that SessionMiddleware uses",
             ),
             Self::ZeroDeadline => f.write_str(
                 "the login or visit deadline is zero, so every login would expire at once: \

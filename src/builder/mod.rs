@@ -466,8 +466,9 @@ impl BasicLoginBuilder {
     /// requests as possible: an attacker with a stolen session cookie can send them without the
     /// password.
     ///
-    /// - A request from another site still needs the credentials, and so does a request to another
-    ///   origin, such as another port, than the one where the user logged in.
+    /// - A request from another site (CSRF) still needs the credentials. So does a request to another
+    ///   origin than the one where the user logged in, for example to another port. A sibling
+    ///   subdomain is not another site if the browser sends `Sec-Fetch-Site`.
     /// - The authenticator is not asked. After a password change, the login ends with the next
     ///   request that carries credentials.
     /// - The timeouts, logout and [`revoke_user`](BasicLogin::revoke_user) end the login at once.

@@ -7,8 +7,8 @@ use std::{
 
 use crate::{expiring_map::ExpiringMap, request::fingerprint::Fingerprint};
 
-/// If a user types the same credentials twice within this time, and the browser sends no session
-/// cookie either time, it keeps no cookies. In milliseconds.
+/// A browser keeps no cookies if its user types the same credentials twice within this time, and it
+/// sends no session cookie either time. In milliseconds.
 const WINDOW: u64 = 60_000;
 
 /// The maximum number of remembered credentials. Each takes some 200 bytes.

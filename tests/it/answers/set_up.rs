@@ -38,7 +38,7 @@ fn invalid_configuration_is_an_error_with_a_reason() {
     fails(of_realm(&"ü".repeat(129)), "the realm is 258 bytes long: use at most 256 bytes");
     fails(
         realm().session_cookie(""),
-        "the name of the session cookie is empty: use the name that SessionMiddleware has",
+        "the name of the session cookie is empty: use the name that SessionMiddleware uses",
     );
     let zero = "the login or visit deadline is zero, so every login would expire at once: \
                 use a longer duration";
