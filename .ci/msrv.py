@@ -22,7 +22,7 @@ optional = {
 
 
 def highest(left_out):
-    """What a user of the crate builds: neither dev-dependencies nor those of the browser suite."""
+    """Dependencies that a user of the crate builds: neither dev-dependencies nor those of the browser suite."""
     built, queue = set(), [root]
     while queue:
         id = queue.pop()

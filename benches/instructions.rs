@@ -10,7 +10,7 @@ use actix_http::Request;
 use benchmarks::{Answer, CASES, Case};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
-/// What is served first fills caches.
+/// The first request fills caches.
 fn prepare(number: usize) -> (Case, Request) {
     let case = CASES[number].1();
     for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! What is kept in memory of those who come and go: `cargo bench -p benchmarks --bench memory`.
+//! The memory that visitors and logins leave behind: `cargo bench -p benchmarks --bench memory`.
 //!
 //! A million logouts, of as many logins; a million wrong passwords, of as many user-ids from as many
 //! addresses; a million programs with credentials of their own; a million logins that are used; a
@@ -29,7 +29,7 @@ use tempfile::TempDir;
 const MANY: u32 = 1_000_000;
 const MB: f64 = 1e6;
 
-/// What is documented.
+/// The documented bounds.
 const ENDED_LOGINS: (f64, f64) = (100_000.0, 20.0 * MB);
 const FAILURES: (f64, f64) = (200_000.0, 24.0 * MB);
 const REMEMBERED: (f64, f64) = (10_000.0, 3.0 * MB);

@@ -1,4 +1,4 @@
-//! What checking passwords costs those who are logged in, and what it gives away.
+//! The cost of password checks for logged-in users, and what their timing reveals.
 //!
 //! `cargo bench -p benchmarks --bench passwords` starts two sites with the same users, whose passwords
 //! are hashed by Argon2id (19 MiB, two passes, one lane). One is guarded by
@@ -247,7 +247,7 @@ async fn main() -> ExitCode {
     let three = ["of-argon2id", "of-bcrypt", "nobody"];
     are_alike &= alike("hashed by Argon2id and by bcrypt", mixed, &three, 150).await;
     let three = ["user0", "user199", "nobody"];
-    are_alike &= alike("with passwords in the clear", clear, &three, 10_000).await;
+    are_alike &= alike("with plaintext passwords", clear, &three, 10_000).await;
 
     if are_alike { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

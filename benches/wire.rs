@@ -98,7 +98,7 @@ struct Figures {
     p99: String,
 }
 
-/// Goes on asking for the page with what this client would send.
+/// Requests the page again and again with this client's headers.
 async fn load(address: SocketAddr, client: &Client) -> Figures {
     let mut wrk = Command::new("wrk");
     wrk.args(["--threads", "1", "--connections", "16", "--duration", "10s", "--latency"]);

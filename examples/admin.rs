@@ -168,7 +168,7 @@ fn variable<T>(
 ) -> Result<T, String> {
     match env::var(name) {
         Ok(value) => parse(&value).map_err(|expected| {
-            // What was meant for a secret stays one; a URL may hold a password.
+            // A secret must not be printed, and a URL may contain a password.
             let is_secret = ["SECRET", "SESSIONS"].contains(&name);
             let value = if is_secret { "...".to_owned() } else { format!("{value:?}") };
             format!("{name}={value} makes no sense: it takes {expected}")
@@ -185,7 +185,7 @@ fn seconds(name: &str) -> Result<Option<Duration>, String> {
     })
 }
 
-/// What hexadecimal digits stand for.
+/// Decodes hexadecimal digits.
 fn bytes(hex: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<_>> = hex.chars().map(|it| it.to_digit(16)).collect();
     let (pairs, []) = digits.as_deref()?.as_chunks() else { return None };
@@ -211,7 +211,7 @@ async fn dashboard(req: HttpRequest, user: User) -> impl Responder {
     HttpResponse::Ok().content_type("text/html; charset=utf-8").body(body)
 }
 
-/// Ends all logins of whoever asks, in every browser.
+/// Revokes all logins of this user, in every browser.
 async fn log_out_everywhere(
     web::ThinData(login): web::ThinData<BasicLogin>,
     user: User,

@@ -50,7 +50,7 @@ fn session(key: Key) -> SessionMiddleware<CookieSessionStore> {
         .build()
 }
 
-/// What the validator leaves in the request.
+/// The validator leaves this in the request.
 #[derive(Clone)]
 struct Account {
     name: &'static str,

@@ -29,7 +29,7 @@ use futures_util::future::try_join_all;
 
 const LOCAL_REDIS: &str = "redis://127.0.0.1:6379";
 
-/// What an instance needs. Those with the same key and the same Redis are one site.
+/// The configuration of an instance. Instances with the same key and the same Redis share their logins.
 #[derive(Clone)]
 struct Instance {
     login: BasicLogin,

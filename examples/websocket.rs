@@ -54,7 +54,7 @@ async fn page(_: User) -> HttpResponse {
         .body(include_str!("websocket/page.html"))
 }
 
-/// What both connections tell.
+/// The messages of both connections.
 fn told(user: &User, begun: Instant) -> String {
     format!("{}, for {:.1} s", user.id(), begun.elapsed().as_secs_f32())
 }
@@ -87,7 +87,7 @@ async fn socket(req: HttpRequest, body: web::Payload, user: User) -> Result<Http
                 }
             }
         };
-        // Whoever has gone needs no farewell.
+        // The client has disconnected, so there is nobody to notify.
         let _ = session.close(reason).await;
     });
     Ok(response)

@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What browsers send when somebody opens a page.
+/// The headers that browsers send when a user opens a page.
 pub const BROWSER: &str = "User-Agent: Mozilla/5.0\r\nAccept: text/html\r\n\
                            Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\n";
 

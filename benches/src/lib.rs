@@ -1,4 +1,4 @@
-//! What is measured: sites, and a request that each of them is sent.
+//! The measured cases: each is a site and a request.
 //!
 //! Every site answers `admin` to whom it lets in. They differ in what stands in front of that.
 

@@ -65,7 +65,7 @@ impl Site {
         (self.serve)(request).now_or_never().expect("an answer at once")
     }
 
-    /// What this visitor gets there, who keeps the cookie.
+    /// The response that this visitor receives. The visitor keeps the cookie.
     pub fn visit(&self, visitor: &mut Visitor, path: &str) -> StatusCode {
         let answer = self.serve(visitor.asks_for(path));
         if let Ok(response) = &answer

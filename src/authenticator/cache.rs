@@ -249,7 +249,7 @@ impl Cache {
         Self { key, entries: Mutex::default(), checks: Mutex::default() }
     }
 
-    /// The user-id and the password are told apart because a user-id holds no colon.
+    /// The user-id and the password cannot be confused, because a user-id contains no colon.
     fn mac(&self, credentials: &BasicAuth) -> CredentialsMac {
         let mut mac = self.key.clone();
         mac.update(credentials.user_id().as_bytes());

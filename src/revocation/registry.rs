@@ -41,7 +41,7 @@ pub(crate) struct Revocations {
     ttl: Duration,
 }
 
-/// What the revocation list says about the id of a login.
+/// The status of a login's id in the revocation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RevocationStatus {
     Active,
@@ -61,7 +61,7 @@ impl RevocationStatus {
     }
 }
 
-/// What the revocation list says about a session entry.
+/// The status of a session entry in the revocation list.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryStatus {
     pub(crate) id: RevocationStatus,

@@ -12,7 +12,7 @@ use crate::{
     revocation::key::{LoginId, RevocationKey},
 };
 
-/// What the session holds for a realm.
+/// A realm's entry in the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     /// `None` after a logout. The next challenge draws a new id.

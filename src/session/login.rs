@@ -45,7 +45,7 @@ impl Login {
     }
 }
 
-/// What the validity of a login depends on. Times are in milliseconds since 1970.
+/// The facts that decide whether a login is valid. Times are in milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Validity {
     pub(crate) logged_in_at: u64,

@@ -1,4 +1,4 @@
-//! Which credentials a browser holds, where it sends them, and what a challenge leads to.
+//! The credentials that a browser holds, where it sends them, and how it reacts to a challenge.
 //!
 //! The rules were measured in Chromium, Firefox and WebKit. They hold for [`Browser`](super::Browser)
 //! and for the model of a browser in this crate's own tests.
@@ -30,7 +30,7 @@ pub struct Held<C> {
     pub credentials: C,
 }
 
-/// What makes a browser send a request.
+/// The initiator of a request.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "this crate's tests match it")]
 pub enum Initiator<C> {
@@ -45,7 +45,7 @@ pub enum Initiator<C> {
     AfterCancel,
 }
 
-/// What a browser does about a challenge.
+/// The reaction of a browser to a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "this crate's tests match it")]
 pub enum Reaction<C> {

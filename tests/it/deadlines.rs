@@ -96,7 +96,7 @@ async fn same_user_logs_in_again_after_expiry() {
         browser.open(site, "/a/");
         assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
         wait(site, 59 * MINUTE);
-        assert_eq!(browser.open(site, "/a/").status, 200, "the deadline has begun anew");
+        assert_eq!(browser.open(site, "/a/").status, 200, "the timeout has begun again");
         assert_eq!(browser.asked, 1);
     })
     .await;

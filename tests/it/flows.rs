@@ -254,7 +254,7 @@ async fn poll_during_logout_is_refused_quietly() {
         |_| {},
         async |browser, site| {
             logged_in(browser, site);
-            // Two polls are on their way with the old credentials and the old cookie.
+            // Two polls are in flight with the old credentials and the old cookie.
             browser.send(Kind::Fetch, 1, "GET", "/a/poll");
             browser.send(Kind::Fetch, 1, "GET", "/logout");
             let in_flight: Vec<_> = browser.exchanges.drain(..).collect();

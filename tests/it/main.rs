@@ -1,4 +1,4 @@
-//! What the crate promises, seen from outside.
+//! Integration tests: the guarantees of the crate through its public API.
 
 #![expect(unreachable_pub, reason = "a test has no outside")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]

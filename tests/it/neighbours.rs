@@ -43,7 +43,7 @@ async fn ask(handler: Route, cookie: Option<&Cookie<'static>>) -> Answer {
     Answer { status, cookie, body }
 }
 
-/// What a handler does to the session, and the cookie that comes of it.
+/// Runs a handler that changes the session, and returns the resulting cookie.
 async fn written(
     cookie: Option<&Cookie<'static>>,
     write: impl Fn(Session) + Clone + 'static,
@@ -55,7 +55,7 @@ async fn written(
     ask(web::get().to(handler), cookie).await.cookie
 }
 
-/// What the session of a cookie holds under `it`.
+/// The value in the session of a cookie under `it`.
 async fn read(cookie: &Cookie<'static>) -> String {
     let it =
         async |session: Session| session.get::<String>("it").ok().flatten().unwrap_or_default();
@@ -159,7 +159,7 @@ async fn renewal_survives_later_changes() {
     written(None, renew).await;
 }
 
-/// Why a change of state renews: a request that is on its way carries another key.
+/// Why a change of state renews the session: a request in flight carries the old key.
 #[actix_web::test]
 async fn renewed_session_has_a_new_key() {
     let old = session_with("it").await;

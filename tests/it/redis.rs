@@ -44,7 +44,7 @@ impl Redis {
         redis
     }
 
-    /// What it was told is on its disk, so that it is there after a restart.
+    /// It saves its data to disk, so that the data survives a restart.
     fn serve(port: u16, directory: &TempDir) -> Child {
         Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
@@ -73,7 +73,7 @@ impl Redis {
         self.child.wait().unwrap();
     }
 
-    /// It keeps its connections and says nothing, or goes on.
+    /// Stops the server without closing its connections, or resumes it.
     fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
@@ -193,7 +193,7 @@ async fn user_ended_resolves_after_logout_on_another_machine() {
     let user = one.seen().users.last().unwrap().clone();
     let ended = rt::spawn(user.ended());
     ask(&other, wire(4, "/logout", Some(&cookie), Some(ALICE))).await;
-    timeout(LIMIT, ended).await.expect("it is told").unwrap();
+    timeout(LIMIT, ended).await.expect("`ended` resolves").unwrap();
 }
 
 #[actix_web::test]
@@ -429,7 +429,7 @@ async fn demo_answers_503_without_redis_and_recovers() {
     assert_eq!(browser.cookie, cookie);
 
     redis.start_again().await;
-    assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login goes on");
+    assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login is still valid");
     assert_eq!(browser.open(&demo, "/logout").await, 401);
 }
 
@@ -448,7 +448,7 @@ async fn hanging_redis_is_treated_like_an_unreachable_one() {
     assert!(timeout(LIMIT, store).await.expect("it is given up"));
     redis.signal("-CONT");
     redis.is_there().await;
-    assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login goes on");
+    assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login is still valid");
 }
 
 #[actix_web::test]

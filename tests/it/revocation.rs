@@ -309,7 +309,7 @@ async fn waits(more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder) -> (Site, 
 struct Waiting(rt::task::JoinHandle<()>);
 
 impl Waiting {
-    /// For ten seconds more. Nothing else goes on, so they pass at once.
+    /// Ten more seconds. Tokio's clock is paused, so they pass at once.
     async fn goes_on(&self) -> bool {
         tokio::time::sleep(Duration::from_secs(10)).await;
         !self.0.is_finished()

@@ -1,4 +1,4 @@
-//! What an application gets wrong is said in its log: once, with the cause and the cure.
+//! Mistakes in the set-up are logged once, with the cause and the fix.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! What visitors leave in a session store on the server, and among the ended logins.
+//! What visitors leave in a server-side session store and on the revocation list
 
 use crate::support::{
     browser::{Browser, Engine, Kind},
@@ -125,7 +125,7 @@ async fn browser_without_cookies_leaves_two_sessions_at_most() {
     }
     let after: usize = site.memory.len() - left;
     assert_eq!(left, 2);
-    // Once it was told to allow cookies, only what comes without credentials begins a session.
+    // After the page that asks for cookies, only requests without credentials begin a session.
     assert!(after <= 3, "{after}");
     let with_credentials = Wire { credentials: Some(ALICE), ..scan("/a/") };
     let before = site.memory.len();

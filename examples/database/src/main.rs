@@ -19,7 +19,7 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-/// Who may log in, according to the database.
+/// The users in the database.
 #[derive(Clone)]
 struct Database {
     rows: SqlitePool,

@@ -52,7 +52,7 @@ fn is_read_as_told(value: &HeaderValue) {
         let password = Some(&**password).filter(|it| !it.is_empty());
         assert_eq!((theirs.user_id(), theirs.password()), (&**user_id, password));
     }
-    // What actix-web-httpauth reads is read alike, or is one of three things that it lets pass.
+    // The result of actix-web-httpauth is the same, except for three kinds of headers that it accepts.
     if let Ok(theirs) = Basic::parse(value) {
         let (user_id, password) = (theirs.user_id(), theirs.password().unwrap_or_default());
         match &read {

@@ -1,4 +1,4 @@
-//! An htpasswd file, and the same bytes as a variable with passwords in the clear.
+//! An htpasswd file, and the same bytes as a variable with plaintext passwords.
 
 #![no_main]
 
@@ -68,7 +68,7 @@ fn names_a_line(error: &UsersError, place: &str, content: &[u8]) {
 }
 
 /// With a mark at the end of the secret in that line, an error shows no mark. (Whether it shows the
-/// secret as it is cannot be told: libFuzzer finds secrets that are words of the errors.)
+/// secret as it is is unknown: libFuzzer finds secrets that are words of the errors.)
 fn keeps_the_secret(
     error: &UsersError,
     content: &[u8],

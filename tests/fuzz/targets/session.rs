@@ -1,4 +1,4 @@
-//! What a session holds, whoever left it there: an attacker with the key, an older version, a bug.
+//! Any content of a session: from an attacker with the key, an older version or a bug.
 //!
 //! The first line is the realm's entry, the second another realm's, the third names the session
 //! before, the fourth says that it was lost. `FINGERPRINT` stands for that of alice's credentials,
@@ -259,7 +259,7 @@ impl Site {
                 assert!(passes, "let in by {}", shown());
             }
             let Some(written) = written else { continue };
-            // There is no new login, and after a log-out none at all.
+            // There is no new login, and no login after a logout.
             for (name, entry) in written.iter().filter(|(_, entry)| Self::is_login(entry)) {
                 let was_login = read.get(name).is_some_and(|it| Self::is_login(it));
                 let was_there = was_login || state.get(name) == Some(entry);

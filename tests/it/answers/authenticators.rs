@@ -1,4 +1,4 @@
-//! Who is asked about credentials, about which, and what becomes of what they say.
+//! When the authenticator or validator is called, and how its result is handled.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use actix_web::{
 
 use super::*;
 
-/// What an authenticator was asked about.
+/// The credentials that an authenticator received.
 type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 fn note(asked: &Asked, credentials: &BasicAuth) {
@@ -123,7 +123,7 @@ async fn unauthorized_error_of_an_authenticator_becomes_a_challenge() {
     }
 }
 
-/// What a validator leaves in the request for a handler.
+/// A value that the validator leaves in the request for the handler.
 #[derive(Clone)]
 struct Role(&'static str);
 

@@ -210,7 +210,7 @@ async fn change_during_a_check_is_not_cached_as_its_answer() {
     users.revision.store(1, Relaxed);
     let mut after = Box::pin(status_of(&site, "alice", "wonderland"));
     assert!(begins(&mut after).is_none());
-    assert_eq!(users.asked(), 2, "asked anew");
+    assert_eq!(users.asked(), 2, "asked again");
     held.notify_waiters();
     assert_eq!(before.await, 200);
     users.rejects.store(true, Relaxed);

@@ -1,4 +1,4 @@
-//! What another site, or a browser without cookies, is answered.
+//! Responses to requests from other sites (CSRF), and to browsers without cookies.
 
 use actix_basic_logout::LogoutResponse;
 use actix_web::http::Method;

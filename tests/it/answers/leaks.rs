@@ -138,7 +138,7 @@ fn key() -> Key {
     Key::from(SESSION_KEY.as_bytes())
 }
 
-/// What a session's cookie holds, behind encryption or signature.
+/// The decrypted content of a session cookie.
 fn opened(cookie: &Cookie<'static>, security: Security) -> String {
     let mut jar = CookieJar::new();
     jar.add_original(cookie.clone());
@@ -239,7 +239,7 @@ impl World {
         welcome.session()
     }
 
-    /// Everything there is to ask, and which reasons the application was told.
+    /// Sends every kind of request, and collects the reasons that the application received.
     async fn drive(mut self) -> (Seen, HashSet<Reason>) {
         self.walk_about().await;
         self.guess().await;
@@ -552,7 +552,7 @@ async fn debug_and_errors_show_no_secret() {
     let mut seen = Seen::default();
     let mut note = |name: &str, shown: &dyn fmt::Debug| seen.note(name, format!("{shown:?}"));
     let pairs = [("alice", PASSWORD), ("bob", BOBS)];
-    note("in the clear", &Users::plaintext(pairs).expect("users"));
+    note("plaintext", &Users::plaintext(pairs).expect("users"));
     note("hashed", &Users::hashed([("alice", HASH), ("bob", BOBS_HASH)]).expect("users"));
     for (name, error) in [
         ("a password for a hash", Users::hashed(pairs).err()),
@@ -592,7 +592,7 @@ async fn debug_and_errors_show_no_secret() {
     }
 }
 
-/// What a client can write anything into, and what would be a line of its own in a log.
+/// All parts of a request that a client controls, with text that would be a log line of its own.
 #[actix_web::test]
 async fn client_input_cannot_inject_log_lines() {
     let (log, guard) = Log::listen();
@@ -626,7 +626,7 @@ async fn client_input_cannot_inject_log_lines() {
     for raw in ['\r', '\u{1b}', '\u{2028}', '\u{202e}'] {
         assert!(!text.contains(raw), "{raw:?} is in:\n{text}");
     }
-    // What no control character is in gets as far as to the log.
+    // Input without control characters reaches the log.
     assert!(text.contains(r#"user="alice\u{2028}FORGED""#), "{text}");
     assert!(log.count("wrong credentials") + log.count("refused") >= asked, "{text}");
 }

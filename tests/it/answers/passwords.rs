@@ -1,4 +1,4 @@
-//! Users with passwords, in the clear and hashed, and who may not be told from whom.
+//! Users with plaintext and hashed passwords, and protection against user enumeration.
 
 use std::{env, process::Command};
 
@@ -153,7 +153,7 @@ async fn full_hash_limiter_refuses_nobody_and_changes_no_login() {
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
     assert!(answer.body.contains("<h1>The server is busy</h1>"), "{}", answer.body);
     assert_eq!(first.await.status, StatusCode::OK);
-    // What was typed is good for the same prompt.
+    // The user can submit the same credentials again at the same prompt.
     let again = page("/admin/").cookie(in_dialog).insert_header(alice());
     assert_eq!(ask(&site, again).await.body, "alice");
 }
@@ -176,7 +176,7 @@ async fn existing_login_is_reverified_while_the_hash_limiter_is_full() {
     assert_eq!(other.await.status, StatusCode::UNAUTHORIZED);
 }
 
-/// What an authenticator of an application says.
+/// An authenticator of an application that returns `TryLater`.
 async fn later(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
     let after = Duration::from_secs(90);
     Err(match credentials.user_id() {

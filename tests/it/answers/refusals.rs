@@ -1,4 +1,4 @@
-//! What a refusal looks like on the wire, and what it says.
+//! The headers, formats and texts of refusals.
 
 use std::{
     io::{Read, Write},

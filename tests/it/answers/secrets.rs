@@ -1,4 +1,4 @@
-//! What no log line and no `Debug` may hold: the password, the header and what it encodes.
+//! Secrets that no log line and no `Debug` may contain: the password, the header and what it encodes.
 
 use std::sync::{Arc, Mutex};
 

@@ -363,7 +363,7 @@ async fn throttle_queue_is_bounded_and_times_out() {
     assert_eq!(users.asked(), 3);
     let last = guesses.pop().expect("many");
     guesses.truncate(3);
-    // Time goes on by itself as soon as there is nothing but waiting.
+    // Tokio advances the paused clock when all tasks are waiting.
     tokio::time::pause();
     let answer = tokio::time::timeout(MINUTE, last).await.expect("an answer in time");
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);

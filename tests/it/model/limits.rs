@@ -63,7 +63,7 @@ pub enum Limit {
     /// The user typed while a logout was on its way: two clicks on log out, or a dialog in
     /// another tab. What was typed then may log in after the logout's answer.
     TypedWhileLoggingOut,
-    /// The browser has dropped the credentials of a login that goes on, for a late refusal of the
+    /// The browser has dropped the credentials of an active login, because of a late refusal of the
     /// same ones or for another realm's.
     BrowserForgot,
 }

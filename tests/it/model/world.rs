@@ -33,7 +33,7 @@ struct Change {
 struct LogOut {
     left_at: u32,
     arrived_at: u32,
-    /// What it found.
+    /// The result.
     came: Came,
 }
 
@@ -84,7 +84,7 @@ pub struct Model {
     pub site: Site,
     pub browser: Browser,
     pub limits: BTreeSet<Limit>,
-    /// What happened, for whoever has to understand a failure.
+    /// The events, to explain a failure.
     pub story: Vec<String>,
     setup: Setup,
     /// By request.

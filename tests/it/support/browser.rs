@@ -57,7 +57,7 @@ pub struct Exchange {
     pub is_typed: bool,
     /// It is a repetition after Cancel, which never asks again.
     pub is_cancelled: bool,
-    /// Another site's page made the browser send it, so the session stays at home
+    /// Another site's page made the browser send it, so the browser sends no session cookie
     /// (`SameSite=Lax`).
     pub is_forged: bool,
     /// Its credentials are those that the browser holds when it reaches the server.
@@ -82,7 +82,7 @@ pub struct Dialog {
     pub over: Exchange,
 }
 
-/// What happened when an answer reached the browser.
+/// The effect of a response on the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Shown,
@@ -100,7 +100,7 @@ pub struct Browser {
     pub cookie: Option<String>,
     pub exchanges: Vec<Exchange>,
     pub dialogs: Vec<Dialog>,
-    /// What each tab shows.
+    /// The response that each tab shows.
     pub shown: HashMap<usize, Answer>,
     /// How many dialogs its user has seen.
     pub asked: usize,
@@ -108,7 +108,7 @@ pub struct Browser {
     pub is_plain_http: bool,
     pub keeps_cookies: bool,
     cache: AuthCache<Typed>,
-    /// What the scripts of logout pages use for a password, by realm.
+    /// The passwords of the logout pages' scripts, by realm.
     passwords: HashMap<&'static str, &'static str>,
     numbers: u32,
     chains: u32,
@@ -150,7 +150,7 @@ impl Browser {
         self.second_origin.filter(|_| tab == 1).unwrap_or(self.origin)
     }
 
-    /// What makes the browser send a request of a kind.
+    /// The initiator of a request of a kind.
     fn initiator(&self, kind: Kind, path: &str) -> Initiator<Typed> {
         match kind {
             Kind::Page | Kind::Fetch => Initiator::Page,

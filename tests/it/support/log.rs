@@ -1,4 +1,4 @@
-//! What is logged, to be looked at.
+//! Captures the log for assertions.
 
 use std::{
     io,

@@ -36,7 +36,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 
 use super::store::{MemoryStore, Revocations, SessionState};
 
-/// The realm of `/a/…`, but for `/a/b/…`.
+/// The realm of `/a/…`, except `/a/b/…`.
 pub const A: &str = "Admin area";
 /// The realm of `/a/b/…`.
 pub const B: &str = "Back office";
@@ -46,7 +46,7 @@ pub const LANDING: &str = "/a/";
 pub const LOGIN_DEADLINE: Duration = Duration::from_secs(100);
 pub const VISIT_DEADLINE: Duration = Duration::from_secs(40);
 
-/// Who may enter where.
+/// Whether these credentials are valid in a realm.
 pub fn is_good(realm: &str, (user, password): Credentials) -> bool {
     match realm {
         A => matches!((user, password), ("alice", "one") | ("bob", "two") | ("both", "same")),
@@ -59,21 +59,21 @@ pub type Credentials = (&'static str, &'static str);
 /// One of the holes of the usual recipe, or one that real browsers have shown, put back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
-    /// A request on its way passes for an answer to the new challenge.
+    /// A request in flight counts as an answer to the new challenge.
     KeyIsNotRenewed,
     /// A challenge without credentials counts as a question to the user.
     ChallengedMeansAsked,
     /// Programs, too, have to bring a session.
     ProgramsNeedASession,
-    /// Logout challenges whoever comes.
+    /// Logout challenges every request.
     LogoutAlwaysChallenges,
-    /// A login goes on past its deadline.
+    /// A login outlives its timeout.
     DeadlinesAreForgotten,
-    /// What another site makes the browser send counts as this site's own.
+    /// A request from another site counts as this site's own.
     OtherSitesAreNotTold,
     /// A login of another port takes any good credentials.
     PortsAreOne,
-    /// Nobody is told of a login that was ended from outside.
+    /// A revoked login stays valid.
     RevocationsAreLost,
     /// Each machine remembers the ended logins for itself.
     MachinesAreApart,
@@ -162,12 +162,12 @@ pub struct Answer {
     pub logged_out: bool,
 }
 
-/// What the server saw.
+/// Everything that the server received.
 #[derive(Debug, Default)]
 pub struct Seen {
     /// Requests that reached a protected handler: number, realm, user.
     pub served: Vec<(u32, String, String)>,
-    /// Who was there, for handles on their logins.
+    /// The users that handlers extracted, for access to their logins.
     pub users: Vec<User>,
     /// Requests about which an authenticator was asked.
     pub checked: Vec<u32>,
@@ -191,7 +191,7 @@ pub struct Site {
     pub ended: Revocations,
 }
 
-/// What is at hand without waiting.
+/// The result of a future that is ready at once.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

@@ -134,7 +134,7 @@ impl Revocations {
         self.0.lock().unwrap().gets
     }
 
-    /// For how long each of what it was told was to be kept.
+    /// The `ttl` of each write.
     pub fn kept(&self) -> Vec<std::time::Duration> {
         self.0.lock().unwrap().kept.clone()
     }

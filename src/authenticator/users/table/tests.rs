@@ -141,7 +141,7 @@ fn plaintext_passwords_are_checked_for_mistakes() {
     };
     assert!(error("").ends_with("user \"alice\" has an empty password"));
     assert!(error(HASH).contains("use `Users::hashed` or `Users::env`"));
-    assert!(error(APR1).contains("a hash for a password in the clear"));
+    assert!(error(APR1).contains("a hash for a plaintext password"));
     assert!(error("{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=").contains("a hash for a password"));
     assert!(error(&"x".repeat(1025)).contains("more than 1024 bytes"));
     assert!(error("new\nline").contains("a control character"));
