@@ -16,8 +16,8 @@ BENCH = ["cargo", "bench", "-p", "benchmarks", "--locked", "--bench"]
 COOKIE = "session (private cookie)"
 ROUNDS = 7
 
-# What is compared with what: the name, the cost of the first over the second, as a multiple of the
-# cost of the third over the fourth, and the most that it may be.
+# Each target: its name; two cases, whose difference in cost is divided by the difference of two other cases; and the
+# largest allowed ratio.
 TARGETS = [
     ("logged in, beyond the session, to httpauth with a trivial validator, beyond nothing",
      ("logged in (private cookie)", COOKIE), ("httpauth", "bare handler"), 1.0),
@@ -25,9 +25,9 @@ TARGETS = [
      ("logged in (signed cookie)", "session (signed cookie)"), ("httpauth", "bare handler"), 1.0),
     ("the same, in memory",
      ("logged in (in memory)", "session (in memory)"), ("httpauth", "bare handler"), 1.0),
-    ("the dearest refusal, to a request of somebody who is logged in",
+    ("the most expensive refusal, to a request of a logged-in user",
      ("refused", None), ("logged in (private cookie)", None), 3.0),
-    ("a program, to httpauth with the same authenticator, both inside the session",
+    ("a non-browser client, to httpauth with the same authenticator, both inside the session",
      ("program", None), ("httpauth, session: program", None), 1.3),
 ]
 
@@ -46,7 +46,7 @@ def names():
 
 
 def nanoseconds():
-    """What the quickest twentieth of all samples took: what a busy machine adds is never less than nothing."""
+    """The time of the fastest twentieth of all samples, because load can only make a sample slower."""
     samples = {}
     for _ in range(ROUNDS):
         run("time", "--warm-up-time=0.3", "--measurement-time=1")

@@ -1,9 +1,9 @@
-//! The demo and the same page behind its peers, asked over the network: `cargo bench -p benchmarks --bench wire`.
+//! Requests per second over the network, of the demo and of its peers: `cargo bench -p benchmarks --bench wire`.
 //!
-//! It builds the demo as a release, logs in there, and sends what the browser would go on sending by
-//! [wrk](https://github.com/wg/wrk) (`apt install wrk`): sixteen connections that are kept, for ten
-//! seconds. The peers answer the demo's page, byte for byte, from as many workers. Clients and
-//! servers share the machine.
+//! It builds the demo in release mode, logs in, and repeats the browser's request with
+//! [wrk](https://github.com/wg/wrk) (`apt install wrk`) over sixteen persistent connections for ten
+//! seconds. The peers serve the same bytes from the same number of workers. Clients and servers share
+//! the machine.
 
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 

@@ -1,14 +1,14 @@
-//! Two instances of one application that share sessions and ended logins in Redis: whoever logs out of
-//! one is logged out of the other.
+//! Two instances of one application that share sessions and revoked logins in Redis: a logout on one
+//! counts on the other.
 //!
-//! `cargo run --example redis`, with a Redis at `REDIS_URL` (default `redis://127.0.0.1:6379`). Open
-//! both addresses that it prints (alice / wonderland). `ADDR` says where the instances listen (default
-//! `127.0.0.1:8080 127.0.0.1:8081`).
+//! Run `cargo run --example redis` with a Redis server at `REDIS_URL` (default
+//! `redis://127.0.0.1:6379`). Open both printed addresses and log in as alice with the password
+//! wonderland. `ADDR` sets the addresses (default `127.0.0.1:8080 127.0.0.1:8081`).
 //!
-//! Both run in one process, so that one command starts them; all that they share is the key and what is
-//! in Redis. On machines of their own the key comes from the configuration, as in the example `admin`.
-//! Browsers keep passwords for each port, so here each address asks once; behind one name, both
-//! together do.
+//! Both instances run in one process, so that one command starts them. They share only the key and the
+//! data in Redis. On separate machines the key comes from the configuration, as in the example `admin`.
+//! Browsers keep passwords for each port, so each address prompts once here. Behind one host name, one
+//! prompt serves both.
 
 use std::{
     env,

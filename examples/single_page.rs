@@ -1,11 +1,11 @@
-//! A single-page application: notes that its script reads and writes as JSON, a logout by `fetch`, and
-//! a poll that notices when somebody has logged out in another tab.
+//! A single-page application: its script reads and writes notes as JSON, logs out with `fetch`, and
+//! polls to notice a logout in another tab.
 //!
-//! `cargo run --example single_page`, then open the address that it prints (alice / wonderland) in two
-//! tabs and log out in one. `ADDR` says where to listen (default `127.0.0.1:8080`).
+//! Run `cargo run --example single_page`, open the printed address in two tabs (alice, password
+//! wonderland), and log out in one of them. `ADDR` sets the address (default `127.0.0.1:8080`).
 //!
-//! What is worth reading is `examples/single_page/app.js`. The page itself lies behind the login, too:
-//! its user has logged in before the script runs.
+//! The interesting file is `examples/single_page/app.js`. The page itself is protected as well, so its
+//! user has logged in before the script runs.
 
 use std::{
     env,

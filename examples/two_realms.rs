@@ -1,13 +1,12 @@
-//! Two realms on one origin, each with users and a logout of its own, and a page that says who is
-//! logged in where.
+//! Two realms on one origin, each with its own users and logout, and a page that shows who is logged in.
 //!
-//! `cargo run --example two_realms`, then open the address that it prints. `ADDR` says where to
-//! listen (default `127.0.0.1:8080`).
+//! Run `cargo run --example two_realms`, then open the printed address. `ADDR` sets the address (default
+//! `127.0.0.1:8080`).
 //!
-//! The realms lie beside each other, not one below the other: a browser sends what was typed for
-//! `/staff/` to every path below it, and forgets it where it is refused. Firefox forgets the passwords
-//! of an origin all at once: when it is asked anew for the one, it is asked for the other's once more,
-//! whose login has gone on.
+//! Neither realm is below the other's path: a browser sends the password of `/staff/` to every path
+//! below it, and forgets the password if it is refused. Firefox forgets all passwords of an origin at
+//! once. After a new challenge for one realm, it prompts once more for the other, whose login is still
+//! valid.
 
 use std::{
     env,
@@ -152,7 +151,7 @@ mod tests {
             let out = browser.submit(&format!("{left}/logout")).await;
             assert_eq!((out.status().as_u16(), out.header(LOCATION)), (303, Some("/")));
 
-            // What the script of the home page asks.
+            // The request of the home page's script.
             let gone = browser.fetch(&format!("{left}/whoami")).await;
             assert_eq!((gone.status().as_u16(), gone.dialogs()), (401, 0));
             assert!(gone.sent_credentials());

@@ -125,7 +125,7 @@ pub const CASES: &[(&str, Make)] = &[
     ("refused: Unavailable", unavailable),
 ];
 
-// What they are made of.
+// The parts of a case.
 
 #[must_use]
 pub fn page() -> Resource {

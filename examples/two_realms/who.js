@@ -1,5 +1,5 @@
-// Each realm is asked on a path of its own: that is where the browser sends its password. Who is not
-// logged in gets a 401 that opens no dialog.
+// Each realm has a path of its own, because the browser sends its password only there. Without a login the
+// response is a 401 that opens no dialog.
 async function ask(card) {
   const answer = await fetch(`${card.dataset.realm}/whoami`);
   card.querySelector("output").textContent = answer.ok

@@ -24,7 +24,7 @@ use crate::{
 /// How many credentials are cached. Each takes some 300 bytes.
 const CAPACITY: usize = 10_000;
 
-/// Wraps an [`Authenticator`] and caches valid credentials, so that programs, which send no session
+/// Wraps an [`Authenticator`] and caches valid credentials, so that non-browser clients, which send no session
 /// cookie, do not cost a hash with every request.
 ///
 /// Only valid credentials are cached, up to 10,000; the oldest are evicted first. The cache stores
@@ -40,7 +40,7 @@ const CAPACITY: usize = 10_000;
 ///
 /// The cache looks at the credentials alone. If the wrapped authenticator also looks at other parts
 /// of the request, its answer is cached regardless of them. Put the cache around a
-/// [`Throttle`](crate::Throttle): then programs with valid credentials are not limited while an
+/// [`Throttle`](crate::Throttle): then clients with valid credentials are not limited while an
 /// attacker guesses passwords for their user-id.
 ///
 /// ```
@@ -68,6 +68,7 @@ const CAPACITY: usize = 10_000;
 /// ```
 ///
 /// Clones share one cache.
+#[doc(alias = "verification cache")]
 pub struct CredentialCache<A> {
     inner: Arc<A>,
     ttl: Duration,

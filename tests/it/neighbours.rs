@@ -1,5 +1,5 @@
-//! What we rely on in actix-web, actix-session and actix-web-httpauth, and what we work around: one
-//! test for each fact, so that we hear of it when it changes.
+//! Facts about actix-web, actix-session and actix-web-httpauth that this crate relies on or works
+//! around. Each has a test, which fails when the fact changes.
 
 #![expect(clippy::expect_used, reason = "what fails here is a test")]
 

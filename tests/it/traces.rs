@@ -1,4 +1,4 @@
-//! What visitors leave in a server-side session store and on the revocation list
+//! The sessions that visitors leave in a server-side store, and the ids on the revocation list.
 
 use crate::support::{
     browser::{Browser, Engine, Kind},

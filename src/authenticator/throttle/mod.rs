@@ -41,10 +41,10 @@ use crate::authenticator::{
 ///
 /// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an
 /// attacker cannot lock out users who are logged in. While an attacker guesses passwords for a
-/// user-id, a user who is not logged in cannot log in, because the two cannot be told apart. The
-/// same is true of programs, which send no session cookie; a `CredentialCache` around this wrapper
-/// lets known programs through. A program that keeps sending an old password uses up the limit of
-/// its user-id.
+/// user-id, a user who is not logged in cannot log in, because both look the same. The
+/// same is true of non-browser clients, which send no session cookie; a `CredentialCache` around this
+/// wrapper accepts cached clients. A client that keeps sending an old password uses up the limit of its
+/// user-id.
 ///
 /// When the checks under way could use up a limit, further logins of that user-id or address wait
 /// for them. Up to 1000 logins wait, each for up to ten seconds; the others are answered 503 with
@@ -81,6 +81,10 @@ use crate::authenticator::{
 /// ```
 ///
 /// Clones share the counters, so several realms can share one limit.
+#[doc(alias = "rate limit")]
+#[doc(alias = "rate limiting")]
+#[doc(alias = "brute force")]
+#[doc(alias = "credential stuffing")]
 pub struct Throttle<A> {
     shared: Arc<Shared<A>>,
 }

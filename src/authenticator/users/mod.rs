@@ -57,6 +57,9 @@ use crate::authenticator::{
 ///
 /// Clones share the list.
 #[derive(Clone)]
+#[doc(alias = "user enumeration")]
+#[doc(alias = "timing attack")]
+#[doc(alias = "password file")]
 pub struct Users {
     store: Store,
     hashes: HashLimiter,
@@ -97,6 +100,7 @@ impl Users {
     /// # Ok(())
     /// # }
     /// ```
+    #[doc(alias = "plaintext password")]
     pub fn plaintext<U, P>(users: impl IntoIterator<Item = (U, P)>) -> Result<Self, UsersError>
     where
         U: Into<String>,
@@ -182,6 +186,7 @@ impl Users {
     /// assert_eq!(error.line(), Some(1));
     /// assert!(error.to_string().contains("CARGO_PKG_NAME, line 1: has no colon"));
     /// ```
+    #[doc(alias = "plaintext password")]
     pub fn env_plaintext(name: &str) -> Result<Self, UsersError> {
         let (source, text) = read_variable(name)?;
         let users = Plaintext::new(&source, &parse_lines(&source, text.as_bytes())?)?;

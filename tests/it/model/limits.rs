@@ -18,50 +18,46 @@ use crate::support::{
 /// Where a promise is known not to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limit {
-    /// Another answer has changed the session between a challenge and what was typed for it: two
-    /// dialogs at once, a logout elsewhere, a handler's late write.
+    /// Another answer changed the session between a challenge and the credentials that the user typed for it:
+    /// two dialogs at once, a logout in another tab, a handler's late write.
     SessionChangedMeanwhile,
-    /// The page lay outside the login's directory and the browser had dropped its credentials, or
-    /// the session was unknown: its challenge was no proof, so there is a second one.
+    /// The page is outside the login's directory and the browser dropped its credentials, or the session is
+    /// unknown. The challenge proves nothing, so a second one follows.
     NoProof,
-    /// What the session knew was another port's, so the challenge was no proof: the browser keeps
-    /// credentials of its own for each port. So for another user than the one who is logged in there.
+    /// The session knows another port's state, and the browser keeps credentials per port, so the challenge
+    /// proves nothing. The same is true for another user than the one who is logged in there.
     AnotherPort,
-    /// Other credentials than the ended login's were rejected first, so the browser may hold those
-    /// still (it would, had the others been another realm's): typed now, they are asked for again.
+    /// Other credentials than the ended login's were rejected first, so the browser may still hold those of the
+    /// ended login. If the user types exactly those, they are challenged again.
     EndedLoginsTyped,
-    /// The browser had dropped the credentials of a login, and the login expired or was revoked while
-    /// its dialog was open: what is typed there looks like what was typed before, and is asked for
-    /// again.
+    /// The browser had dropped the credentials of a login, and the login expired or was revoked while the dialog
+    /// was open. The typed credentials look like the old ones, and are challenged again.
     ExpiredMeanwhile,
-    /// A logout inside the scope was opened while another page had already been challenged. The
-    /// prompt over it was the same question, so what was typed there logs in and out again.
+    /// A logout inside the scope was opened after another page was challenged. Its prompt is the same question:
+    /// the typed credentials log in, and the logout logs out again.
     LogOutAskedElsewhere,
-    /// The user's name and password are the same in both realms, so what one realm's logout has
-    /// rejected may have been the other's.
+    /// The user has the same user-id and password in both realms, so a logout of one realm may have rejected the
+    /// other's credentials.
     SharedCredentials,
-    /// Another realm's credentials came in the place of the realm's own, while the session did not
-    /// know those: they were typed and their request given up, or another answer has replaced the
-    /// session. The browser answers that challenge with its own, which then pass for typed.
+    /// Another realm's credentials were rejected while the session knew none of this realm's, because a request
+    /// was aborted or another answer replaced the session. The browser answers that challenge with this realm's
+    /// cached credentials, and they count as typed.
     AnotherRealmsInTheirPlace,
-    /// Credentials that the server has never seen, since their request was given up, were typed
-    /// deeper than where the session had been asked: it takes a page between for a proof that the
-    /// browser holds none.
+    /// The user typed credentials for a request that was aborted before it reached the server, in a deeper
+    /// directory than the one that the session knows. A page in between counts as proof that the browser holds none.
     GivenUp,
-    /// In a cookie, what a handler or another realm writes late restores the session as it was when
-    /// its request left: the browser was asked again under its login since, and that is no longer
-    /// known.
+    /// With a cookie session, a late write of a handler or another realm restores the session as it was when its
+    /// request was sent. If the browser was prompted again since, that is lost.
     OlderSessionRestored,
-    /// Two visits at once that begin a session each, because there was none or it was gone: the
-    /// session is the one whose answer came last, and what the other one knew is lost. A logout
-    /// ends the one it came with.
+    /// Two first visits at the same time begin two sessions. The browser keeps the one whose answer arrives last. A
+    /// logout in that session does not know the other.
     TwoFirstVisits,
-    /// A logout that left before the session's key was renewed, twice: one renewal is known by the
-    /// cookie that it came with. In a store on the server's side its key leads nowhere, so it cannot end
-    /// what it cannot see; nor can the next one, under the session that it began.
+    /// A logout was in flight while the session key was renewed twice, with a server-side store. Its session no
+    /// longer exists, and only one predecessor is known, so it cannot revoke the login. Neither can the next logout,
+    /// under the session that it began.
     KeyRenewedMeanwhile,
-    /// The user typed while a logout was on its way: two clicks on log out, or a dialog in
-    /// another tab. What was typed then may log in after the logout's answer.
+    /// The user typed credentials while a logout was in flight: two clicks on logout, or a dialog in another tab.
+    /// They may log in after the logout's answer.
     TypedWhileLoggingOut,
     /// The browser has dropped the credentials of an active login, because of a late refusal of the
     /// same ones or for another realm's.

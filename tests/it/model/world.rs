@@ -95,12 +95,12 @@ pub struct Model {
     ended: HashSet<String>,
     first_visits: HashSet<String>,
     changes: Vec<Change>,
-    /// How many changes there were when a request left.
+    /// The number of changes when a request was sent.
     changes_at: HashMap<u32, usize>,
-    /// Of the chain of requests that a dialog is over: how many changes there were when it left,
-    /// and why its challenge was no proof, if so.
+    /// For each request with an open dialog: the number of changes when it was sent, and the limit that explains
+    /// why its challenge proved nothing, if there is one.
     asked_over: HashMap<u32, (usize, Option<Limit>)>,
-    /// Requests on their way with what was just typed, and when; what of it was given up.
+    /// Requests in flight with freshly typed credentials, and when those were typed; the aborted ones of them.
     typed: HashMap<u32, u32>,
     given_up: HashSet<u32>,
     /// When credentials were typed last for a realm, on whichever port.
@@ -446,7 +446,7 @@ impl Model {
             if let Some(id) = entry["id"].as_str().filter(|_| came.begins_a_session()) {
                 self.first_visits.insert(id.to_owned());
             }
-            // What counts no more ends with the first answer that writes another state.
+            // The id of an entry that no longer counts ends with the first answer that writes another state.
             if ["logged_out", "another's"].contains(&&*came.state)
                 && entry["id"].as_str() != came.id.as_deref()
             {
@@ -462,7 +462,7 @@ impl Model {
         Ok(())
     }
 
-    /// Promises 1 and 6, of a request that has reached a protected handler.
+    /// Checks guarantees 1 and 6 for a request that reached a protected handler.
     fn served(&mut self, request: &Request, came: &Came) -> Checked {
         let Request { realm, ref path, .. } = *request;
         let Some(sent) = &request.sent else {
@@ -470,7 +470,7 @@ impl Model {
         };
         let began_apart =
             |log_out: &LogOut| came.id != log_out.came.id && came.is_in(&self.first_visits);
-        // On another port a login lets in whoever holds its credentials: they were typed there.
+        // On another port, a login accepts its own credentials: the user typed them there.
         let typed_at = if came.is_elsewhere && came.is_theirs {
             self.typed_last[&(sent.realm.clone(), sent.credentials.by)]
         } else {
