@@ -97,7 +97,7 @@ impl Plaintext {
             }
             if looks_hashed(secret) {
                 return Err(error(
-                    "has a hash for a plaintext password; use `Users::hashed` or `Users::env`",
+                    "has a hash instead of a plaintext password; use `Users::hashed` or `Users::env`",
                 ));
             }
             users.push(key.of("", &Basic::new(user_id.clone(), Some(secret.clone())).into()));
