@@ -240,40 +240,73 @@ mod session_errors;
 pub mod test;
 mod user;
 
+// Search terms stand here, because rustdoc ignores the aliases of an item that it inlines.
 #[cfg(feature = "cache")]
+#[doc(alias = "verification cache")]
 pub use crate::authenticator::cache::CredentialCache;
+#[cfg(feature = "users")]
+#[doc(alias = "password hashing")]
+#[doc(alias = "denial of service")]
+#[doc(alias = "Argon2")]
+#[doc(alias = "bcrypt")]
+#[doc(alias = "scrypt")]
+#[doc(alias = "PBKDF2")]
+pub use crate::authenticator::password::hash_limiter::HashLimiter;
 #[cfg(feature = "throttle")]
-pub use crate::authenticator::throttle::{
-    Throttle,
-    builder::{ThrottleBuilder, ThrottleError},
-};
+#[doc(alias = "rate limit")]
+#[doc(alias = "rate limiting")]
+#[doc(alias = "brute force")]
+#[doc(alias = "credential stuffing")]
+pub use crate::authenticator::throttle::Throttle;
+#[cfg(feature = "throttle")]
+pub use crate::authenticator::throttle::builder::{ThrottleBuilder, ThrottleError};
+#[cfg(feature = "users")]
+#[doc(alias = "user enumeration")]
+#[doc(alias = "timing attack")]
+#[doc(alias = "password file")]
+pub use crate::authenticator::users::Users;
 #[cfg(feature = "users")]
 pub use crate::authenticator::{
-    password::{
-        builder::{HashLimiterBuilder, HashLimiterError},
-        hash_limiter::HashLimiter,
-    },
-    users::{Users, error::UsersError},
+    password::builder::{HashLimiterBuilder, HashLimiterError},
+    users::error::UsersError,
 };
+#[doc(alias = "Clear-Site-Data")]
+pub use crate::decision::logout::LogoutResponse;
+#[doc(alias = "Content-Security-Policy")]
+#[doc(alias = "CSP")]
+pub use crate::logout::page_script::LOGOUT_SCRIPT_HASH;
 #[doc(hidden)]
 pub use crate::middleware::BasicLoginService;
+#[doc(alias = "problem details")]
+#[doc(alias = "RFC 9457")]
+pub use crate::response::notice::Notice;
+#[doc(alias = "Retry-After")]
+#[doc(alias = "too many requests")]
+#[doc(alias = "rate limit")]
+pub use crate::retry_later::TryLater;
+#[doc(alias = "session id")]
+pub use crate::revocation::key::LoginId;
 #[cfg(feature = "redis")]
+#[doc(alias = "Redis")]
 pub use crate::revocation::redis::RedisRevocationStore;
+#[doc(alias = "revocation list")]
+#[doc(alias = "denylist")]
+#[doc(alias = "blocklist")]
+#[doc(alias = "replay")]
+pub use crate::revocation::store::RevocationStore;
+#[doc(alias = "store unavailable")]
+pub use crate::session_errors::session_store_errors;
 pub use crate::{
     authenticator::Authenticator,
     builder::{BasicLoginBuilder, error::ConfigError},
     config::{BasicLogin, LogoutScope},
-    decision::logout::LogoutResponse,
-    logout::{Logout, page_script::LOGOUT_SCRIPT_HASH},
+    logout::Logout,
     refusal_reason::Reason,
     request::kind::RequestKind,
-    response::notice::Notice,
-    retry_later::TryLater,
     revocation::{
-        key::{LoginId, LoginIdError, RevocationKey},
-        store::{RevocationError, RevocationStore},
+        key::{LoginIdError, RevocationKey},
+        store::RevocationError,
     },
-    session_errors::session_store_errors,
     user::User,
 };
 

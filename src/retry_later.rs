@@ -41,9 +41,6 @@ use crate::refusal_reason::Reason;
 /// # }).unwrap();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[doc(alias = "Retry-After")]
-#[doc(alias = "too many requests")]
-#[doc(alias = "rate limit")]
 pub struct TryLater {
     reason: Reason,
     after: Duration,

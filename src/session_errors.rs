@@ -70,7 +70,6 @@ use crate::{request::kind::RequestKind, response::responder::without_session};
 /// # Errors
 ///
 /// Returns the errors of the inner service, except those of the session store.
-#[doc(alias = "store unavailable")]
 pub async fn session_store_errors<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,

@@ -68,7 +68,6 @@ const CAPACITY: usize = 10_000;
 /// ```
 ///
 /// Clones share one cache.
-#[doc(alias = "verification cache")]
 pub struct CredentialCache<A> {
     inner: Arc<A>,
     ttl: Duration,

@@ -39,7 +39,6 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[doc(alias = "Clear-Site-Data")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LogoutResponse {

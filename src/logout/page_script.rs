@@ -37,8 +37,6 @@ const SCRIPT: &str = include_str!("page_script.js");
 /// let policy = format!("default-src 'self'; script-src 'self' {LOGOUT_SCRIPT_HASH}");
 /// assert!(policy.contains(" 'sha256-") && policy.ends_with("='"));
 /// ```
-#[doc(alias = "Content-Security-Policy")]
-#[doc(alias = "CSP")]
 pub const LOGOUT_SCRIPT_HASH: &str = "'sha256-/Wi1IhI+u/n59RyYkzJi1ZmLCrTutqMMTHww9EV9caE='";
 
 /// The `<script>` element of a logout page.

@@ -43,8 +43,6 @@ const STATELESS_CLIENT: &str = "Log in again to continue. Requests without the s
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-#[doc(alias = "problem details")]
-#[doc(alias = "RFC 9457")]
 pub struct Notice<'a> {
     pub(crate) status: StatusCode,
     pub(crate) reason: Reason,

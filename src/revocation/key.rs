@@ -25,7 +25,6 @@ pub(crate) type Epoch = Option<u64>;
 /// # Ok::<(), actix_basic_logout::LoginIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-#[doc(alias = "session id")]
 pub struct LoginId(u128);
 
 impl LoginId {

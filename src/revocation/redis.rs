@@ -44,7 +44,6 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// # };
 /// ```
 #[derive(Clone)]
-#[doc(alias = "Redis")]
 pub struct RedisRevocationStore {
     connection: ConnectionManager,
     prefix: String,

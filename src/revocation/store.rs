@@ -68,10 +68,6 @@ use crate::retry_later::TryLater;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
-#[doc(alias = "revocation list")]
-#[doc(alias = "denylist")]
-#[doc(alias = "blocklist")]
-#[doc(alias = "replay")]
 pub trait RevocationStore: Send + Sync + 'static {
     /// Stores a number under each of these keys for at least `ttl`, and replaces older numbers. The
     /// operation must be atomic: all entries are stored, or none.

@@ -110,7 +110,6 @@ type App = dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<Box
 /// # Ok(())
 /// # }
 /// ```
-#[doc(alias = "cookie jar")]
 pub struct Browser {
     app: Rc<App>,
     auth: AuthCache<Credentials>,

@@ -19,7 +19,6 @@ use std::{
 /// assert_eq!(now(), SystemTime::UNIX_EPOCH + Duration::from_secs(60));
 /// ```
 #[derive(Clone, Debug)]
-#[doc(alias = "mock clock")]
 pub struct Clock {
     start: (SystemTime, Instant),
     elapsed: Arc<Mutex<Duration>>,

@@ -22,10 +22,12 @@ mod cookies;
 mod request;
 mod response;
 
+#[doc(alias = "cookie jar")]
+pub use self::browser::Browser;
+#[doc(alias = "mock clock")]
+pub use self::clock::Clock;
 pub use self::{
     auth_cache::Engine,
-    browser::Browser,
-    clock::Clock,
     request::{form, navigation, subresource},
     response::Response,
 };

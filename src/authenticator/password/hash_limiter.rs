@@ -50,12 +50,6 @@ use crate::{
 ///
 /// Clones share the limit and the queue.
 #[derive(Clone)]
-#[doc(alias = "Argon2")]
-#[doc(alias = "bcrypt")]
-#[doc(alias = "scrypt")]
-#[doc(alias = "PBKDF2")]
-#[doc(alias = "password hashing")]
-#[doc(alias = "denial of service")]
 pub struct HashLimiter {
     config: Config,
     permits: Arc<Permits>,

@@ -81,10 +81,6 @@ use crate::authenticator::{
 /// ```
 ///
 /// Clones share the counters, so several realms can share one limit.
-#[doc(alias = "rate limit")]
-#[doc(alias = "rate limiting")]
-#[doc(alias = "brute force")]
-#[doc(alias = "credential stuffing")]
 pub struct Throttle<A> {
     shared: Arc<Shared<A>>,
 }

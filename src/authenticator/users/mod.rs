@@ -57,9 +57,6 @@ use crate::authenticator::{
 ///
 /// Clones share the list.
 #[derive(Clone)]
-#[doc(alias = "user enumeration")]
-#[doc(alias = "timing attack")]
-#[doc(alias = "password file")]
 pub struct Users {
     store: Store,
     hashes: HashLimiter,

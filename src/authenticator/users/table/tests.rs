@@ -142,7 +142,10 @@ fn plaintext_passwords_are_checked_for_mistakes() {
     assert!(error("").ends_with("user \"alice\" has an empty password"));
     assert!(error(HASH).contains("use `Users::hashed` or `Users::env`"));
     assert!(error(APR1).contains("a hash instead of a plaintext password"));
-    assert!(error("{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=").contains("a hash instead of a plaintext password"));
+    assert!(
+        error("{SHA}tiY7sUhYKUwI5L3866kDY+ENcrQ=")
+            .contains("a hash instead of a plaintext password")
+    );
     assert!(error(&"x".repeat(1025)).contains("more than 1024 bytes"));
     assert!(error("new\nline").contains("a control character"));
     for good in ["GCMrOr1ri8CSU", "$money$", "a:b", "{x}", " "] {
