@@ -20,10 +20,11 @@
 //!    in flight, in any tab, cannot restore the login.
 //! 3. A challenge in answer to the old credentials makes the browser forget them. The user typed
 //!    whatever it sends next.
-//! 4. Requests of a logged-in user pass without a call of the authenticator and without a write to
-//!    the session. A password hash is computed at login, not on every request.
-//! 5. Background requests (`fetch`, images, `WebSocket`) are refused without a dialog. The dialog
-//!    opens only when the user opens a page.
+//! 4. Requests of a logged-in user pass without a call of the authenticator. They write the session
+//!    only to record a visit or a verification from time to time. A password hash is computed at
+//!    login, not on every request.
+//! 5. Background requests (`fetch`, images, `WebSocket`) of a user who is not logged in are refused
+//!    without a dialog. The dialog opens when the user opens a page.
 //! 6. Non-browser clients such as `curl -u` get plain, stateless Basic authentication, and leave no
 //!    session.
 //!
@@ -107,8 +108,8 @@
 //!
 //! [`SessionMiddleware`](actix_session::SessionMiddleware) must be outside [`BasicLogin`], so its
 //! `.wrap` comes later. Usually it wraps the whole `App`, because the logout handler needs it as
-//! well. If it is missing or inside, changes to the session are lost and the browser prompts again
-//! and again; the log reports this at level `error`.
+//! well. If it is missing or inside, changes to the session are lost, so browsers cannot log in;
+//! an error is logged.
 //!
 //! `actix-cors` belongs outside [`BasicLogin`], so that it answers preflight requests first. Do not
 //! use `NormalizePath` outside: this crate needs the path that the browser knows, because a browser
@@ -120,10 +121,11 @@
 //!
 //! # Cookies
 //!
-//! Session cookies are `Secure` by default, and browsers drop such cookies on plain HTTP (most make
-//! an exception for localhost). The browser then prompts again and again, and a warning is logged.
-//! Serve HTTPS, or build the session middleware with `cookie_secure(false)` where you must. If you
-//! rename the cookie, [name it](BasicLoginBuilder::session_cookie) to this crate as well.
+//! Session cookies are `Secure` by default, and browsers drop such cookies on plain HTTP (most
+//! make an exception for localhost). The browser then cannot log in: after at most two dialogs it
+//! shows a page that asks for cookies, and a warning is logged. Serve HTTPS, or build the session
+//! middleware with `cookie_secure(false)` where you must. If you rename the cookie, pass its name
+//! to [`session_cookie`](BasicLoginBuilder::session_cookie).
 //!
 //! # Choosing a session store
 //!
@@ -131,11 +133,12 @@
 //! [`CookieSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.CookieSessionStore.html)
 //! needs nothing on the server.
 //!
-//! A server-side store deletes a session at logout. A cookie stays readable, so this crate prevents
-//! its replay: it keeps the id of the login on a revocation list until that login would have
-//! expired, which is its shorter [deadline](BasicLoginBuilder::visit_deadline). By default the list
-//! is in the memory of the process and holds 100,000 ids. A [`RevocationStore`] shares it with
-//! other processes and keeps it across restarts.
+//! A server-side store deletes a session at logout, but a slow request may save it again. A cookie
+//! stays readable. With either store, this crate prevents a replay: it keeps the id of the login
+//! on a revocation list until the login would have expired, which its shorter
+//! [timeout](BasicLoginBuilder::visit_deadline) determines. By default the list is in the memory
+//! of the process and holds 100,000 ids. A [`RevocationStore`] shares it with other processes and
+//! keeps it across restarts.
 //!
 //! A server-side store holds one session of less than 256 bytes for each browser that was
 //! challenged. A client that claims to be a browser and sends no cookie leaves one session for each
@@ -144,8 +147,8 @@
 //!
 //! # Several machines
 //!
-//! Machines that share sessions must share four things: the session store, the session key, the
-//! [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) and the
+//! Machines that share sessions must share four things: the session store (or sessions in
+//! cookies), the session key, the [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) and the
 //! [`revocation_store`](BasicLoginBuilder::revocation_store). `RedisRevocationStore` (feature
 //! `redis`) complements actix-session's `RedisSessionStore`. Wrap [`session_store_errors`] around
 //! the session middleware to get 503 responses while Redis is down.
@@ -174,9 +177,9 @@
 //!
 //! Invalid configuration is an error at start-up: [`ConfigError`], [`UsersError`],
 //! [`ThrottleError`]. Failures at run time become responses: the authenticator's own error, or 503
-//! while revoked logins or passwords cannot be checked. Nothing panics, with one exception: the
-//! futures of [`HashLimiter`], `RedisRevocationStore::new` and [`User::ended`] panic if they are
-//! polled outside a Tokio runtime. actix-web's runtime is one.
+//! while the revocation store is unavailable or the queue for password hashes is full. Nothing
+//! panics, with one exception: the futures of [`HashLimiter`], `RedisRevocationStore::new` and
+//! [`User::ended`] panic if they are polled outside a Tokio runtime. actix-web's runtime is one.
 //!
 //! # Testing an application that uses it
 //!

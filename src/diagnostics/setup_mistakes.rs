@@ -1,6 +1,6 @@
 //! Detects mistakes in an application's setup, and logs each once with its cause and fix.
 //!
-//! A lost session and missing cookies look the same in a browser: it prompts again and again.
+//! A lost session and missing cookies look the same in a browser: it cannot log in.
 
 use std::{
     fmt,
@@ -121,7 +121,7 @@ impl Watch {
         {
             tracing::error!(
                 realm = %setup.realm,
-                "the session was not saved, so browsers prompt again and again: SessionMiddleware \
+                "the session was not saved, so browsers cannot log in: SessionMiddleware \
                  is missing, or inside BasicLogin; wrap it around BasicLogin, with a `.wrap` that \
                  comes later"
             );
