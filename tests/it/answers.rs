@@ -1,5 +1,4 @@
-//! Every answer that goes out: its status, its challenge, its headers, what it says, and what it
-//! must not say.
+//! Responses: status, challenge, headers, texts, and what they must not reveal.
 
 #![expect(clippy::expect_used, reason = "what fails here is a test")]
 
@@ -50,7 +49,7 @@ const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 
 const CHALLENGE: &str = r#"Basic realm="Admin area", charset="UTF-8""#;
 const QUIET_CHALLENGE: &str = r#"xBasic realm="Admin area", charset="UTF-8""#;
 
-/// A realm of one user, with a clock that stands.
+/// A realm with one user and a stopped clock.
 fn realm() -> BasicLoginBuilder {
     BasicLogin::builder("Admin area", is_alice).landing_path("/admin/").clock(noon)
 }
@@ -63,7 +62,7 @@ fn noon() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(43_200)
 }
 
-/// A clock that shows noon until it is set.
+/// A clock that shows noon until a test sets it.
 #[derive(Clone)]
 struct Watch(Clock);
 
@@ -72,7 +71,7 @@ impl Watch {
         Self(Clock::starting_at(noon()))
     }
 
-    /// Advances it to so many seconds after noon.
+    /// Sets it to this many seconds after noon.
     fn set(&self, seconds: u64) {
         let ahead = Duration::from_secs(seconds).checked_sub(self.seconds());
         self.0.advance(ahead.expect("a later time"));
@@ -91,7 +90,7 @@ impl Watch {
     }
 }
 
-/// Runs until it waits for something.
+/// Polls the future until it is pending.
 fn begins<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
@@ -103,7 +102,7 @@ fn session() -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]))
 }
 
-/// An application that can be asked, whatever its middleware makes of its types.
+/// An application that receives requests, independent of its middleware's types.
 struct Site(Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>>);
 
 async fn start<T, B>(app: App<T>) -> Site
@@ -124,7 +123,7 @@ where
     }))
 }
 
-/// A guarded `/admin/` that says who is there, a public page, and a logout outside and inside.
+/// A protected `/admin/` that greets the user, a public page, and a logout inside and outside.
 async fn site(login: &BasicLogin) -> Site {
     let admin = web::scope("/admin")
         .wrap(login.clone())
@@ -143,7 +142,7 @@ fn page(path: &str) -> TestRequest {
     from_page(path).insert_header(("Sec-Fetch-Mode", "navigate")).insert_header(HTML)
 }
 
-/// A page of this site fetches something.
+/// A page of this site uses `fetch`.
 fn fetch(path: &str) -> TestRequest {
     from_page(path).insert_header(("Sec-Fetch-Mode", "cors")).insert_header(("Accept", "*/*"))
 }
@@ -155,7 +154,7 @@ fn from_page(path: &str) -> TestRequest {
         .insert_header(("Sec-Fetch-Site", "same-origin"))
 }
 
-/// `curl` asks.
+/// A request of `curl`.
 fn program(path: &str) -> TestRequest {
     TestRequest::get().uri(path).insert_header(("User-Agent", "curl/8.14.1"))
 }
@@ -192,7 +191,7 @@ impl Answer {
         Self { status, status_text, headers, body, cookies }
     }
 
-    /// The one header of this name.
+    /// The only header with this name.
     #[track_caller]
     fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name);
@@ -206,7 +205,7 @@ impl Answer {
         self.header("WWW-Authenticate")
     }
 
-    /// The password that the script on a logout page asks with.
+    /// The password of the script on a logout page.
     fn reserved_password(&self) -> Option<&str> {
         self.body.split("data-password=\"").nth(1)?.split('"').next()
     }
@@ -217,7 +216,7 @@ impl Answer {
     }
 }
 
-/// Makes an answer of an error, as the server does, where an error is what is promised.
+/// Converts an error to a response, as the server does, if an error is expected.
 async fn answer_errors(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -235,7 +234,7 @@ async fn ask(site: &Site, req: TestRequest) -> Answer {
     site.0(req).await
 }
 
-/// Alice opens `/admin/`, is asked and types; the session that she gets.
+/// Alice opens `/admin/` and types her password. Returns her session.
 async fn log_in(site: &Site) -> Cookie<'static> {
     let asked = ask(site, page("/admin/")).await;
     assert_eq!(asked.challenge(), Some(CHALLENGE));

@@ -1,4 +1,4 @@
-//! Logins that end by themselves, in each engine and with each kind of session.
+//! The absolute and the idle timeout, in each engine and with each kind of session.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const BOB: Credentials = ("bob", "two");
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Alice has logged in to a site with such deadlines, and has not been asked since.
+/// Alice has logged in to a site with these timeouts.
 async fn everywhere(
     deadlines: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
     flow: impl AsyncFn(&mut Browser, &Site),
@@ -43,7 +43,8 @@ fn wait(site: &Site, time: Duration) {
     site.seen().now += time;
 }
 
-/// The browser's credentials are refused with a page that says why, and its user is asked once.
+/// The browser's credentials are refused with a page that states the reason, and the browser
+/// prompts once.
 fn is_expired(browser: &mut Browser, site: &Site) {
     assert_eq!(browser.fetch(site, "/a/poll"), 401);
     assert_eq!(browser.asked, 0, "not by a poll");
@@ -154,7 +155,7 @@ async fn visit_is_written_once_per_tenth_of_the_idle_timeout() {
             assert_eq!(answer.status, 200);
             writes += usize::from(answer.set_cookie.is_some());
         }
-        // The password is checked again every five minutes, which is written at the same time.
+        // The password is verified every five minutes, which writes the session as well.
         assert_eq!(writes, 30);
     })
     .await;

@@ -1,4 +1,4 @@
-//! Logging in and out, as browsers and programs do.
+//! Login and logout, as browsers and non-browser clients do it.
 
 use std::time::Duration;
 
@@ -309,7 +309,7 @@ async fn request_in_its_handler_cannot_undo_a_logout() {
             browser.open(site, "/logout");
             browser.cancels(site);
 
-            // It ends, writes the session, and its cookie replaces the logout's.
+            // The request ends and writes the session, and its cookie replaces the logout's.
             let asked = browser.asked;
             site.permit(slow.wire.number);
             slow = {
@@ -475,7 +475,7 @@ async fn login_ends_when_its_password_is_no_longer_accepted() {
             assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
             assert_eq!(browser.asked, 1);
 
-            // Were the password accepted again, the ended login would stay ended.
+            // The ended login would stay ended even if the password were accepted again.
             site.seen().revoked.clear();
             let wire = Wire { credentials: Some(ALICE), ..Wire::page("/a/", old) };
             assert_eq!(site.answer(&wire).status, 401);
@@ -579,7 +579,7 @@ async fn non_browser_is_served_every_time_and_leaves_no_session() {
             assert_eq!(site.answer(&curl("/a/x", None, None)).challenge.as_deref(), Some(A));
             assert_eq!(site.memory.len(), 0);
 
-            // A stale cookie is nothing to a program.
+            // A stale cookie means nothing for a non-browser client.
             let stale = Some("stale".to_owned());
             assert_eq!(site.answer(&curl("/a/x", Some(ALICE), stale)).status, 200);
         },
@@ -700,7 +700,7 @@ async fn logout_clears_the_session_or_only_its_realm() {
             let wire =
                 Wire { credentials: Some(CAROL), ..Wire::page("/a/b/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, if kept { 200 } else { 401 });
-            // Nor does the old cookie bring the other realm's login back.
+            // The old cookie does not restore the other realm's login either.
             let wire = Wire { credentials: Some(CAROL), ..Wire::page("/a/b/", with_both) };
             let is_in = kept && store == Store::Cookie;
             assert_eq!(site.answer(&wire).status, if is_in { 200 } else { 401 }, "{store:?}");
@@ -768,7 +768,7 @@ async fn state_of_one_origin_proves_nothing_for_another() {
         async |browser, site| {
             logged_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
-            // The cookie is the other port's, too; the credentials are not.
+            // The ports share the cookie, but not the credentials.
             let other = Wire {
                 origin: "http://localhost:9090",
                 ..Wire::page("/a/", browser.cookie.clone())
@@ -801,7 +801,7 @@ async fn changed_origin_during_logout_costs_a_second_prompt() {
             assert_eq!(by_proxy("/a/", None, true), 401);
             assert_eq!(by_proxy("/a/", Some(ALICE), true), 200);
             assert_eq!(by_proxy("/logout", Some(ALICE), true), 401);
-            // Each refusal has the browser ask its user again.
+            // Each refusal makes the browser prompt again.
             let types = |_: &usize| by_proxy("/logout", Some(ALICE), !changes) == 303;
             assert_eq!((1..9).find(types), Some(prompts), "{store:?}");
         }
@@ -842,7 +842,8 @@ fn open_at_other_port(browser: &mut Browser, site: &Site, path: &str) -> u16 {
     browser.shown[&1].status
 }
 
-/// Alice's credentials stay with the other port, for `/a/x/…` alone, and bob logs in here.
+/// The browser holds Alice's credentials on the other port for `/a/x/…` only, and Bob logs in
+/// here.
 fn alice_was_at_the_other_port(browser: &mut Browser, site: &Site) {
     assert_eq!(open_at_other_port(browser, site, "/a/x/y"), 401);
     browser.type_into(0, ALICE);
@@ -976,7 +977,7 @@ async fn request_that_raced_logout_keeps_typed_credentials() {
         |_| {},
         async |browser, site| {
             logged_in(browser, site);
-            // Made before the logout, with its cookie; sent after the next login, with its
+            // Created before the logout, with its cookie, and sent after the next login, with its
             // credentials: Chromium's cache may hold a request back.
             let cookie = browser.cookie.clone();
             browser.open(site, "/logout");
@@ -1005,7 +1006,7 @@ async fn late_write_of_a_public_page_may_begin_an_unmarked_session() {
         if writes {
             browser.cookie = site.answer(&late).set_cookie;
         }
-        // To a page above the one where it was asked the browser sends nothing unasked.
+        // The browser sends nothing unasked to a page above the one where it was prompted.
         assert_eq!(browser.open(&site, "/a/").status, status);
     }
 }
@@ -1021,11 +1022,12 @@ async fn replacement_session_is_fresh_for_no_realm() {
         }
         let old = browser.cookie.clone();
         assert_eq!(browser.fetch(&site, "/logout"), 204);
-        // One realm answers a request overtaken by the logout with a session of its own.
+        // One realm answers a request that raced the logout with a session of its own.
         let overtaken = Wire { credentials: Some(ALICE), ..Wire::page("/a/c/", old) };
         browser.cookie = site.answer(&overtaken).set_cookie;
         browser.asked = 0;
-        // To a page above the one where the other asked the browser sends nothing unasked.
+        // The browser sends nothing unasked to a page above the one where the other realm
+        // prompted.
         assert_eq!(browser.open(&site, "/a/b/").status, 401, "{store:?}");
         assert_eq!(browser.asked, 1);
     }
@@ -1099,7 +1101,7 @@ async fn session_fixation_is_prevented_by_renewal_at_login() {
         logged_in(&mut browser, &site);
         assert_eq!(browser.cookie != planted, renews);
         assert_eq!(site.leads_nowhere(planted.as_deref().unwrap()), renews);
-        // Either way it passes nobody who has no credentials.
+        // In both cases, the credentials are still required.
         assert_eq!(site.answer(&Wire::page("/a/", planted)).status, 401);
         assert_eq!(browser.open(&site, "/a/x").status, 200);
     }

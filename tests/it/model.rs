@@ -1,10 +1,4 @@
-//! The promises, tried against whatever order things can happen in.
-//!
-//! Random steps of a user with two tabs, perhaps on two ports, of another site's page, of a server
-//! that works on requests in any order and stops in the middle of them, and of answers that arrive
-//! late, on the real middleware behind the real `SessionMiddleware`. After each step the promises
-//! are looked at; the few cases in which one does not hold have names ([`Limit`]), and a test shows
-//! that each is real.
+//! A model that checks the guarantees against random orders of events.
 
 mod limits;
 mod world;
@@ -37,8 +31,8 @@ enum Step {
         tab: usize,
         path: &'static str,
     },
-    /// A fetch, which the browser may hold back: Chromium has taken its cookie by then, but not its
-    /// credentials.
+    /// A `fetch` that the browser may hold back: Chromium has attached its cookie by then, but
+    /// not its credentials.
     Fetch {
         tab: usize,
         path: &'static str,
@@ -54,7 +48,7 @@ enum Step {
     LogOutByFetch {
         path: &'static str,
     },
-    /// The user opens a page and types until it is shown, with nothing else meanwhile.
+    /// The user opens a page and types until it is shown. Nothing else happens meanwhile.
     LogIn {
         tab: usize,
         path: &'static str,
@@ -66,9 +60,9 @@ enum Step {
         path: &'static str,
         is_plain_http: bool,
     },
-    /// One request goes a step further: to the server, through it, or back.
+    /// One request advances by one step: to the server, through it, or back.
     Progress(usize),
-    /// Whatever is under way comes to its end, in order.
+    /// All requests in flight complete, in order.
     Settle,
     Type {
         dialog: usize,
@@ -77,19 +71,19 @@ enum Step {
     Cancel {
         dialog: usize,
     },
-    /// The user closes a page before it has come.
+    /// The user closes a page before it has loaded.
     Abort(usize),
     Program {
         path: &'static str,
     },
-    /// So many seconds go by.
+    /// This many seconds pass.
     Wait(u64),
-    /// All logins of a user are ended, by code that knows nothing of the browser.
+    /// The application revokes all logins of a user, without a request.
     Revoke {
         realm: &'static str,
         who: Who,
     },
-    /// The login that the browser has in a realm is ended by its id.
+    /// The application revokes the browser's login in a realm by its id.
     EndLogin {
         realm: &'static str,
     },
@@ -100,7 +94,7 @@ enum Who {
     First,
     Second,
     Wrong,
-    /// Known to both realms, by the same password.
+    /// A user of both realms, with the same password.
     Both,
 }
 
@@ -176,7 +170,7 @@ fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
         )
 }
 
-/// How much was tried, and what was met.
+/// Statistics: how much was tried, and what occurred.
 #[derive(Debug, Default)]
 struct Tally {
     served: usize,
@@ -187,8 +181,8 @@ struct Tally {
 
 type Failure = TestError<((Setup, Engine), Vec<Step>)>;
 
-/// Tries random cases until one breaks a promise (with a hole: the one that it is to break).
-/// `MODEL_CASES` says how many.
+/// Runs random cases until one breaks a guarantee (with a bug: the guarantee that it should
+/// break). `MODEL_CASES` is the number of cases.
 fn try_all(cases: u32, hole: Option<(Hole, &str)>) -> (Result<(), Failure>, Tally) {
     let cases = match std::env::var("MODEL_CASES") {
         Ok(cases) => cases.parse().expect("MODEL_CASES is a number"),
@@ -220,7 +214,7 @@ fn try_all(cases: u32, hole: Option<(Hole, &str)>) -> (Result<(), Failure>, Tall
     (result, Rc::into_inner(tally).unwrap().into_inner())
 }
 
-/// The shortest failure as a story.
+/// The shortest failure, as a list of events.
 fn tell(error: Failure) -> String {
     let TestError::Fail(reason, ((setup, engine), steps)) = error else { return error.to_string() };
     let system = actix_web::rt::System::new();
@@ -238,11 +232,11 @@ fn no_order_of_events_breaks_a_guarantee() {
     if let Err(error) = result {
         panic!("{}", tell(error));
     }
-    // Were little of it to get in, it would prove little.
+    // The model would prove little if few requests were served.
     assert!(tally.served > 1_000 && tally.log_outs > 1_000 && tally.prompts > 1_000, "{tally:?}");
 }
 
-/// With a hole put back, the model has to find it, as the promise that it breaks.
+/// With a bug reintroduced, the model must find that it breaks its guarantee.
 #[track_caller]
 fn finds(hole: Hole, promise: &str) {
     let (result, _) = try_all(20_000, Some((hole, promise)));

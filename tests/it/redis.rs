@@ -1,5 +1,5 @@
-//! Several machines that share sessions and ended logins in a real Redis. To be asked for
-//! (`cargo test --test it redis -- --ignored`), since a `redis-server` is needed.
+//! Several machines that share sessions and revoked logins in a real Redis. These tests need a
+//! `redis-server` and are ignored by default: `cargo test --test it redis -- --ignored`.
 
 use std::{
     array, env,
@@ -25,7 +25,7 @@ use crate::support::site::{Answer, Credentials, Setup, Site, Store, Wire};
 const ALICE: Credentials = ("alice", "one");
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A server with a port and a directory of its own, which ends with the test.
+/// A server with its own port and directory, which stops with the test.
 struct Redis {
     port: u16,
     directory: TempDir,
@@ -92,8 +92,8 @@ impl Drop for Redis {
     }
 }
 
-/// The site of the other tests on two machines: requests with even numbers go to one, with odd
-/// numbers to the other.
+/// The site of the other tests on two machines: one receives the requests with even numbers, the
+/// other those with odd numbers.
 async fn two_machines(redis: &Redis) -> Site {
     let store = Store::Redis(redis.port);
     Site::new(&Setup { two_machines: true, ..Setup::new(store) }).await
@@ -107,7 +107,7 @@ async fn ask(site: &Site, wire: Wire) -> Answer {
     site.start(&wire, false).await
 }
 
-/// Alice logs in on the machine of even numbers; her cookie.
+/// Alice logs in on the machine of even numbers. Returns her cookie.
 async fn log_in(site: &Site) -> String {
     let asked = ask(site, wire(0, "/a/", None, None)).await.set_cookie.unwrap();
     let welcome = ask(site, wire(2, "/a/", Some(&asked), Some(ALICE))).await;
@@ -161,7 +161,7 @@ async fn logout_on_one_machine_counts_on_the_other_in_any_order() {
                 running.abort();
                 None
             }
-            // A panic is the end of its task.
+            // A panic ends its task.
             _ => timeout(LIMIT, running).await.unwrap().ok().and_then(|it| it.set_cookie),
         };
         assert_eq!(late.is_some(), ["/a/write", "/a/fail/write"].contains(&path), "{path}");
@@ -246,7 +246,7 @@ impl Example {
             .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", file.display()))
     }
 
-    /// The addresses are those that it prints.
+    /// The addresses that it prints.
     fn start<const N: usize>(name: &str, variables: &[(&str, &str)]) -> (Self, [String; N]) {
         let mut child = Self::spawn(name, variables, Stdio::null());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -288,14 +288,14 @@ impl Demo {
     }
 }
 
-/// A browser with its cookie, and with alice's credentials once they were typed.
+/// A browser with its cookie, and with Alice's credentials after she typed them.
 #[derive(Default)]
 struct Browser {
     cookie: Option<String>,
     has_typed: bool,
 }
 
-/// The head of an answer, in lower case, and its body.
+/// The head of a response, in lower case, and its body.
 struct Page {
     status: u16,
     head: String,
@@ -388,7 +388,7 @@ async fn redis_example_runs_two_instances_with_shared_logins() {
         for (demo, path) in [(here, "/admin/"), (there, "/admin/elsewhere")] {
             assert_eq!(browser.open(demo, path).await, 401);
         }
-        // In one process an application's memory would do as well.
+        // Within one process, the application's memory would suffice.
         let ended = redis_cli(&redis, &["keys", "basic-logout:*"]);
         assert!(ended.contains("basic-logout:"), "the ended login is in Redis: {ended}");
     }

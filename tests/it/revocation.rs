@@ -1,4 +1,4 @@
-//! Logins that are ended from outside, on every machine, and what waits for their end.
+//! Revocation of logins, on every machine, and `User::ended`.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn is_in(browser: &mut Browser, site: &Site, path: &str) {
     assert_eq!(browser.asked, 0);
 }
 
-/// The next request is refused, a page says why, and its user is asked once.
+/// The next request is refused, a page states the reason, and the browser prompts once.
 fn has_ended(browser: &mut Browser, site: &Site) {
     assert_eq!(browser.fetch(site, "/a/poll"), 401);
     assert_eq!(browser.asked, 0, "not by a poll");
@@ -114,7 +114,7 @@ async fn revoke_login_ends_only_the_login_with_that_id() {
         let id = user(site).login_id().unwrap();
         let mut at_home = logged_in(site, engine, "/a/", ALICE);
         assert_ne!(user(site).login_id().unwrap(), id);
-        // As it comes back from a form.
+        // As a form would send it.
         site.logins.0.revoke_login(id.to_string().parse().unwrap()).await.unwrap();
         has_ended(&mut at_work, site);
         is_in(&mut at_home, site, "/a/");
@@ -124,7 +124,7 @@ async fn revoke_login_ends_only_the_login_with_that_id() {
     .await;
 }
 
-/// Whom the last page was for.
+/// The user of the last page.
 fn user(site: &Site) -> User {
     site.seen().users.last().unwrap().clone()
 }
@@ -150,7 +150,8 @@ async fn revoking_a_login_twice_is_harmless() {
         let (id, old) = (user(site).login_id().unwrap(), browser.cookie.clone());
         browser.open(site, "/logout");
         site.logins.0.revoke_login(id).await.unwrap();
-        // A background request of before the logout may carry what has been typed since.
+        // A background request that was created before the logout may carry credentials that the
+        // user typed since.
         let headers = vec![
             ("user-agent", "Mozilla/5.0".to_owned()),
             ("sec-fetch-site", "same-origin".to_owned()),
@@ -206,7 +207,7 @@ async fn revoked_id_is_kept_as_long_as_its_login_could_live() {
         site.logins.0.revoke_user("alice").await.unwrap();
         site.ended.kept()
     };
-    // With a minute for clocks that differ.
+    // One minute is added for clocks that differ.
     assert_eq!(kept(&|it| it).await, [30 * DAY + MINUTE; 2]);
     assert_eq!(kept(&|it| it.visit_deadline(DAY)).await, [DAY + MINUTE; 2]);
     assert_eq!(kept(&|it| it.login_deadline(DAY)).await, [DAY + MINUTE; 2]);
@@ -295,7 +296,7 @@ async fn failing_store_saves_no_login_and_no_late_write() {
     .await;
 }
 
-/// Alice is logged in; what waits for the end of her login.
+/// Alice is logged in, and a future waits for the end of her login.
 async fn waits(more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder) -> (Site, Browser, Waiting) {
     tokio::time::pause();
     let setup = Setup { two_machines: true, ..Setup::new(Store::Memory) };
@@ -398,7 +399,7 @@ fn user_ended_panics_outside_a_runtime() {
     at_once(alice.ended());
 }
 
-/// A `WebSocket`'s handshake, as Safari sends it.
+/// A `WebSocket` handshake, as Safari sends it.
 fn handshake(cookie: Option<String>) -> Wire {
     let headers = vec![
         ("user-agent", "Mozilla/5.0".to_owned()),
@@ -483,7 +484,7 @@ async fn failing_request_cannot_undo_a_logout() {
             browser.open(site, "/logout");
             site.permit(old.number);
             let answer = slow.finish();
-            // Whatever its client made of the answer, nobody is in.
+            // Whatever the client does with the response, no user is logged in.
             let cookies = [old.cookie, browser.cookie, answer.and_then(|it| it.set_cookie)];
             for cookie in cookies.into_iter().flatten() {
                 assert_eq!(site.answer(&wire("/a/", Some(cookie), Some(ALICE))).status, 401);

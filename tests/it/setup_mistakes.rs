@@ -39,7 +39,7 @@ fn with_credentials(req: TestRequest) -> TestRequest {
     req.insert_header(("Authorization", "Basic YWxpY2U6eA=="))
 }
 
-/// Takes an answer as a server does: the request goes first, then the body is sent.
+/// Processes a response as a server does: it drops the request first, then sends the body.
 async fn send<B: MessageBody>(response: Result<ServiceResponse<B>, Error>) -> String {
     let body = response.unwrap().into_body();
     let Ok(bytes) = to_bytes(body).await else { panic!("no body") };
@@ -95,8 +95,8 @@ async fn correct_order_logs_nothing() {
 #[actix_web::test]
 async fn disconnecting_client_logs_no_setup_mistake() {
     let (log, _listening) = Log::listen();
-    // Something between the two that takes its time: the client has gone before the session
-    // middleware could take anything.
+    // A slow middleware between the two: the client disconnects before the session middleware
+    // takes the entries.
     let app = App::new()
         .wrap(login())
         .wrap_fn(|req, next| {
@@ -198,7 +198,8 @@ async fn stale_cookie_is_recognized_by_its_configured_name() {
         let app = test::init_service(app).await;
         let stale = page().cookie(Cookie::new("sid", "of a key that is gone"));
         let answer = app.call(stale.to_request()).await.unwrap();
-        // Logged out, silence is no proof and nothing is noted; new, it would be.
+        // In LoggedOut, missing credentials prove nothing and nothing is stored. In Fresh, they
+        // would.
         let noted = answer.response().cookies().next().is_some();
         assert_eq!(noted, !is_known, "{told}");
     }

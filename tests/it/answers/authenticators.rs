@@ -127,7 +127,7 @@ async fn unauthorized_error_of_an_authenticator_becomes_a_challenge() {
 #[derive(Clone)]
 struct Role(&'static str);
 
-/// A site with a validator as actix-web-httpauth has them.
+/// A site with a validator for actix-web-httpauth.
 async fn validated(asked: &Asked) -> Site {
     let asked = Arc::clone(asked);
     let validator = move |req: ServiceRequest, credentials: BasicAuth| {

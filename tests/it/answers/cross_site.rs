@@ -5,7 +5,7 @@ use actix_web::http::Method;
 
 use super::*;
 
-/// Whether a request to log out, with what another or this site's browser sends, ends the login.
+/// Whether a logout request with these headers ends the login.
 async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool {
     let site = site(&realm().build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
@@ -24,7 +24,7 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
     } else {
         assert_eq!(answer.challenge(), Some(CHALLENGE));
     }
-    // The old cookie itself is no way to know: logout also ends the login that it names.
+    // The old cookie proves nothing: logout also revokes the login that the cookie names.
     let after = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
     assert_eq!(after.status == StatusCode::OK, answer.status == StatusCode::FORBIDDEN);
     after.status != StatusCode::OK
@@ -73,7 +73,7 @@ async fn cross_site_fetch_logs_nobody_out() {
     assert_eq!(after.status, StatusCode::OK);
 }
 
-/// `SameSite=Lax` keeps the session at home, but not the credentials.
+/// With `SameSite=Lax`, the browser sends no session cookie, but sends the credentials.
 #[actix_web::test]
 async fn cross_site_form_keeps_session_and_credentials() {
     let site = site(&realm().build().expect("a realm")).await;
@@ -92,7 +92,7 @@ async fn cross_site_form_keeps_session_and_credentials() {
             }
         }
     }
-    // A link is how people come, and a program has no other sites.
+    // Users follow links, and a non-browser client has no other sites.
     let link = page("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
     assert_eq!(ask(&site, link.insert_header(alice())).await.challenge(), Some(CHALLENGE));
     let program = program("/admin/").method(Method::POST).insert_header(("Origin", "null"));
@@ -120,7 +120,7 @@ async fn browser_without_cookies_gets_a_page_after_two_dialogs() {
         assert_eq!((answer.challenge(), answer.cookies.len()), (Some(QUIET_CHALLENGE), 0));
         assert!(answer.body.contains("Your browser does not keep cookies"), "{}", answer.body);
     }
-    // One that does is asked as ever.
+    // A browser that keeps cookies is prompted as usual.
     let asked = ask(&site, page("/admin/")).await.session();
     assert_eq!(ask(&site, typed().cookie(asked)).await.status, StatusCode::OK);
 }

@@ -1,4 +1,4 @@
-//! An htpasswd file: what is read from it, when, and what becomes of logins when it changes.
+//! The htpasswd file: what is accepted, when it is read, and how changes affect logins.
 
 use std::{env, fs, path::PathBuf, process::Command};
 
@@ -11,7 +11,7 @@ use crate::support::log::Log;
 const WONDERLAND: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 const STRASSE: &str = "$2y$04$m3e8ix4hfRAMfdENAY.D2es3VCh3lHVQEYeeAu6V7KKE9t0fVN8Oy";
 
-/// A file, and a site whose users are in it.
+/// A password file, and a site with its users.
 struct Guarded {
     directory: TempDir,
     site: Site,
@@ -136,7 +136,7 @@ fn cheap_bcrypt_hash_is_logged_and_an_expensive_one_is_not() {
     }
 }
 
-/// Runs Apache's own tool where it is installed. The whole gate says that it must be.
+/// Runs Apache's `htpasswd` if it is installed. `.ci/run` requires it.
 #[track_caller]
 fn apache(arguments: &[&str]) -> bool {
     match Command::new("htpasswd").args(arguments).output() {
@@ -215,7 +215,7 @@ async fn htpasswd_rejects_weak_apache_hashes_with_line_and_fix() {
         );
         assert_eq!(error.line(), Some(2));
     }
-    // The cure is one.
+    // The suggested fix works.
     assert!(apache(&["-b", "-B", "-C", "12", text, "bob", "builder"]));
     assert!(Users::htpasswd(&path).is_ok());
 }

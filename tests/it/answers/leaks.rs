@@ -1,5 +1,5 @@
-//! Everything that can be asked of a site, in every kind of session, with all logs read: no secret
-//! comes to light. Its twins let one out on purpose, to see that it would be found.
+//! Sends every kind of request in every kind of session and reads all logs: no secret is found. A
+//! second test leaks secrets on purpose, and the check finds them.
 
 use std::{
     collections::HashSet,
@@ -37,8 +37,8 @@ const FINGERPRINT_KEY: &str = "the key of fingerprints, of 40 bytes or so";
 const SESSION_KEY: &str = "the session's own key, which is as long as a key must be: 64 or more";
 const REDIS_PASSWORD: &str = "open-sesame";
 
-/// Every secret, in each form in which it may come to light: as it is or in base64, as headers and
-/// cookies have it, and each of those in hexadecimal digits or as `Debug` shows bytes.
+/// Every secret in each form in which it could leak: plain or in base64, as in headers and
+/// cookies, in hexadecimal digits, and as `Debug` shows bytes.
 fn secrets() -> Vec<(&'static str, String)> {
     let mut forms = Vec::new();
     for (name, secret) in [
@@ -64,7 +64,7 @@ fn secrets() -> Vec<(&'static str, String)> {
     forms
 }
 
-/// In hexadecimal digits, with something before each two.
+/// In hexadecimal digits, with a separator before each pair.
 fn digits(before: &str, text: &str) -> String {
     text.bytes().fold(String::new(), |mut digits, it| {
         write!(digits, "{before}{it:02x}").expect("a string takes it");
@@ -72,7 +72,7 @@ fn digits(before: &str, text: &str) -> String {
     })
 }
 
-/// Where a test looks, and what was seen there.
+/// The places that a test searches, and the texts found there.
 #[derive(Default)]
 struct Seen(Vec<(String, String)>);
 
@@ -81,7 +81,7 @@ impl Seen {
         self.0.push((place.into(), text.into()));
     }
 
-    /// Places, and which secrets they give away.
+    /// Places, and the secrets that they reveal.
     fn leaks(&self) -> Vec<(&str, &'static str)> {
         let secrets = secrets();
         let mut leaks = Vec::new();
@@ -101,7 +101,7 @@ impl Seen {
     }
 }
 
-/// Where a page gives a secret away, if it does.
+/// The place where a page reveals a secret, if it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leak {
     Nowhere,
@@ -117,7 +117,7 @@ enum Store {
     Memory,
 }
 
-/// One way to set it all up.
+/// One configuration of the site.
 #[derive(Clone, Debug)]
 struct Case {
     store: Store,
@@ -149,7 +149,7 @@ fn opened(cookie: &Cookie<'static>, security: Security) -> String {
     opened.map(|it| it.value().to_owned()).unwrap_or_default()
 }
 
-/// A site under a case, and the switches of its surroundings.
+/// A site with this configuration, and the switches of its environment.
 struct World {
     site: Site,
     login: BasicLogin,
@@ -215,7 +215,7 @@ impl World {
         Self { site, login, watch, memory, ended, users, notices, case, seen }
     }
 
-    /// Asks, and notes all that can be seen of the answer and behind it.
+    /// Sends a request, and records everything that is visible in and behind the response.
     async fn ask(&mut self, name: &str, req: TestRequest) -> Answer {
         let answer = ask(&self.site, req).await;
         self.seen.note(format!("{name}: body"), &*answer.body);
@@ -230,7 +230,7 @@ impl World {
         answer
     }
 
-    /// Alice is asked and types; the session that she gets.
+    /// Alice types her password. Returns her session.
     async fn log_in(&mut self) -> Cookie<'static> {
         let asked = self.ask("asked", page("/admin/")).await.session();
         let typed = page("/admin/").cookie(asked).insert_header(alice());
@@ -307,7 +307,7 @@ impl World {
         self.ask("a forged session", page("/admin/").cookie(forged).insert_header(alice())).await;
     }
 
-    /// Programs, remembered and not, and those who guess.
+    /// Non-browser clients, cached and not cached, and password guessing.
     async fn guess(&mut self) {
         for name in ["a program", "a program again"] {
             self.ask(name, program("/admin/").insert_header(alice())).await;
@@ -326,7 +326,7 @@ impl World {
         }
     }
 
-    /// Every way out.
+    /// Every kind of logout.
     async fn log_out(&mut self) {
         for (name, req) in [
             ("logout, by a page", page("/logout")),
@@ -369,7 +369,7 @@ impl World {
         self.watch.set(self.watch.seconds().as_secs() + 300);
     }
 
-    /// Stores that cannot be reached.
+    /// Unavailable stores.
     async fn break_down(&mut self) {
         let login = self.log_in().await;
         self.ended.set_broken(true);
@@ -384,7 +384,7 @@ impl World {
     }
 }
 
-/// An authenticator that has its troubles.
+/// An authenticator that can fail in several ways.
 async fn fails(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
     let after = Duration::from_secs(90);
     Err(match credentials.user_id() {
@@ -443,7 +443,7 @@ fn leaking(leak: Leak, req: &HttpRequest, session: &Session) -> HttpResponse {
     answer.body("nothing to see")
 }
 
-/// Drives a site, and notes the log as well.
+/// Exercises a site, and records the log as well.
 async fn driven(case: Case) -> (Seen, HashSet<Reason>) {
     let (log, guard) = Log::listen();
     let (mut seen, reasons) = Box::pin(World::new(case).await.drive()).await;
@@ -469,7 +469,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// All there are. A new one has to be driven here, too.
+/// All reasons. A new reason must be produced here, too.
 const REASONS: [Reason; 12] = [
     Reason::LoginRequired,
     Reason::LoggedOut,
@@ -492,8 +492,8 @@ async fn no_secret_is_in_logs_sessions_responses_or_debug() {
         let (is_own, is_memory) = (case.own, matches!(case.store, Store::Memory));
         let (seen, reasons) = driven(case).await;
         assert_eq!(seen.leaks(), [], "{shown}");
-        // It would be easy to find nothing where nothing is. (What is read beside the worker is
-        // logged there: `broken_file_and_its_repair_are_logged_once`.)
+        // The search would prove nothing if nothing were logged. (File errors are logged on
+        // another thread: `broken_file_and_its_repair_are_logged_once`.)
         let log = seen.all("log");
         for part in [
             "TRACE",

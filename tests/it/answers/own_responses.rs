@@ -1,4 +1,4 @@
-//! Responses of the application's own: what stays its own, and what the protocol takes over.
+//! Responses of the application: what it decides, and what the protocol decides.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! A worker knows again what it has let pass. Whatever has changed since, it looks at.
+//! The cache of authorized requests of each worker, and everything that invalidates an entry.
 
 use std::sync::atomic::AtomicBool;
 
@@ -8,12 +8,12 @@ use super::*;
 
 const MINUTE: u64 = 60;
 
-/// With a name of its own: ended logins are remembered for all realms of a process by name.
+/// Each test has its own realm name, because all realms of a process share the revocation list.
 fn realm_called(name: &str, watch: &Watch) -> BasicLoginBuilder {
     BasicLogin::builder(name, is_alice).landing_path("/admin/").clock(watch.system_time())
 }
 
-/// Alice has logged in, and has been let pass twice since.
+/// Alice has logged in, and two of her requests have passed.
 async fn known(site: &Site) -> Cookie<'static> {
     let asked = ask(site, page("/admin/")).await;
     let typed = page("/admin/").cookie(asked.session()).insert_header(alice());

@@ -68,7 +68,8 @@ async fn users_are_read_from_the_environment() {
     const HASHED: &str = "HASHED_USERS_OF_A_TEST";
     const IN_THE_CLEAR: &str = "CLEAR_USERS_OF_A_TEST";
     if env::var_os(HASHED).is_none() {
-        // No test may change the environment of the others, so this one runs again in its own.
+        // A test must not change the environment of the others, so this one runs again in its own
+        // process.
         let this = "answers::passwords::users_are_read_from_the_environment";
         let output = Command::new(env::current_exe().expect("this program"))
             .args(["--exact", this])
@@ -141,7 +142,7 @@ async fn full_hash_limiter_refuses_nobody_and_changes_no_login() {
     let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(limiter);
     let site = site_of(users).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
-    // It takes the only permit at once, and for a long time.
+    // It takes the only permit, and keeps it for a long time.
     let mut first = Box::pin(ask(&site, program("/admin/").insert_header(alice())));
     assert!(begins(&mut first).is_none());
     let typed = page("/admin/").cookie(in_dialog.clone()).insert_header(alice());

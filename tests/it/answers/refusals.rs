@@ -16,8 +16,8 @@ use serde_json::Value;
 use super::*;
 use crate::support::store::MemoryStore;
 
-/// One of each: navigations, subresources and programs, refused by the middleware and answered by
-/// logout.
+/// Navigations, subresources and requests of non-browser clients, refused by the middleware and
+/// answered by logout.
 async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
     let logged_in = log_in(site).await;
     let bob = basic("bob", "builder");
@@ -85,7 +85,7 @@ async fn quiet_refusal_uses_an_unknown_scheme() {
     let site = site(&realm().build().expect("a realm")).await;
     let answer = ask(&site, fetch("/admin/")).await;
     let scheme = answer.challenge().and_then(|it| it.split(' ').next()).expect("a scheme");
-    // What Chromium, Firefox and WebKit know, RFC 9110 comparing without case.
+    // The schemes that Chromium, Firefox and WebKit know. RFC 9110 compares them without case.
     for known in ["Basic", "Digest", "NTLM", "Negotiate", "Bearer"] {
         assert!(!scheme.eq_ignore_ascii_case(known));
     }
@@ -213,7 +213,7 @@ async fn refusal_states_its_reason() {
     let logged_in = log_in(&site).await;
     let answer =
         says(page("/logout").cookie(logged_in).insert_header(alice()), "You are logged out").await;
-    // After Cancel, Chromium asks once more without credentials, and shows this answer.
+    // After Cancel, Chromium repeats the request without credentials, and shows this response.
     says(page("/admin/").cookie(answer.session()), "You are logged out").await;
 
     let logged_in = log_in(&site).await;
@@ -355,7 +355,7 @@ async fn logout_page_of_another_realm_replaces_no_credentials() {
     assert_eq!(asks(&out).await.status, StatusCode::NO_CONTENT);
 }
 
-/// The head and the body of an answer, without what is never the same twice.
+/// Head and body of a response, without the parts that differ each time.
 fn over_a_socket(address: SocketAddr, method: &str, headers: &str) -> (Vec<String>, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let request = format!(

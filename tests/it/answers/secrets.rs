@@ -11,7 +11,7 @@ use crate::support::log::Log;
 const PASSWORD: &str = "wonderland";
 const WRONG: &str = "looking-glass";
 
-/// The passwords, and the user-id with each of them as it is encoded, padded or not.
+/// The passwords, and the user-id with each of them in base64, padded or not.
 fn assert_no_secret(text: &str) {
     for password in [PASSWORD, WRONG] {
         let encoded = BASE64_STANDARD.encode(format!("alice:{password}"));

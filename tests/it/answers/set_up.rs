@@ -1,4 +1,4 @@
-//! How a realm is built and where it can be put.
+//! Building a realm, and the places where it can be mounted.
 
 use std::{
     fmt::Debug,

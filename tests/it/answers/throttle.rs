@@ -55,7 +55,7 @@ impl actix_basic_logout::Authenticator for Counted {
     }
 }
 
-/// Three failures for a user-id and one more each minute, five for an address.
+/// Three failures per user-id and one more each minute; five per address.
 fn limits(users: &Counted, watch: &Watch) -> ThrottleBuilder<Counted> {
     Throttle::builder(users.clone())
         .clock(watch.instant())
@@ -73,7 +73,7 @@ async fn site_of(throttle: Throttled, watch: &Watch) -> Site {
     site(&login.clock(watch.system_time()).build().expect("a realm")).await
 }
 
-/// A program at an address.
+/// A non-browser client at an address.
 fn from(address: &str) -> TestRequest {
     program("/admin/").peer_addr(format!("{address}:999").parse().expect("an address"))
 }
@@ -159,7 +159,7 @@ async fn x_forwarded_for_is_ignored_unless_a_trusted_proxy_sends_it() {
         let site = site_of(throttle, &watch).await;
         let by = |said: &str| from("10.0.0.1").insert_header(("X-Forwarded-For", said));
         for number in 0..5 {
-            // The first is what the client has invented.
+            // The client has forged the first address.
             let said = format!("9.9.9.{number}, 1.2.3.4");
             assert_eq!(status_of(&site, by(&said), &format!("user{number}"), "x").await, 401);
         }
@@ -245,7 +245,7 @@ async fn existing_login_is_not_limited_while_others_guess_its_password() {
     for status in [401, 401, 401, 429] {
         assert_eq!(status_of(&site, from("6.6.6.6"), "alice", "x").await, status);
     }
-    // Its password is due to be verified again, and is.
+    // The verification of its password is due, and succeeds.
     let asked = users.asked();
     assert_eq!(ask(&site, visit()).await.status, StatusCode::OK);
     assert_eq!(users.asked(), asked + 1);

@@ -10,7 +10,7 @@ use actix_web::http::Method;
 
 use super::*;
 
-/// Handlers that demand a `User`, or do not, inside and outside.
+/// Handlers that require a `User` or accept its absence, inside and outside.
 async fn greeting(login: &BasicLogin, known_outside: bool) -> Site {
     async fn demands(user: User) -> String {
         let since = user.logged_in_at().duration_since(noon()).expect("after noon");
@@ -33,7 +33,7 @@ async fn greeting(login: &BasicLogin, known_outside: bool) -> Site {
     start(app.wrap(session())).await
 }
 
-/// The session of Alice, who has typed at `/admin/`.
+/// The session of Alice, who has logged in at `/admin/`.
 async fn logged_in(site: &Site) -> Cookie<'static> {
     let asked = ask(site, page("/admin/")).await.session();
     ask(site, page("/admin/").cookie(asked).insert_header(alice())).await.session()
@@ -52,7 +52,7 @@ async fn user_has_id_realm_and_login_time() {
         let sent = page(path).cookie(session.clone()).insert_header(alice());
         assert_eq!(ask(&site, sent).await.body, at_login, "{path}");
     }
-    // Without a session a login is never older than its request.
+    // Without a session, the login is as old as its request.
     let answer = ask(&site, program("/admin/").insert_header(alice())).await;
     assert_eq!(answer.body, "alice of Admin area, 20 s after noon");
 }
@@ -121,7 +121,7 @@ async fn extractor_outside_needs_login_and_its_credentials() {
             false,
         ),
         ("no session", page("/takes").insert_header(alice()), false),
-        // Nobody logs in by the way: only the middleware does that.
+        // The extractor logs nobody in: only the middleware does.
         ("in the dialog", page("/takes").cookie(in_dialog).insert_header(alice()), false),
         ("logged out", page("/takes").cookie(logged_out).insert_header(alice()), false),
     ] {
@@ -170,7 +170,7 @@ async fn extractor_inside_always_succeeds() {
     }
 }
 
-/// A realm with a name of its own: all realms of a process share what has ended.
+/// A realm with its own name, because all realms of a process share the revocation list.
 async fn with_handlers_that_end(realm: &'static str) -> Site {
     async fn everywhere(
         login: web::ThinData<BasicLogin>,

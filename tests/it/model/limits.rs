@@ -1,4 +1,5 @@
-//! Where a promise is known not to hold, each with the shortest story that shows it.
+//! The known exceptions from the guarantees, each with the shortest sequence of events that shows
+//! it.
 
 use actix_basic_logout::LogoutResponse;
 
@@ -15,7 +16,7 @@ use crate::support::{
     },
 };
 
-/// Where a promise is known not to hold.
+/// A known exception from the guarantees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limit {
     /// Another answer changed the session between a challenge and the credentials that the user typed for it:
@@ -59,12 +60,12 @@ pub enum Limit {
     /// The user typed credentials while a logout was in flight: two clicks on logout, or a dialog in another tab.
     /// They may log in after the logout's answer.
     TypedWhileLoggingOut,
-    /// The browser has dropped the credentials of an active login, because of a late refusal of the
-    /// same ones or for another realm's.
+    /// The browser has dropped the credentials of an active login, because of a late refusal of
+    /// the same credentials or of another realm's.
     BrowserForgot,
 }
 
-/// Plays a story that is to end at its limit, with every promise kept until then.
+/// Plays a sequence of events that must end at its limit, with every guarantee kept until then.
 #[track_caller]
 fn shows(limit: Limit, store: Store, answer: LogoutResponse, engine: Engine, steps: &[Step]) {
     let system = actix_web::rt::System::new();

@@ -1,4 +1,5 @@
-//! One browser and one site, perhaps on two ports, and what is promised of them after each step.
+//! One browser and one site, perhaps on two ports, and the guarantees that are checked after each
+//! step.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -16,19 +17,19 @@ use crate::support::{
     },
 };
 
-/// Where a session notes which one it has taken the place of.
+/// The key under which a session stores its predecessor.
 const PREDECESSOR: &str = "\n";
 
-/// An answer that has changed the session: when it was made, and again when it arrived.
+/// A response that changed the session: when it was sent, and when it arrived.
 #[derive(Clone, Debug)]
 struct Change {
     chain: u32,
     realm: &'static str,
-    /// The session's state for each realm, once the answer is in.
+    /// The session's state for each realm after the response has arrived.
     states: [String; 2],
 }
 
-/// A logout whose answer has reached the browser.
+/// A logout whose response has reached the browser.
 #[derive(Clone, Debug)]
 struct LogOut {
     left_at: u32,
@@ -37,33 +38,33 @@ struct LogOut {
     came: Came,
 }
 
-/// The session of a request when the server got it.
+/// The session of a request when the server received it.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "so many things are looked at")]
 struct Came {
     state: String,
     id: Option<String>,
-    /// Its cookie led to no session.
+    /// Its session did not exist.
     led_nowhere: bool,
-    /// It had begun in the place of one that was gone.
+    /// It had replaced a session that no longer existed.
     was_lost: bool,
     /// It knew no credentials of the realm.
     knew_no_credentials: bool,
-    /// It was waiting for the ended login's own credentials.
+    /// The ended login's credentials were pending.
     is_pending: bool,
-    /// It was a login of the very credentials that the request came with.
+    /// It was a login with the credentials of the request.
     is_theirs: bool,
-    /// It had not been visited for long enough to write down that it is now.
+    /// Enough time had passed that the visit must be written.
     is_visit_due: bool,
-    /// It was a login that has ended by itself or from outside.
+    /// It was a login that expired or was revoked.
     has_expired: bool,
-    /// It was written for the other port.
+    /// It was written on the other port.
     is_elsewhere: bool,
-    /// How often all logins of the user whom it presents had been ended.
+    /// How often all logins of the user whose credentials it carries were revoked.
     revocations: u32,
 }
 
-/// A request, as it was before the step that is looked at.
+/// A request, before the step that is checked.
 struct Request {
     number: u32,
     chain: u32,
@@ -103,20 +104,20 @@ pub struct Model {
     /// Requests in flight with freshly typed credentials, and when those were typed; the aborted ones of them.
     typed: HashMap<u32, u32>,
     given_up: HashSet<u32>,
-    /// When credentials were typed last for a realm, on whichever port.
+    /// When the user last typed credentials for a realm, on any port.
     typed_last: HashMap<(String, Credentials), u32>,
     /// How often all logins of a user were ended, by realm and user; how often they had been, by the
     /// epoch in which a login began; and the ids of logins that were ended alone.
     revocations: HashMap<(String, String), u32>,
     epochs: HashMap<(String, String, serde_json::Value), u32>,
     revoked: HashSet<String>,
-    /// The cookies of sessions that others have taken the place of, by the note in those; and where a
-    /// realm's logout has come with such a cookie.
+    /// The cookies of replaced sessions, by the predecessor stored in their replacements; and
+    /// where a logout of a realm came with such a cookie.
     predecessors: HashMap<String, String>,
     dead: HashSet<(&'static str, String)>,
-    /// Realms that were sent another one's credentials while they knew none of their own.
+    /// Realms that received another realm's credentials while they knew none of their own.
     crossed: HashSet<&'static str>,
-    /// Realms whose login is no longer known to have been asked again.
+    /// Realms whose session no longer records that the login was reprompted.
     restored: HashSet<&'static str>,
 }
 
@@ -282,7 +283,7 @@ impl Model {
             || entry["id"].as_str().is_some_and(|id| self.revoked.contains(id))
     }
 
-    /// Whether a realm's logout has come with the session that this one has taken the place of.
+    /// Whether a logout of the realm came with the predecessor of this session.
     fn is_dead(&self, cookie: Option<&str>, realm: &str) -> bool {
         let note = self.peek(cookie, PREDECESSOR);
         let cookie = note.as_str().and_then(|note| self.predecessors.get(note));
@@ -293,7 +294,7 @@ impl Model {
         self.site.peek(cookie, realm).unwrap_or_default()
     }
 
-    /// The state that counts for a realm; a cookie that leads nowhere counts as logged out.
+    /// The state that counts for a realm. A cookie without a session counts as logged out.
     fn state(&self, cookie: Option<&str>, realm: &str) -> String {
         let entry = self.peek(cookie, realm);
         let is_ended = entry["id"]
@@ -309,13 +310,13 @@ impl Model {
         }
     }
 
-    /// How long ago that was.
+    /// The time that has passed since then.
     fn age(&self, time: &serde_json::Value) -> Duration {
         let time = Duration::from_millis(time.as_u64().unwrap_or_default());
         self.site.seen().now.saturating_sub(time)
     }
 
-    /// Whether a login has ended by itself, or was ended from outside.
+    /// Whether a login has expired or was revoked.
     fn has_expired(&self, realm: &str, entry: &serde_json::Value) -> bool {
         let has_passed = self.setup.deadlines
             && (self.age(&entry["logged_in_at"]) >= LOGIN_DEADLINE
@@ -358,7 +359,7 @@ impl Model {
         }
     }
 
-    /// Looks at a request's session before the server does.
+    /// Reads a request's session before the server does.
     fn come(&mut self, request: &Request) {
         let cookie = request.cookie.as_deref();
         let entry = self.peek(cookie, request.realm);
@@ -381,7 +382,7 @@ impl Model {
             is_elsewhere: is_elsewhere(&entry, request.origin),
             revocations: sent.map_or(0, |it| self.revocations(request.realm, it.credentials.by.0)),
         };
-        // Of another port nothing counts but a login, with its own credentials or with none.
+        // On another port only a login counts, with its own credentials or with none.
         let is_login = entry["is"] == "logged_in";
         if came.is_elsewhere && !(is_login && (came.is_theirs || sent.is_none())) {
             let state = if is_login { "another's" } else { "logged_out" };
@@ -390,7 +391,7 @@ impl Model {
         self.came.insert(request.number, came);
     }
 
-    /// The server works on a request, and may answer it.
+    /// The server processes a request, and may answer it.
     fn serve(&mut self, request: &Request, index: usize, is_held: bool) -> Checked {
         let Request { number, realm, ref path, .. } = *request;
         let cookie = request.cookie.as_deref();
@@ -425,9 +426,9 @@ impl Model {
         {
             self.predecessors.entry(note.to_owned()).or_insert(cookie.to_owned());
         }
-        // Where there was nothing to forget, nothing was written and nobody's login has ended.
+        // If there was nothing to clear, nothing was written and no login has ended.
         if answer.logged_out && answer.set_cookie.is_some() {
-            // Of another realm, a login ends; its other states stay.
+            // Of another realm, only a login ends; other states stay.
             let all = self.setup.clears == LogoutScope::Session;
             let ends = |it: &str, entry: &serde_json::Value| {
                 it == realm || all && entry["is"] == "logged_in"
@@ -497,7 +498,7 @@ impl Model {
         Ok(())
     }
 
-    /// Promises 3 and 5, of a request with its login's credentials.
+    /// Checks guarantees 3 and 5 for a request with its login's credentials.
     fn keeps_its_login(&self, request: &Request, came: &Came, answer: &Answer) -> Checked {
         let path = &request.path;
         if answer.status == 401 {
@@ -512,7 +513,7 @@ impl Model {
         Ok(())
     }
 
-    /// An answer reaches the browser.
+    /// A response reaches the browser.
     fn arrive(&mut self, request: &Request, answer: &Answer, index: usize) -> Checked {
         let Request { number, realm, ref path, .. } = *request;
         self.story.push(format!("    {number} {path} arrives: {}", answer.status));
@@ -551,7 +552,7 @@ impl Model {
         }
     }
 
-    /// Promises 2 and 3, of a dialog that has opened: was it the fewest possible?
+    /// Checks guarantees 2 and 3 for a dialog that has opened: was it necessary?
     fn asked(&mut self, request: &Request, answer: &Answer, realm: &str) -> Checked {
         let Request { number, chain, ref path, .. } = *request;
         let cookie = self.browser.cookie.as_deref();
@@ -567,7 +568,7 @@ impl Model {
             && is_good(realm, credentials.by)
         {
             let index = usize::from(realm == B);
-            // A login keeps the session's key, so it disturbs nothing in its own realm.
+            // A login keeps the session key, so it changes nothing else in its own realm.
             let is_login = |it: &Change| it.realm == realm && it.states[index] == "logged_in";
             let mut since = self.changes[asked_at..].iter();
             let is_inside = path.starts_with("/a/") && path != "/a/out-of-b";
@@ -595,7 +596,7 @@ impl Model {
         Ok(())
     }
 
-    /// Promise 4.
+    /// Checks guarantee 4.
     fn program(&self, path: &str) -> Checked {
         let credentials = Who::First.credentials(realm_of(path));
         let wire = Wire {
@@ -620,18 +621,18 @@ impl Model {
     }
 }
 
-/// Whether an entry was written for the other port.
+/// Whether an entry was written on the other port.
 fn is_elsewhere(entry: &serde_json::Value, origin: &str) -> bool {
     entry["origin"].as_str().is_some_and(|it| it != origin)
 }
 
 impl Came {
-    /// Its answer cannot but begin another session, if it writes one.
+    /// Whether its response must begin another session if it writes one.
     fn begins_a_session(&self) -> bool {
         self.state == "fresh" || self.led_nowhere
     }
 
-    /// Its session was gone, or had begun in the place of one that was.
+    /// Whether its session no longer existed, or had replaced one that no longer existed.
     fn lost_its_session(&self) -> bool {
         self.led_nowhere || self.was_lost
     }

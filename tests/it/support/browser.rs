@@ -1,8 +1,5 @@
-//! A browser that treats credentials, challenges and cookies as the real ones were measured to.
-//!
-//! It sends a realm's credentials unasked to the directories where they were accepted, answers a
-//! challenge of the same realm by itself while it holds other credentials than the refused ones,
-//! forgets them when they are refused, and otherwise asks its user.
+//! A model of a browser that handles credentials, challenges and cookies as real browsers were
+//! measured to. Its rules are those of `test::Browser`, and it can hold requests back.
 
 use std::collections::HashMap;
 
@@ -11,7 +8,7 @@ use actix_basic_logout::test::auth_cache::{self, AuthCache, Initiator, Reaction}
 
 use super::site::{A, Answer, B, Credentials, Running, Site, Wire};
 
-/// The user whom the page answer's script asks as.
+/// The user of the logout page's script.
 const RESERVED: &str = "logged-out";
 
 /// The password on the page of a logout.
@@ -25,15 +22,15 @@ pub enum Kind {
     Page,
     Fetch,
     WebSocket,
-    /// The page answer's script.
+    /// The script of the logout page.
     Replacing,
 }
 
 /// Credentials in the cache, or on a request.
 pub type Held = auth_cache::Held<Typed>;
 
-/// Whose credentials they are, and when they were typed. The same credentials are equal whenever they
-/// were typed.
+/// Whose credentials they are, and when the user typed them. Two values are equal regardless of
+/// that time.
 #[derive(Clone, Copy, Debug)]
 pub struct Typed {
     pub by: Credentials,
@@ -46,25 +43,25 @@ impl PartialEq for Typed {
     }
 }
 
-/// A request and what becomes of it.
+/// A request and its progress.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Exchange {
     pub wire: Wire,
     pub kind: Kind,
     pub tab: usize,
     pub sent: Option<Held>,
-    /// Its user has just typed these credentials into the dialog over this request.
+    /// The user has just typed these credentials into the dialog of this request.
     pub is_typed: bool,
-    /// It is a repetition after Cancel, which never asks again.
+    /// It is a repetition after Cancel, which never opens a dialog.
     pub is_cancelled: bool,
     /// Another site's page made the browser send it, so the browser sends no session cookie
     /// (`SameSite=Lax`).
     pub is_forged: bool,
     /// Its credentials are those that the browser holds when it reaches the server.
     pub takes_credentials_late: bool,
-    /// Common to a request and its repetitions.
+    /// The same for a request and its repetitions.
     pub chain: u32,
-    /// When the first of them left.
+    /// When the first of them was sent.
     pub left_at: u32,
     pub stage: Stage,
 }
@@ -76,7 +73,7 @@ pub enum Stage {
     Gone,
 }
 
-/// A dialog, over the request whose challenge has opened it.
+/// A dialog, for the request whose challenge opened it.
 pub struct Dialog {
     pub realm: String,
     pub over: Exchange,
@@ -94,15 +91,15 @@ pub enum Event {
 pub struct Browser {
     pub engine: Engine,
     pub origin: &'static str,
-    /// Where the second tab is, if elsewhere: another port has the same cookies, and credentials and
-    /// dialogs of its own.
+    /// The origin of the second tab, if it differs: another port shares the cookies, and has its
+    /// own credentials and dialogs.
     pub second_origin: Option<&'static str>,
     pub cookie: Option<String>,
     pub exchanges: Vec<Exchange>,
     pub dialogs: Vec<Dialog>,
     /// The response that each tab shows.
     pub shown: HashMap<usize, Answer>,
-    /// How many dialogs its user has seen.
+    /// The number of dialogs so far.
     pub asked: usize,
     /// On plain http off localhost, browsers send no `Sec-Fetch-…`.
     pub is_plain_http: bool,
@@ -112,7 +109,7 @@ pub struct Browser {
     passwords: HashMap<&'static str, &'static str>,
     numbers: u32,
     chains: u32,
-    /// Counts what happens.
+    /// Counts events.
     pub now: u32,
 }
 
@@ -183,7 +180,7 @@ impl Browser {
         }
     }
 
-    /// Sends a request with what the browser sends unasked.
+    /// Sends a request with the credentials that the browser sends unasked.
     pub fn send(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) {
         let exchange = self.exchange(kind, tab, method, path);
         self.put_on_the_wire(exchange);
@@ -203,7 +200,7 @@ impl Browser {
         self.put_on_the_wire(exchange);
     }
 
-    /// A new request. A page takes its tab's place.
+    /// Creates a request. A page replaces the page of its tab.
     fn exchange(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) -> Exchange {
         if kind == Kind::Page {
             self.exchanges.retain(|it| it.tab != tab || it.kind != Kind::Page);
@@ -228,7 +225,7 @@ impl Browser {
         }
     }
 
-    /// Gives a request that was held back the credentials that the browser holds by now.
+    /// Attaches the credentials that the browser now holds to a request that was held back.
     pub fn take_credentials(&mut self, index: usize) {
         let exchange = &self.exchanges[index];
         if exchange.takes_credentials_late && matches!(exchange.stage, Stage::Sent) {
@@ -255,7 +252,7 @@ impl Browser {
         self.exchanges.push(exchange);
     }
 
-    /// The same request once more, with other credentials.
+    /// Repeats a request with other credentials.
     fn repeat(&mut self, exchange: Exchange, sent: Option<Held>) {
         self.numbers += 1;
         let wire = Wire { number: self.numbers, ..exchange.wire };
@@ -309,7 +306,7 @@ impl Browser {
         let sent = exchange.sent.as_ref();
         let reaction = self.cache.challenged(origin, path, &realm, sent, &initiator);
         if let Reaction::Repeat(held) = reaction {
-            // The user typed for the request whose dialog it was, and not for this repetition of it.
+            // The user typed for the request of that dialog, and not for this repetition.
             self.repeat(Exchange { is_typed: false, ..exchange }, Some(held));
             return Event::Repeated;
         }
@@ -324,8 +321,8 @@ impl Browser {
         Event::Asked
     }
 
-    /// The user types into a dialog. Whatever else of its origin waits for the realm's credentials
-    /// gets them.
+    /// The user types into a dialog. All requests of its origin that wait for the realm's
+    /// credentials receive them.
     pub fn type_into(&mut self, index: usize, credentials: Credentials) {
         self.now += 1;
         let Dialog { realm, over } = self.dialogs.remove(index);
@@ -351,7 +348,7 @@ impl Browser {
         }
     }
 
-    /// Takes an exchange one step further: to the server, through it, or back.
+    /// Advances an exchange by one step: to the server, through it, or back.
     pub fn progress(&mut self, site: &Site, index: usize, is_held: bool) -> Option<Event> {
         let exchange = &mut self.exchanges[index];
         let mut running = match std::mem::replace(&mut exchange.stage, Stage::Gone) {
@@ -372,7 +369,7 @@ impl Browser {
         None
     }
 
-    /// Lets everything happen that happens without the user, in the order it was sent.
+    /// Completes everything that happens without the user, in order.
     pub fn settle(&mut self, site: &Site) {
         for _ in 0..1000 {
             if self.exchanges.is_empty() {
@@ -383,7 +380,7 @@ impl Browser {
         panic!("requests without end");
     }
 
-    /// Opens a page in the first tab; what it shows, under a dialog or not.
+    /// Opens a page in the first tab and returns what it shows.
     pub fn open(&mut self, site: &Site, path: &str) -> Answer {
         self.request(site, Kind::Page, "GET", path)
     }
@@ -394,7 +391,7 @@ impl Browser {
         self.shown.get(&0).cloned().unwrap_or_default()
     }
 
-    /// A background request from the first tab: the status that its script gets.
+    /// Sends a background request from the first tab and returns its status.
     pub fn fetch(&mut self, site: &Site, path: &str) -> u16 {
         self.send(Kind::Fetch, 0, "GET", path);
         let index = self.exchanges.len() - 1;

@@ -11,16 +11,17 @@ use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
-/// Listens as long as it lives.
+/// Captures the log until it is dropped.
 pub struct Listening {
     _guard: DefaultGuard,
-    /// While there is but one dispatcher, `tracing` asks the thread that comes to a line first
-    /// whether anybody listens, and believes it for all threads: another test's may say no.
+    /// With only one dispatcher, `tracing` asks the first thread that reaches a line whether any
+    /// subscriber is interested, and caches the answer for all threads. Another test's thread may
+    /// say no.
     _second: Dispatch,
 }
 
 impl Log {
-    /// Everything that this thread logs from now on, by `log` as well as by `tracing`.
+    /// Captures everything that this thread logs from now on, through `log` and `tracing`.
     pub fn listen() -> (Self, Listening) {
         let log = Self::default();
         let second = Dispatch::new(tracing_subscriber::registry());

@@ -1,4 +1,4 @@
-//! A site, and browsers that behave as browsers were measured to.
+//! A site, and browsers that behave as real browsers were measured to.
 
 pub mod browser;
 pub mod log;

@@ -1,7 +1,6 @@
-//! The site under test: two realms, one below the other's path, and what the server saw.
-//!
-//! Requests can be held where they are served, so that a test decides in what order things
-//! happen: before the authenticator's answer, and in the handler.
+//! The site under test: two realms, one below the other's path, and a record of what the server
+//! received. Requests can be held in the authenticator and in the handler, so that a test
+//! controls the order of events.
 
 use std::{
     collections::HashMap,
@@ -56,14 +55,14 @@ pub fn is_good(realm: &str, (user, password): Credentials) -> bool {
 
 pub type Credentials = (&'static str, &'static str);
 
-/// One of the holes of the usual recipe, or one that real browsers have shown, put back.
+/// A known bug to reintroduce: one of the usual recipe, or one that real browsers have shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hole {
     /// A request in flight counts as an answer to the new challenge.
     KeyIsNotRenewed,
-    /// A challenge without credentials counts as a question to the user.
+    /// A challenge to a request without credentials counts as a prompt of the user.
     ChallengedMeansAsked,
-    /// Programs, too, have to bring a session.
+    /// Non-browser clients also need a session.
     ProgramsNeedASession,
     /// Logout challenges every request.
     LogoutAlwaysChallenges,
@@ -71,11 +70,11 @@ pub enum Hole {
     DeadlinesAreForgotten,
     /// A request from another site counts as this site's own.
     OtherSitesAreNotTold,
-    /// A login of another port takes any good credentials.
+    /// A login of another port accepts any valid credentials.
     PortsAreOne,
     /// A revoked login stays valid.
     RevocationsAreLost,
-    /// Each machine remembers the ended logins for itself.
+    /// Each machine has its own revocation list.
     MachinesAreApart,
 }
 
@@ -83,7 +82,7 @@ pub enum Hole {
 pub enum Store {
     Cookie,
     Memory,
-    /// At this port, with the ended logins.
+    /// At this port, with the revocation list.
     Redis(u16),
 }
 
@@ -93,11 +92,11 @@ pub struct Setup {
     pub answer: LogoutResponse,
     pub clears: LogoutScope,
     pub hole: Option<Hole>,
-    /// Whether logins end by themselves: [`LOGIN_DEADLINE`], [`VISIT_DEADLINE`].
+    /// Whether logins expire: [`LOGIN_DEADLINE`], [`VISIT_DEADLINE`].
     pub deadlines: bool,
     /// Whether the browser's second tab is on another port.
     pub two_ports: bool,
-    /// Whether requests go to one of two machines by turns.
+    /// Whether two machines receive the requests in turns.
     pub two_machines: bool,
 }
 
@@ -115,7 +114,7 @@ impl Setup {
     }
 }
 
-/// A request as it goes over the wire.
+/// A request on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Wire {
     pub number: u32,
@@ -128,7 +127,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A page opened with a cookie, out of any browser.
+    /// A navigation with a cookie, without a browser.
     pub fn page(path: &str, cookie: Option<String>) -> Self {
         Self {
             number: 9_000,
@@ -146,19 +145,19 @@ impl Wire {
     }
 }
 
-/// An answer as it comes over the wire.
+/// A response on the wire.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
-    /// The realm of a challenge that browsers know.
+    /// The realm of a challenge with a known scheme.
     pub challenge: Option<String>,
-    /// A challenge that they do not know.
+    /// A challenge with an unknown scheme.
     pub is_quiet: bool,
-    /// The new cookie; an empty one where it is deleted.
+    /// The new cookie; empty if it is deleted.
     pub set_cookie: Option<String>,
     pub location: Option<String>,
     pub body: String,
-    /// The handler of a logout has answered, and has logged out.
+    /// The logout handler has answered, and has logged out.
     pub logged_out: bool,
 }
 
@@ -169,12 +168,12 @@ pub struct Seen {
     pub served: Vec<(u32, String, String)>,
     /// The users that handlers extracted, for access to their logins.
     pub users: Vec<User>,
-    /// Requests about which an authenticator was asked.
+    /// Requests whose credentials an authenticator checked.
     pub checked: Vec<u32>,
-    /// How many gates a request may still pass; without an entry, all.
+    /// How many gates a request may still pass; all, if there is no entry.
     permits: HashMap<u32, u32>,
     pub now: Duration,
-    /// The passwords no longer accepted.
+    /// Passwords that are no longer accepted.
     pub revoked: Vec<&'static str>,
     /// The authenticator's database is down.
     pub authenticator_is_down: bool,
@@ -199,11 +198,11 @@ pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A request that the server is working on.
+/// A request that the server is processing.
 pub struct Running(Pin<Box<dyn Future<Output = Answer>>>);
 
 impl Running {
-    /// Lets the server work until it is done or held.
+    /// Runs the server until the request is done or held.
     pub fn run(&mut self) -> Option<Answer> {
         match self.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Some(answer),
@@ -211,7 +210,7 @@ impl Running {
         }
     }
 
-    /// Lets the server work to whatever end it comes to, and gives up what still hangs.
+    /// Runs the server to the end of the request, and aborts it if it still hangs.
     pub fn finish(mut self) -> Option<Answer> {
         catch_unwind(AssertUnwindSafe(|| self.run())).ok().flatten()
     }
@@ -230,7 +229,7 @@ impl Site {
         Self::with(setup, |builder| builder).await
     }
 
-    /// With more set on both realms' builders.
+    /// With more options on the builders of both realms.
     pub async fn with(
         setup: &Setup,
         more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
@@ -298,7 +297,7 @@ impl Site {
         self.seen.lock().unwrap()
     }
 
-    /// Has the server work on a request. A held one stops at each gate.
+    /// Starts a request on the server. A held request stops at each gate.
     pub fn start(&self, wire: &Wire, is_held: bool) -> Running {
         if is_held {
             self.seen().permits.insert(wire.number, 0);
@@ -326,14 +325,14 @@ impl Site {
         *self.seen().permits.entry(number).or_default() += 1;
     }
 
-    /// The session that a cookie stands for: behind the signature there is itself, or its key.
+    /// The content of a session cookie: the session itself, or its key.
     fn session(&self, cookie: &str) -> Option<SessionState> {
         let cookie = Cookie::parse_encoded(format!("id={cookie}")).unwrap();
         let content = &cookie.value()[44..];
         self.memory.get(content).or_else(|| serde_json::from_str(content).ok())
     }
 
-    /// All that a session holds.
+    /// Everything in a session.
     pub fn dump(&self, cookie: Option<&str>) -> String {
         format!("{:?}", cookie.and_then(|it| self.session(it))).replace('\\', "")
     }
@@ -342,7 +341,7 @@ impl Site {
         self.session(cookie).is_none()
     }
 
-    /// A realm's entry in the session that a cookie stands for.
+    /// A realm's entry in the session of a cookie.
     pub fn peek(&self, cookie: Option<&str>, realm: &str) -> Option<serde_json::Value> {
         let state = self.session(cookie?)?;
         let entry = state.get(&format!("actix-basic-logout:{realm}"))?;
@@ -396,8 +395,8 @@ async fn check(
     Ok(found.is_some_and(|it| is_good(realm, it) && !seen.lock().unwrap().revoked.contains(&it.1)))
 }
 
-/// Every protected page: `…/write` writes to the session when it is done. `/a/fail/…`, `/a/panic/…`
-/// and `/a/hang/…` end as they say after that.
+/// Every protected page. `…/write` writes to the session at its end. `/a/fail/…`, `/a/panic/…`
+/// and `/a/hang/…` then end as their names say.
 async fn page(
     seen: Arc<Mutex<Seen>>,
     req: HttpRequest,
@@ -420,7 +419,7 @@ async fn page(
     Ok(format!("Signed in as {}", user.id()))
 }
 
-/// A logout's handler, marking the answers by which somebody was logged out.
+/// The logout handler. It marks the responses that logged a user out.
 async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> HttpResponse {
     if hole == Some(Hole::LogoutAlwaysChallenges) {
         edit(&req.get_session(), login.realm(), |entry| {
@@ -442,7 +441,7 @@ async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> Htt
     response
 }
 
-/// Changes a realm's entry in the session, for holes and for broken sessions.
+/// Changes a realm's entry in the session, to reintroduce bugs and to break sessions.
 pub fn edit(session: &Session, realm: &str, change: impl FnOnce(&mut serde_json::Value)) {
     let key = format!("actix-basic-logout:{realm}");
     if let Some(entry) = session.get::<serde_json::Value>(&key).unwrap() {
