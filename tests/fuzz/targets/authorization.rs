@@ -1,4 +1,5 @@
-//! `Authorization` headers, one a line; and each line as a realm.
+//! Fuzzes the parser of `Authorization` headers and the builder of challenges. Each line of the
+//! input is used as a header value and as the name of a realm.
 
 #![no_main]
 
@@ -14,61 +15,68 @@ const MAX_USER_ID: usize = 1024;
 fuzz_target!(|data: &[u8]| {
     let lines = || data.split(|it| *it == b'\n');
     for realm in lines().filter_map(|it| str::from_utf8(it).ok()) {
-        its_challenge_names(realm);
+        assert_challenge_contains(realm);
     }
     let mut headers = HeaderMap::new();
     for value in lines().filter_map(|it| HeaderValue::from_bytes(it).ok()) {
-        is_read_as_told(&value);
+        assert_agrees_with_reference(&value);
         headers.append(AUTHORIZATION, value);
     }
     if headers.len() > 1 {
-        assert!(credentials(&headers).is_err(), "one of several counts: {headers:?}");
+        assert!(credentials(&headers).is_err(), "several headers must be rejected: {headers:?}");
     }
 });
 
-/// User-id and password, as one header says.
-fn read(value: &HeaderValue) -> Option<(String, String)> {
+/// Parses one header with the crate. Returns user-id and password, or `None` if it is rejected.
+fn parse(value: &HeaderValue) -> Option<(String, String)> {
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, value.clone());
-    let auth = credentials(&headers).ok()?.expect("a header was there");
-    Some((auth.user_id().to_owned(), auth.password().expect("there is one").to_owned()))
+    let auth = credentials(&headers).ok()?.expect("the header is present");
+    Some((
+        auth.user_id().to_owned(),
+        auth.password().expect("the header contains a password").to_owned(),
+    ))
 }
 
-fn is_read_as_told(value: &HeaderValue) {
-    let read = read(value);
-    match (&read, told(value.as_bytes())) {
-        (Some(read), Ok(told)) => assert_eq!(*read, told),
+fn assert_agrees_with_reference(value: &HeaderValue) {
+    let parsed = parse(value);
+    match (&parsed, reference(value.as_bytes())) {
+        (Some(parsed), Ok(expected)) => assert_eq!(*parsed, expected),
         (None, Err(_)) => {}
-        (read, told) => panic!("{value:?} was read as {read:?}, and should be {told:?}"),
+        (parsed, expected) => {
+            panic!("the crate parsed {value:?} as {parsed:?}, expected {expected:?}")
+        }
     }
-    if let Some((user_id, password)) = &read {
+    if let Some((user_id, password)) = &parsed {
         let again = BASE64_STANDARD.encode(format!("{user_id}:{password}"));
         let again = HeaderValue::from_str(&format!("Basic {again}")).expect("base64");
-        // With a scheme of five letters, one space and padding it may have become too long.
+        // `Basic`, the space and the padding may have made the header too long.
         if again.len() <= MAX_HEADER {
-            assert_eq!(self::read(&again).as_ref(), read.as_ref());
+            assert_eq!(parse(&again).as_ref(), parsed.as_ref());
         }
-        let theirs = Basic::parse(&again).expect("accepted by both");
+        let theirs = Basic::parse(&again).expect("both parsers accept it");
         let password = Some(&**password).filter(|it| !it.is_empty());
         assert_eq!((theirs.user_id(), theirs.password()), (&**user_id, password));
     }
-    // The result of actix-web-httpauth is the same, except for three kinds of headers that it accepts.
+    // If actix-web-httpauth accepts the header, the crate returns the same credentials, or rejects
+    // the header for one of three reasons that actix-web-httpauth does not check.
     if let Ok(theirs) = Basic::parse(value) {
         let (user_id, password) = (theirs.user_id(), theirs.password().unwrap_or_default());
-        match &read {
+        match &parsed {
             Some(ours) => assert_eq!((&*ours.0, &*ours.1), (user_id, password)),
             None => assert!(
                 value.len() > MAX_HEADER
                     || user_id.len() > MAX_USER_ID
                     || user_id.chars().chain(password.chars()).any(char::is_control),
-                "{value:?} is refused for no reason"
+                "the crate rejected {value:?} without a reason"
             ),
         }
     }
 }
 
-/// RFC 7617 by hand: user-id and password, or why not.
-fn told(value: &[u8]) -> Result<(String, String), &'static str> {
+/// A reference implementation of RFC 7617: returns user-id and password, or the reason for
+/// rejection.
+fn reference(value: &[u8]) -> Result<(String, String), &'static str> {
     if value.len() > MAX_HEADER {
         return Err("too long");
     }
@@ -80,7 +88,7 @@ fn told(value: &[u8]) -> Result<(String, String), &'static str> {
     while let [b' ', rest @ ..] | [rest @ .., b' '] = token {
         token = rest;
     }
-    let text = String::from_utf8(decoded(token)?).map_err(|_| "not UTF-8")?;
+    let text = String::from_utf8(reference_base64(token)?).map_err(|_| "not UTF-8")?;
     if text.chars().any(|it| matches!(it, '\0'..='\x1f' | '\x7f'..='\u{9f}')) {
         return Err("a control character");
     }
@@ -91,8 +99,9 @@ fn told(value: &[u8]) -> Result<(String, String), &'static str> {
     Ok((text[..colon].to_owned(), text[colon + 1..].to_owned()))
 }
 
-/// RFC 4648, section 4, bit by bit, with as much padding as there is.
-fn decoded(token: &[u8]) -> Result<Vec<u8>, &'static str> {
+/// A reference implementation of Base64 (RFC 4648, section 4) that works bit by bit. Padding is
+/// optional.
+fn reference_base64(token: &[u8]) -> Result<Vec<u8>, &'static str> {
     let padding = token.iter().rev().take_while(|it| **it == b'=').count();
     let digits = &token[..token.len() - padding];
     if padding > (4 - digits.len() % 4) % 4 {
@@ -106,7 +115,7 @@ fn decoded(token: &[u8]) -> Result<Vec<u8>, &'static str> {
             b'0'..=b'9' => digit - b'0' + 52,
             b'+' => 62,
             b'/' => 63,
-            _ => return Err("no base64"),
+            _ => return Err("not a Base64 digit"),
         };
         bits = bits << 6 | u32::from(six);
         held += 6;
@@ -117,23 +126,27 @@ fn decoded(token: &[u8]) -> Result<Vec<u8>, &'static str> {
         }
     }
     if held >= 6 {
-        return Err("a digit is missing");
+        return Err("incomplete last group");
     }
-    if bits == 0 { Ok(bytes) } else { Err("bits of nothing") }
+    if bits == 0 { Ok(bytes) } else { Err("unused bits are not zero") }
 }
 
-/// The realm in a challenge is read back as RFC 9110, section 5.6.4, has it.
-fn its_challenge_names(realm: &str) {
-    let is_carried = !realm.bytes().any(|it| (it < 0x20 && it != b'\t') || it == 0x7f);
+/// Asserts that the quoted string in the challenge (RFC 9110, section 5.6.4) decodes to the realm.
+/// A realm with control characters other than tab has no challenge.
+fn assert_challenge_contains(realm: &str) {
+    let is_allowed = !realm.bytes().any(|it| (it < 0x20 && it != b'\t') || it == 0x7f);
     let challenge = challenge(realm);
-    assert_eq!(challenge.is_some(), is_carried, "{realm:?}");
+    assert_eq!(challenge.is_some(), is_allowed, "{realm:?}");
     let Some(challenge) = challenge else { return };
-    let quoted = challenge.as_bytes().strip_prefix(br#"Basic realm=""#).expect("a realm");
-    let (mut named, mut rest) = (Vec::new(), quoted);
+    let quoted = challenge
+        .as_bytes()
+        .strip_prefix(br#"Basic realm=""#)
+        .expect("the challenge begins with the realm");
+    let (mut decoded, mut rest) = (Vec::new(), quoted);
     loop {
         match rest {
             [b'\\', it, after @ ..] => {
-                named.push(*it);
+                decoded.push(*it);
                 rest = after;
             }
             [b'"', after @ ..] => {
@@ -141,12 +154,12 @@ fn its_challenge_names(realm: &str) {
                 break;
             }
             [it, after @ ..] => {
-                named.push(*it);
+                decoded.push(*it);
                 rest = after;
             }
-            [] => panic!("no end of the realm in {challenge:?}"),
+            [] => panic!("the realm in {challenge:?} has no closing quote"),
         }
     }
-    assert_eq!(str::from_utf8(&named), Ok(realm));
+    assert_eq!(str::from_utf8(&decoded), Ok(realm));
     assert_eq!(rest, br#", charset="UTF-8""#);
 }

@@ -1,8 +1,9 @@
-//! Any content of a session: from an attacker with the key, an older version or a bug.
+//! Fuzzes the entries that the crate reads from a session. They may come from an attacker who has
+//! the session key, from an older version of the crate, or from a bug.
 //!
-//! The first line is the realm's entry, the second another realm's, the third names the session
-//! before, the fourth says that it was lost. `FINGERPRINT` stands for that of alice's credentials,
-//! since nothing but the realm's key can make it.
+//! The lines of the input are, in this order: the realm's entry, another realm's entry, the
+//! predecessor of the session, and the mark of a lost session. `FINGERPRINT` stands for the
+//! fingerprint of alice's credentials, because only the realm's key can compute it.
 
 #![no_main]
 
@@ -36,14 +37,15 @@ use futures_core::future::{BoxFuture, LocalBoxFuture};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-/// Two realms, and what are the names of none: the session before, and the mark of a lost one.
+/// Two realms, and two names that no realm can have: those of the predecessor and of the mark of a
+/// lost session.
 const REALMS: [&str; 4] = ["Admin area", "Back office", "\n", ""];
 const NOON: Duration = Duration::from_secs(12 * 60 * 60);
 const REVERIFY_AFTER: u64 = 5 * 60 * 1000;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = str::from_utf8(data) else { return };
-    SITE.with(|site| site.is_as_promised(text));
+    SITE.with(|site| site.check(text));
 });
 
 thread_local! {
@@ -52,24 +54,24 @@ thread_local! {
 
 type State = HashMap<String, String>;
 
-/// One session: what it holds, and what was written to it.
+/// A store with a single session. It records the last write but does not apply it.
 #[derive(Clone, Default)]
-struct OneSession(Rc<RefCell<Held>>);
+struct SingleSession(Rc<RefCell<StoredSession>>);
 
 #[derive(Default)]
-struct Held {
+struct StoredSession {
     state: State,
     written: Option<State>,
 }
 
-impl OneSession {
+impl SingleSession {
     fn write(&self, state: State) -> SessionKey {
         self.0.borrow_mut().written = Some(state);
         String::from("one").try_into().expect("a key")
     }
 }
 
-impl SessionStore for OneSession {
+impl SessionStore for SingleSession {
     async fn load(&self, _: &SessionKey) -> Result<Option<State>, LoadError> {
         Ok(Some(self.0.borrow().state.clone()))
     }
@@ -97,17 +99,18 @@ impl SessionStore for OneSession {
     }
 }
 
-/// One number for whatever is asked for, so that one input does not depend on those before.
+/// A revocation store that returns the same value for every key and ignores writes, so that inputs
+/// do not influence each other.
 #[derive(Clone, Default)]
-struct Revoked(Arc<Mutex<Option<u64>>>);
+struct FixedRevocations(Arc<Mutex<Option<u64>>>);
 
-impl Revoked {
+impl FixedRevocations {
     fn set(&self, value: Option<u64>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
     }
 }
 
-impl RevocationStore for Revoked {
+impl RevocationStore for FixedRevocations {
     fn set<'a>(
         &'a self,
         _: &'a [(RevocationKey, u64)],
@@ -129,10 +132,10 @@ type Call = Box<dyn Fn(Request) -> LocalBoxFuture<'static, StatusCode>>;
 
 struct Site {
     system: rt::SystemRunner,
-    session: OneSession,
-    revoked: Revoked,
-    /// Whether the authenticator agrees with anything.
-    agrees: Arc<Mutex<bool>>,
+    session: SingleSession,
+    revocations: FixedRevocations,
+    /// Whether the authenticator accepts all credentials or rejects all.
+    accepts: Arc<Mutex<bool>>,
     cookie: String,
     alice: String,
     fingerprint: String,
@@ -140,48 +143,53 @@ struct Site {
 }
 
 impl Site {
-    /// Alice logs in, and with what that has written she is let in, though the authenticator says
-    /// no from now on.
+    /// Logs alice in, and asserts that the resulting session gives access although the
+    /// authenticator rejects all credentials from then on.
     fn new() -> Self {
         let system = rt::System::new();
-        let (session, revoked, agrees) =
-            (OneSession::default(), Revoked::default(), Arc::new(Mutex::new(true)));
-        let call = system.block_on(serve(&session, &revoked, &agrees));
+        let (session, revocations, accepts) =
+            (SingleSession::default(), FixedRevocations::default(), Arc::new(Mutex::new(true)));
+        let call = system.block_on(serve(&session, &revocations, &accepts));
         let alice = format!("Basic {}", BASE64_STANDARD.encode("alice:wonderland"));
         let mut site = Self {
             system,
             session,
-            revoked,
-            agrees,
+            revocations,
+            accepts,
             cookie: String::new(),
             alice,
             fingerprint: String::new(),
             call,
         };
-        let (status, asked) = site.ask("GET", "/a/", PAGE, None);
+        let (status, challenged) = site.request("GET", "/a/", PAGE, None);
         assert_eq!(status, StatusCode::UNAUTHORIZED);
-        // From now on the browser has one.
-        site.cookie = cookie_of_one_session();
-        site.hold(asked.expect("the challenge was noted"));
-        let (status, logged_in) = site.ask("GET", "/a/", PAGE, Some(&site.alice));
+        // From now on the browser sends a session cookie.
+        site.cookie = cookie_of_single_session();
+        site.set_session(challenged.expect("the challenge wrote the session"));
+        let (status, logged_in) = site.request("GET", "/a/", PAGE, Some(&site.alice));
         assert_eq!(status, StatusCode::OK);
-        let logged_in = logged_in.expect("the login was noted");
+        let logged_in = logged_in.expect("the login wrote the session");
         let entry: Value = serde_json::from_str(&logged_in[&name_of(REALMS[0])]).expect("JSON");
-        let fingerprint = entry["state"]["logged_in"]["fingerprint"].as_str().expect("one");
+        let fingerprint = entry["state"]["logged_in"]["fingerprint"]
+            .as_str()
+            .expect("the login has a fingerprint");
         site.fingerprint = fingerprint.to_owned();
-        *site.agrees.lock().unwrap_or_else(PoisonError::into_inner) = false;
-        assert!(site.may_pass(&logged_in[&name_of(REALMS[0])]), "the login's own entry passes");
-        site.hold(logged_in);
-        assert_eq!(site.ask("GET", "/a/", PAGE, Some(&site.alice)).0, StatusCode::OK);
+        *site.accepts.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        assert!(
+            site.gives_access(&logged_in[&name_of(REALMS[0])]),
+            "the login's own entry gives access"
+        );
+        site.set_session(logged_in);
+        assert_eq!(site.request("GET", "/a/", PAGE, Some(&site.alice)).0, StatusCode::OK);
         site
     }
 
-    fn hold(&self, state: State) {
-        *self.session.0.borrow_mut() = Held { state, written: None };
+    fn set_session(&self, state: State) {
+        *self.session.0.borrow_mut() = StoredSession { state, written: None };
     }
 
-    /// The answer's status, and what was written to the session.
-    fn ask(
+    /// Sends a request. Returns the status of the response and the session that it wrote, if any.
+    fn request(
         &self,
         method: &str,
         path: &str,
@@ -203,9 +211,9 @@ impl Site {
         (status, self.session.0.borrow_mut().written.take())
     }
 
-    /// Whether an entry lets alice in who is not asked for again: it is a login with her
-    /// fingerprint, and her password was looked at in the last five minutes.
-    fn may_pass(&self, entry: &str) -> bool {
+    /// Whether this entry gives alice access without another verification: it is a login with her
+    /// fingerprint, and her password was verified in the last five minutes.
+    fn gives_access(&self, entry: &str) -> bool {
         let Ok(entry) = serde_json::from_str::<Value>(entry) else { return false };
         let login = &entry["state"]["logged_in"];
         let noon = u64::try_from(NOON.as_millis()).expect("a time");
@@ -219,25 +227,25 @@ impl Site {
             .is_ok_and(|entry| entry["state"].get("logged_in").is_some())
     }
 
-    fn is_as_promised(&self, text: &str) {
+    fn check(&self, text: &str) {
         let text = text.replace("FINGERPRINT", &self.fingerprint);
         let state: State = REALMS
             .into_iter()
             .zip(text.split('\n'))
             .map(|(realm, entry)| (name_of(realm), entry.to_owned()))
             .collect();
-        self.hold(state.clone());
-        self.revoked.set(None);
+        self.set_session(state.clone());
+        self.revocations.set(None);
 
-        // Of one entry there are many spellings, from the order of its fields to those that are
-        // none, so what it says is taken from what is written of it.
-        let (status, read) = self.ask("GET", "/rewrite", PAGE, None);
+        // The same entry can be written in many ways: the order of fields varies, and unknown
+        // fields are ignored. So the expectation is derived from the entry as the crate writes it.
+        let (status, read) = self.request("GET", "/rewrite", PAGE, None);
         assert_eq!(status, StatusCode::OK);
         let read = read.unwrap_or_default();
-        let may_pass = read.get(&name_of(REALMS[0])).is_some_and(|it| self.may_pass(it));
+        let gives_access = read.get(&name_of(REALMS[0])).is_some_and(|it| self.gives_access(it));
 
         let alice = Some(&*self.alice);
-        for (ended, method, path, client, authorization) in [
+        for (revoked, method, path, client, authorization) in [
             (None, "GET", "/a/", PAGE, alice),
             (None, "GET", "/a/", PAGE, None),
             (None, "GET", "/a/", PAGE, Some("Basic Ym9iOmJ1aWxkZXI=")),
@@ -248,22 +256,25 @@ impl Site {
             (None, "POST", "/logout", PAGE, alice),
             (None, "POST", "/logout", FETCH, None),
         ] {
-            self.revoked.set(ended);
-            let (status, written) = self.ask(method, path, client, authorization);
-            let shown =
-                || format!("{method} {path} {authorization:?}, {ended:?}: {status}\n{state:?}");
+            self.revocations.set(revoked);
+            let (status, written) = self.request(method, path, client, authorization);
+            let shown = || {
+                format!(
+                    "{method} {path} {authorization:?}, revoked: {revoked:?}: {status}\n{state:?}"
+                )
+            };
             assert!(!status.is_server_error(), "{}", shown());
-            let is_log_out = path == "/logout";
-            if status == StatusCode::OK && !is_log_out {
-                let passes = authorization == alice && ended.is_none() && may_pass;
-                assert!(passes, "let in by {}", shown());
+            let is_logout = path == "/logout";
+            if status == StatusCode::OK && !is_logout {
+                let expected = authorization == alice && revoked.is_none() && gives_access;
+                assert!(expected, "unexpected access: {}", shown());
             }
             let Some(written) = written else { continue };
-            // There is no new login, and no login after a logout.
+            // No request may write a new login, and a logout may write none at all.
             for (name, entry) in written.iter().filter(|(_, entry)| Self::is_login(entry)) {
                 let was_login = read.get(name).is_some_and(|it| Self::is_login(it));
                 let was_there = was_login || state.get(name) == Some(entry);
-                assert!(!is_log_out && was_there, "{}", shown());
+                assert!(!is_logout && was_there, "{}", shown());
             }
         }
     }
@@ -273,7 +284,7 @@ fn name_of(realm: &str) -> String {
     format!("actix-basic-logout:{realm}")
 }
 
-fn cookie_of_one_session() -> String {
+fn cookie_of_single_session() -> String {
     let mut jar = CookieJar::new();
     jar.signed_mut(&KEY).add(Cookie::new("id", "one"));
     jar.get("id").expect("just added").encoded().to_string()
@@ -297,16 +308,20 @@ const FETCH: Headers = &[
 ];
 const CURL: Headers = &[("user-agent", "curl/8.14.1"), ("accept", "*/*")];
 
-async fn serve(session: &OneSession, revoked: &Revoked, agrees: &Arc<Mutex<bool>>) -> Call {
-    let agrees = Arc::clone(agrees);
+async fn serve(
+    session: &SingleSession,
+    revocations: &FixedRevocations,
+    accepts: &Arc<Mutex<bool>>,
+) -> Call {
+    let accepts = Arc::clone(accepts);
     let check = move |_: &HttpRequest, _: &BasicAuth| {
-        let agrees = *agrees.lock().unwrap_or_else(PoisonError::into_inner);
-        std::future::ready(Ok::<_, Error>(agrees))
+        let accepts = *accepts.lock().unwrap_or_else(PoisonError::into_inner);
+        std::future::ready(Ok::<_, Error>(accepts))
     };
     let login = BasicLogin::builder(REALMS[0], check)
         .landing_path("/a/")
         .fingerprint_key([7; 32])
-        .revocation_store(revoked.clone())
+        .revocation_store(revocations.clone())
         .clock(|| -> SystemTime { UNIX_EPOCH + NOON })
         .build()
         .expect("a realm");
@@ -333,14 +348,18 @@ async fn serve(session: &OneSession, revoked: &Revoked, agrees: &Arc<Mutex<bool>
     })
 }
 
-/// Leaves what can be read of each entry, and nothing else.
+/// Replaces the session by the entries that the crate can read, as the crate writes them.
 async fn rewrite(session: Session) -> &'static str {
     let found = REALMS.map(|realm| Entry::find(&session, realm));
     session.clear();
     for (realm, entry) in REALMS.into_iter().zip(found) {
         let Some(entry) = entry else { continue };
         entry.put(&session, realm);
-        assert_eq!(Entry::find(&session, realm).as_ref(), Some(&entry), "it reads the same");
+        assert_eq!(
+            Entry::find(&session, realm).as_ref(),
+            Some(&entry),
+            "the entry reads back unchanged"
+        );
     }
     "rewritten"
 }
