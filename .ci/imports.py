@@ -1,11 +1,11 @@
 """Checks that imports between the modules of `src/` point one way and form no cycle.
 
-A top-level module may use modules of its own or a lower level of `ORDER`. Files must not import each
-other in a cycle. Test code, comments and strings do not count. A name that a module re-exports
+A top-level module may import modules on its own level of `ORDER` or on a lower one. Files must not
+import each other in a cycle. Test code, comments and strings are ignored. Importing a re-exported name
 counts as an import of the file that defines it. Each `mod.rs` must begin with a `//!` comment.
 
     imports.py [--depth]     check; --depth prints the longest import path
-    imports.py --self-test   check that this script finds what it should
+    imports.py --self-test   check this script against small module trees
 """
 
 import pathlib
@@ -42,7 +42,7 @@ PATH = re.compile(r"(?<![\w:])(?:\$?crate|[a-z_]\w*)(?:::\w+)+")
 
 
 def block_end(text, start):
-    """Where the first block or statement after `start` ends."""
+    """The end of the first block or statement after `start`."""
     depth = 0
     for at in range(start, len(text)):
         if text[at] in "{([":
@@ -57,7 +57,7 @@ def block_end(text, start):
 
 
 def code(text):
-    """The text without comments, strings and items that only tests compile."""
+    """The source text without comments, strings and test-only items."""
     text = IGNORED.sub(lambda found: "" if found[0].startswith("/") else '""', text)
     while found := TEST_ONLY.search(text):
         text = text[: found.start()] + text[block_end(text, found.end()) :]
@@ -65,7 +65,7 @@ def code(text):
 
 
 def flattened(tree, prefix=()):
-    """The paths of a `use` tree, each with the name that it introduces."""
+    """The paths in a `use` tree, each with the name that it brings into scope."""
     tree = tree.strip()
     if "{" not in tree:
         path, _, alias = tree.partition(" as ")
@@ -87,13 +87,13 @@ def flattened(tree, prefix=()):
 
 
 class Tree:
-    """The modules of a crate: each by its path, which is empty for lib.rs."""
+    """The modules of a crate, by module path. The path of lib.rs is empty."""
 
     def __init__(self, root):
         self.root = root
         self.files = {}  # module -> file
-        self.names = {}  # module -> {name that a `use` introduces: its path}
-        self.paths = []  # (module, path that its code names)
+        self.names = {}  # module -> {name that a `use` brings into scope: its path}
+        self.paths = []  # (module, path that occurs in its code)
         self.add((), root / "lib.rs")
         self.imports = {file: set() for file in self.files.values()}
         for module, path in self.paths:
@@ -121,7 +121,7 @@ class Tree:
             self.add((*module, found[1]), nested if nested.is_file() else single)
 
     def resolve(self, module, path, seen=frozenset()):
-        """The file that defines what a path names; none if that is outside of this crate."""
+        """The file that defines the item at `path`, or None if the item is in another crate."""
         rest = list(path)
         if rest[0] == "crate":
             at, rest = (), rest[1:]
@@ -149,7 +149,7 @@ class Tree:
 
 
 def components(imports):
-    """Strongly connected components, each after all that it imports (Tarjan)."""
+    """Strongly connected components, each after the components that it imports (Tarjan's algorithm)."""
     index, low, stack, found = {}, {}, [], []
 
     def visit(file):
@@ -175,14 +175,14 @@ def faults(tree, order):
     level = {module: number for number, modules in enumerate(order) for module in modules}
     present = {tree.top(file) for file in tree.files.values()}
     for module in sorted(present - level.keys()):
-        yield f"module {module} is not in the order: add it to ORDER"
+        yield f"module {module} is missing from ORDER: add it there"
     for module in sorted(level.keys() - present):
-        yield f"module {module} is in the order, but src/ has none of that name"
+        yield f"ORDER contains module {module}, which does not exist in src/: remove it there"
     for file in sorted(tree.imports):
         for target in sorted(tree.imports[file]):
             above, below = level.get(tree.top(target)), level.get(tree.top(file))
             if None not in (above, below) and above > below:
-                yield f"{tree.name(file)} must not use {tree.name(target)}, which is above it"
+                yield f"{tree.name(file)} must not use {tree.name(target)}, which is on a higher level"
     for files in components(tree.imports):
         if len(files) > 1:
             arrows = [
@@ -194,11 +194,11 @@ def faults(tree, order):
             yield "\n    ".join([f"{len(files)} files import each other in a cycle:", *arrows])
     for file in sorted(set(tree.files.values())):
         if file.name == "mod.rs" and not file.read_text().startswith("//!"):
-            yield f"{tree.name(file)}/mod.rs does not begin with a //! comment"
+            yield f"{tree.name(file)}/mod.rs must begin with a //! comment"
 
 
 def longest_path(tree):
-    """The longest chain of imports that starts at lib.rs, without imports inside a cycle."""
+    """The longest chain of imports that starts at lib.rs, ignoring imports inside a cycle."""
     longest, component = {}, {}
     for number, files in enumerate(components(tree.imports)):
         component |= dict.fromkeys(files, number)
@@ -240,9 +240,9 @@ def self_test():
         ("a cycle with mod.rs", {"mid/b.rs": "use super::own; pub struct B;",
             "mid/mod.rs": "//! Mid.\nmod a; mod b; pub use a::A; pub use b::B; fn own() { b::B; }"}, "in a cycle"),
         ("a cycle on one level", {"mid/a.rs": "use crate::side::Side; pub struct A;"}, "in a cycle"),
-        ("an unknown module", {"lib.rs": good["lib.rs"] + "mod new;", "new.rs": ""}, "new is not in the order"),
-        ("a missing module", {"lib.rs": "mod low; mod mid; mod high;"}, "side is in the order"),
-        ("no comment in mod.rs", {"mid/mod.rs": good["mid/mod.rs"][9:]}, "does not begin with a //!"),
+        ("an unknown module", {"lib.rs": good["lib.rs"] + "mod new;", "new.rs": ""}, "new is missing from ORDER"),
+        ("a missing module", {"lib.rs": "mod low; mod mid; mod high;"}, "ORDER contains module side"),
+        ("no comment in mod.rs", {"mid/mod.rs": good["mid/mod.rs"][9:]}, "must begin with a //!"),
     ]
     for title, change, expected in cases:
         with tempfile.TemporaryDirectory() as folder:
@@ -256,7 +256,7 @@ def self_test():
                 sys.exit(f"self-test, {title}: expected {expected!r}, found {found}")
             if title == "a good tree" and longest_path(tree) != ["lib", "high", "mid", "mid/a", "mid/b"]:
                 sys.exit(f"self-test: the longest path is not {longest_path(tree)}")
-    print(f"self-test: {len(cases)} trees are judged as expected")
+    print(f"self-test: {len(cases)} module trees give the expected result")
 
 
 if "--self-test" in sys.argv[1:]:
@@ -265,7 +265,7 @@ if "--self-test" in sys.argv[1:]:
 tree = Tree(pathlib.Path("src"))
 if "--depth" in sys.argv[1:]:
     path = longest_path(tree)
-    print(f"longest import path, cycles left out: {len(path)} files: {' -> '.join(path)}")
+    print(f"longest import path (without cycles): {len(path)} files: {' -> '.join(path)}")
 if found := list(faults(tree, ORDER)):
     sys.exit("\n".join(found))
-print(f"imports of {len(tree.imports)} files point one way, without a cycle")
+print(f"imports of {len(tree.imports)} files follow the module order and form no cycle")

@@ -1,7 +1,7 @@
-"""Checks the library with the lowest versions that Cargo.toml allows for its dependencies.
+"""Compiles the library with the lowest versions that Cargo.toml allows for its dependencies.
 
-In a copy without dev-dependencies and workspace: actix-ws, sqlx and the like need newer versions
-of what the library shares with them, and no user of the crate builds them.
+It does so in a copy without dev-dependencies and workspace. Packages such as actix-ws and sqlx require
+newer versions of shared dependencies, and users of the crate do not build them.
 """
 
 import os
@@ -27,7 +27,7 @@ def cargo(*arguments, **options):
 with tempfile.TemporaryDirectory() as copy:
     tables = re.split(r"^(?=\[)", (root / "Cargo.toml").read_text(), flags=re.MULTILINE)
     manifest = "".join(table for table in tables if not left_out.match(table))
-    # The lints are inherited from the workspace, which is left out.
+    # The copy has no workspace to inherit the lints from.
     manifest = manifest.replace("[lints]\nworkspace = true\n", "")
     (pathlib.Path(copy) / "Cargo.toml").write_text(manifest)
     shutil.copytree(root / "src", pathlib.Path(copy) / "src")

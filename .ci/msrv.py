@@ -1,4 +1,4 @@
-"""Compares `rust-version` with the highest that the default build's dependencies declare."""
+"""Checks that `rust-version` is the highest `rust-version` of the dependencies in a default build."""
 
 import json
 import subprocess
@@ -15,14 +15,17 @@ metadata = json.loads(
 packages = {package["id"]: package for package in metadata["packages"]}
 nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
 root = next(id for id, package in packages.items() if package["name"] == "actix-basic-logout")
-# The tests turn every feature on, so these are in the graph, too.
+# The workspace enables every feature for its tests, so the graph contains these dependencies, too.
 optional = {
     dependency["name"] for dependency in packages[root]["dependencies"] if dependency["optional"]
 }
 
 
 def highest(left_out):
-    """Dependencies that a user of the crate builds: neither dev-dependencies nor those of the browser suite."""
+    """The highest `rust-version` in a user's build, and the name of the package that declares it.
+
+    A user builds neither dev-dependencies nor the dependencies of the other workspace members.
+    """
     built, queue = set(), [root]
     while queue:
         id = queue.pop()
@@ -45,9 +48,9 @@ def highest(left_out):
 least, name = highest(left_out=optional)
 own = number(packages[root]["rust_version"])
 if own != least:
-    sys.exit(f"rust-version is {own}, but {name} needs {least}")
-print(f"rust-version {own[0]}.{own[1]} is what {name} needs")
+    sys.exit(f"rust-version is {own}, but dependency {name} requires {least}: change it in Cargo.toml")
+print(f"rust-version {own[0]}.{own[1]} is what dependency {name} requires")
 with_features, name = highest(left_out=set())
 if with_features > own:
-    sys.exit(f"a feature's {name} needs {with_features}: say so in README.md, and here")
-print("every feature does with that, too")
+    sys.exit(f"optional dependency {name} requires {with_features}: document that in README.md, and allow it here")
+print("the optional dependencies require no later version")

@@ -1,7 +1,6 @@
-"""Checks that every test which the documentation names still exists.
+"""Checks that every test named in the documentation exists.
 
-SECURITY.md and DESIGN.md back their claims with tests, as `path/to/file.rs: name_of_the_test`, or with
-the name alone.
+SECURITY.md and DESIGN.md refer to tests as `path/to/file.rs: name_of_the_test` or by the name alone.
 """
 
 import pathlib
@@ -20,14 +19,14 @@ for document in (path for path in present if path.endswith(".md")):
     for path, name in re.findall(r"`([\w/.]+\.rs):\s+(\w+)`", text):
         count += 1
         if path not in sources:
-            wrong.append(f"{document}: there is no file {path}")
+            wrong.append(f"{document}: file {path} does not exist")
         elif not re.search(rf"\bfn {name}\b", sources[path]):
             wrong.append(f"{document}: {path} has no test {name}")
-    # A name of four words or more is a test's.
+    # An identifier of four or more words is taken for the name of a test.
     for name in re.findall(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`", text):
         count += 1
         if name not in functions:
-            wrong.append(f"{document}: there is no test {name}")
+            wrong.append(f"{document}: test {name} does not exist")
 if wrong or not count:
-    sys.exit("\n".join(wrong) or "no document names a test")
-print(f"{count} names of tests in the documentation exist")
+    sys.exit("\n".join(wrong) or "found no test name in the documentation")
+print(f"all {count} test names in the documentation exist")

@@ -1,6 +1,6 @@
 """Compares the state tables in DESIGN.md with their data files; `--write` updates the copies.
 
-A copy stands between `<!-- table: PATH -->` and `<!-- /table -->`. It has the names of the columns and the rows,
+Each copy is between `<!-- table: PATH -->` and `<!-- /table -->`. It contains the column names and the rows,
 without the comments.
 """
 
@@ -15,7 +15,7 @@ BLOCK = re.compile(r"<!-- table: (\S+) -->\n.*?<!-- /table -->", re.DOTALL)
 def renewed(block):
     path = block[1]
     lines = pathlib.Path(path).read_text().splitlines()
-    # Of the comments, only the one with the names of the columns is shown: it has the arrow of the rows.
+    # The rows contain `->`. Of the comments, only the line with the column names does.
     shown = [line for line in lines if "->" in line]
     return "\n".join([f"<!-- table: {path} -->", "```text", *shown, "```", "<!-- /table -->"])
 
@@ -23,7 +23,7 @@ def renewed(block):
 text = DOCUMENT.read_text()
 shown = {pathlib.Path(block[1]) for block in BLOCK.finditer(text)}
 if unknown := sorted(str(path) for path in shown if not path.is_file()):
-    sys.exit(f"{DOCUMENT} has a block for {', '.join(unknown)}, which does not exist")
+    sys.exit(f"{DOCUMENT} has a block for {', '.join(unknown)}, but the file does not exist")
 
 new = BLOCK.sub(renewed, text)
 if "--write" in sys.argv[1:]:
@@ -34,4 +34,4 @@ elif new != text:
         f"{DOCUMENT} differs from {', '.join(stale)}: run `python3 .ci/tables.py --write`"
     )
 else:
-    print(f"{len(shown)} tables in {DOCUMENT} agree with their data files")
+    print(f"all {len(shown)} tables in {DOCUMENT} agree with their data files")
