@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn full_map_evicts_what_expires_soonest_then_the_least_key() {
+    fn full_map_evicts_soonest_expiry_then_smallest_key() {
         let mut map = ExpiringMap::new(2);
         assert!(!map.insert("late", 0, 20, 0));
         assert!(!map.insert("a", 0, 10, 0));

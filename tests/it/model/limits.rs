@@ -21,7 +21,7 @@ use crate::support::{
 pub enum Limit {
     /// Another answer changed the session between a challenge and the credentials that the user typed for it:
     /// two dialogs at once, a logout in another tab, a handler's late write.
-    SessionChangedMeanwhile,
+    SessionChanged,
     /// The page is outside the login's directory and the browser dropped its credentials, or the session is
     /// unknown. The challenge proves nothing, so a second one follows.
     NoProof,
@@ -30,39 +30,39 @@ pub enum Limit {
     AnotherPort,
     /// Other credentials than the ended login's were rejected first, so the browser may still hold those of the
     /// ended login. If the user types exactly those, they are challenged again.
-    EndedLoginsTyped,
+    OldCredentialsTyped,
     /// The browser had dropped the credentials of a login, and the login expired or was revoked while the dialog
     /// was open. The typed credentials look like the old ones, and are challenged again.
-    ExpiredMeanwhile,
+    ExpiredDuringDialog,
     /// A logout inside the scope was opened after another page was challenged. Its prompt is the same question:
     /// the typed credentials log in, and the logout logs out again.
-    LogOutAskedElsewhere,
+    LogoutOpenedBesidePrompt,
     /// The user has the same user-id and password in both realms, so a logout of one realm may have rejected the
     /// other's credentials.
     SharedCredentials,
     /// Another realm's credentials were rejected while the session knew none of this realm's, because a request
     /// was aborted or another answer replaced the session. The browser answers that challenge with this realm's
     /// cached credentials, and they count as typed.
-    AnotherRealmsInTheirPlace,
+    AnotherRealmsCredentials,
     /// The user typed credentials for a request that was aborted before it reached the server, in a deeper
     /// directory than the one that the session knows. A page in between counts as proof that the browser holds none.
-    GivenUp,
+    RequestAborted,
     /// With a cookie session, a late write of a handler or another realm restores the session as it was when its
     /// request was sent. If the browser was prompted again since, that is lost.
     OlderSessionRestored,
     /// Two first visits at the same time begin two sessions. The browser keeps the one whose answer arrives last. A
     /// logout in that session does not know the other.
-    TwoFirstVisits,
+    ConcurrentFirstVisits,
     /// A logout was in flight while the session key was renewed twice, with a server-side store. Its session no
     /// longer exists, and only one predecessor is known, so it cannot revoke the login. Neither can the next logout,
     /// under the session that it began.
-    KeyRenewedMeanwhile,
+    KeyRenewedTwice,
     /// The user typed credentials while a logout was in flight: two clicks on logout, or a dialog in another tab.
     /// They may log in after the logout's answer.
-    TypedWhileLoggingOut,
+    TypedDuringLogout,
     /// The browser has dropped the credentials of an active login, because of a late refusal of
     /// the same credentials or of another realm's.
-    BrowserForgot,
+    CredentialsDropped,
 }
 
 /// Plays a sequence of events that must end at its limit, with every guarantee kept until then.
@@ -92,7 +92,7 @@ fn two_concurrent_dialogs_may_prompt_twice() {
         Open { tab: 1, path: "/a/" },
         Settle,
     ];
-    shows(Limit::SessionChangedMeanwhile, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::SessionChanged, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn credentials_of_the_ended_login_may_prompt_twice() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::EndedLoginsTyped, Cookie, LogoutResponse::Page, Firefox, &steps);
+    shows(Limit::OldCredentialsTyped, Cookie, LogoutResponse::Page, Firefox, &steps);
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn login_that_expires_during_its_dialog_prompts_twice() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::ExpiredMeanwhile, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::ExpiredDuringDialog, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn logout_opened_beside_a_prompt_logs_in_and_out() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::LogOutAskedElsewhere, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::LogoutOpenedBesidePrompt, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn credentials_of_another_realm_may_hide_typed_ones() {
         Open { tab: 0, path: "/a/b/" },
         Settle,
     ];
-    shows(Limit::AnotherRealmsInTheirPlace, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::AnotherRealmsCredentials, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn credentials_of_an_aborted_request_may_survive_logout() {
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::GivenUp, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::RequestAborted, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn concurrent_first_sessions_may_survive_one_logout() {
         Open { tab: 0, path: "/a/" },
         Settle,
     ];
-    shows(Limit::TwoFirstVisits, Memory, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::ConcurrentFirstVisits, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn logout_with_a_twice_renewed_key_ends_nothing() {
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::KeyRenewedMeanwhile, Memory, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::KeyRenewedTwice, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn credentials_typed_during_logout_may_log_in() {
         Type { dialog: 0, who: First },
         Settle,
     ];
-    shows(Limit::TypedWhileLoggingOut, Memory, LogoutResponse::Challenge, Chromium, &steps);
+    shows(Limit::TypedDuringLogout, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -331,5 +331,5 @@ fn browser_that_dropped_credentials_is_prompted_again() {
         Fetch { tab: 0, path: "/a/b/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::BrowserForgot, Cookie, LogoutResponse::Challenge, Firefox, &steps);
+    shows(Limit::CredentialsDropped, Cookie, LogoutResponse::Challenge, Firefox, &steps);
 }

@@ -484,13 +484,13 @@ impl Model {
             let limit = match log_out {
                 it if typed_at >= it.arrived_at => continue,
                 _ if sent.credentials.by.0 == "both" => Limit::SharedCredentials,
-                it if typed_at >= it.left_at => Limit::TypedWhileLoggingOut,
-                it if it.came.state == "fresh" => Limit::TwoFirstVisits,
-                it if !it.came.lost_its_session() && began_apart(it) => Limit::TwoFirstVisits,
-                _ if self.crossed.contains(realm) => Limit::AnotherRealmsInTheirPlace,
+                it if typed_at >= it.left_at => Limit::TypedDuringLogout,
+                it if it.came.state == "fresh" => Limit::ConcurrentFirstVisits,
+                it if !it.came.lost_its_session() && began_apart(it) => Limit::ConcurrentFirstVisits,
+                _ if self.crossed.contains(realm) => Limit::AnotherRealmsCredentials,
                 _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
-                _ if self.given_up.contains(&sent.credentials.at) => Limit::GivenUp,
-                it if it.came.lost_its_session() => Limit::KeyRenewedMeanwhile,
+                _ if self.given_up.contains(&sent.credentials.at) => Limit::RequestAborted,
+                it if it.came.lost_its_session() => Limit::KeyRenewedTwice,
                 _ => return Err(format!("1: {path}: served as typed before a logout")),
             };
             self.limits.insert(limit);
@@ -573,15 +573,15 @@ impl Model {
             let mut since = self.changes[asked_at..].iter();
             let is_inside = path.starts_with("/a/") && path != "/a/out-of-b";
             let limit = if since.any(|it| it.chain != chain && !is_login(it)) {
-                Limit::SessionChangedMeanwhile
+                Limit::SessionChanged
             } else if let Some(no_proof) = no_proof {
                 no_proof
             } else if self.came[&number].is_pending {
-                Limit::EndedLoginsTyped
+                Limit::OldCredentialsTyped
             } else if self.came[&number].has_expired || self.came[&number].is_in(&self.revoked) {
-                Limit::ExpiredMeanwhile
+                Limit::ExpiredDuringDialog
             } else if answer.logged_out && is_inside {
-                Limit::LogOutAskedElsewhere
+                Limit::LogoutOpenedBesidePrompt
             } else {
                 return Err(format!("2: good credentials typed for {realm}, and asked again"));
             };
@@ -591,7 +591,7 @@ impl Model {
             if self.came[&number].state != "logged_in" {
                 return Err("3: a background request has opened a dialog".to_owned());
             }
-            self.limits.insert(Limit::BrowserForgot);
+            self.limits.insert(Limit::CredentialsDropped);
         }
         Ok(())
     }

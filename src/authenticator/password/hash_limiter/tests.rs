@@ -52,7 +52,7 @@ fn built(builder: HashLimiterBuilder) -> HashLimiter {
 }
 
 #[test]
-fn default_leaves_one_core_to_the_workers_and_queues_for_ten_seconds() {
+fn default_keeps_one_core_free_and_queues_for_ten_seconds() {
     let Config { concurrency, queue_limit, queue_timeout } = HashLimiter::shared().config;
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     assert_eq!(concurrency, (cores - 1).max(1));
