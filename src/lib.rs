@@ -16,7 +16,7 @@
 //!
 //! 1. Credentials alone do not let a browser in. The session must record that the user *typed*
 //!    them: the browser was challenged, held no credentials, and then sent some.
-//! 2. Logout deletes that record, renews the session key and revokes the id of the login. Requests
+//! 2. Logout deletes that record, renews the session id and revokes the id of the login. Requests
 //!    in flight, in any tab, cannot restore the login.
 //! 3. A challenge in answer to the old credentials makes the browser forget them. The user typed
 //!    whatever it sends next.
@@ -117,7 +117,7 @@
 //! `NormalizePath::trim`, a logout by `fetch` or redirect can be undone.
 //!
 //! If a middleware *inside* returns `Err`, the session middleware does not save a login that was
-//! made on that request. Let it return a response instead.
+//! made on that request. Let the inner middleware return a response instead.
 //!
 //! # Cookies
 //!
@@ -133,11 +133,12 @@
 //! [`CookieSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.CookieSessionStore.html)
 //! needs nothing on the server.
 //!
-//! A server-side store deletes a session at logout, but a slow request may save it again. A cookie
-//! stays readable. With either store, this crate prevents a replay: it keeps the id of the login
-//! on a revocation list until the login would have expired, which its shorter
-//! [timeout](BasicLoginBuilder::visit_deadline) determines. By default the list is in the memory
-//! of the process and holds 100,000 ids. A [`RevocationStore`] shares it with other processes and
+//! A server-side store deletes a session at logout, but a slow request may save it again. An old
+//! copy of a session cookie stays readable. With either store, this crate prevents the replay of
+//! an old session: it keeps the id of the login on a revocation list until the login would have
+//! expired, after the shorter of [`login_deadline`](BasicLoginBuilder::login_deadline) and
+//! [`visit_deadline`](BasicLoginBuilder::visit_deadline). By default the list is in the memory of
+//! the process and holds 100,000 ids. A [`RevocationStore`] shares it with other processes and
 //! keeps it across restarts.
 //!
 //! A server-side store holds one session of less than 256 bytes for each browser that was
@@ -148,7 +149,7 @@
 //! # Several machines
 //!
 //! Machines that share sessions must share four things: the session store (or sessions in
-//! cookies), the session key, the [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) and the
+//! cookies), the cookie key, the [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) and the
 //! [`revocation_store`](BasicLoginBuilder::revocation_store). `RedisRevocationStore` (feature
 //! `redis`) complements actix-session's `RedisSessionStore`. Wrap [`session_store_errors`] around
 //! the session middleware to get 503 responses while Redis is down.
