@@ -486,7 +486,9 @@ impl Model {
                 _ if sent.credentials.by.0 == "both" => Limit::SharedCredentials,
                 it if typed_at >= it.left_at => Limit::TypedDuringLogout,
                 it if it.came.state == "fresh" => Limit::ConcurrentFirstVisits,
-                it if !it.came.lost_its_session() && began_apart(it) => Limit::ConcurrentFirstVisits,
+                it if !it.came.lost_its_session() && began_apart(it) => {
+                    Limit::ConcurrentFirstVisits
+                }
                 _ if self.crossed.contains(realm) => Limit::AnotherRealmsCredentials,
                 _ if self.restored.contains(realm) => Limit::OlderSessionRestored,
                 _ if self.given_up.contains(&sent.credentials.at) => Limit::RequestAborted,
