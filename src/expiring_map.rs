@@ -11,13 +11,13 @@ use std::{
 
 /// Maps keys to values until they expire.
 ///
-/// It holds `capacity` entries at most. One more evicts the entry that expires soonest; of those
-/// that expire at the same time, the one with the least key.
+/// It holds at most `capacity` entries. One more evicts the entry that expires soonest. If several
+/// expire at that time, it evicts the one with the smallest key.
 pub(crate) struct ExpiringMap<K, V, T> {
     capacity: usize,
-    /// The values, and when they expire.
+    /// The values and their expiry times.
     entries: HashMap<K, (V, T)>,
-    /// The keys, soonest expiry first.
+    /// The keys by expiry time, soonest first.
     by_expiry: BTreeSet<(T, K)>,
 }
 
@@ -32,8 +32,8 @@ where
 
     /// Inserts a value that expires at `expires_at`, in place of the key's previous value.
     ///
-    /// Removes what has expired, then evicts what exceeds the capacity. Returns whether an entry was
-    /// evicted that had not expired. A value that has expired already is not stored.
+    /// First removes expired entries, then evicts one entry if the map exceeds its capacity. Returns
+    /// whether an entry was evicted before its expiry. A value that has already expired is not stored.
     pub(crate) fn insert(&mut self, key: K, value: V, expires_at: T, now: T) -> bool {
         self.purge(now);
         if let Some((_, old_expiry)) = self.entries.insert(key, (value, expires_at)) {
@@ -55,7 +55,7 @@ where
         self.entries.get(key).filter(|(_, expires_at)| now < *expires_at).map(|(value, _)| value)
     }
 
-    /// When the key's value expires. It may have expired and not been removed yet.
+    /// The expiry time of the key's value. The value may have expired without being removed yet.
     #[cfg(any(test, feature = "throttle"))]
     pub(crate) fn expiry(&self, key: &K) -> Option<T> {
         self.entries.get(key).map(|(_, expires_at)| *expires_at)
@@ -82,7 +82,7 @@ where
         }
     }
 
-    /// The number of entries, including those that have expired and not been removed yet.
+    /// The number of entries, including expired entries that were not removed yet.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         assert_eq!(self.entries.len(), self.by_expiry.len(), "one expiry for each entry");
@@ -90,7 +90,7 @@ where
     }
 }
 
-/// Shows neither keys nor values: they may be secret.
+/// Shows neither keys nor values, because they may be secret.
 impl<K, V, T> fmt::Debug for ExpiringMap<K, V, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExpiringMap")
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(map.get(&"a", 0), None);
         assert!(map.insert("soon", 0, 5, 0), "the new entry itself");
         assert_eq!(map.get(&"soon", 0), None);
-        assert!(!map.insert("z", 1, 15, 0), "a key that is there takes no room");
+        assert!(!map.insert("z", 1, 15, 0), "an existing key takes no more room");
         assert_eq!((map.len(), map.get(&"late", 0), map.get(&"z", 0)), (2, Some(&0), Some(&1)));
     }
 

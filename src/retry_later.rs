@@ -1,4 +1,4 @@
-//! The error of an authenticator that cannot answer now.
+//! The error of an authenticator that cannot check credentials now.
 
 use std::{fmt, time::Duration};
 
@@ -12,7 +12,8 @@ use actix_web::{
 
 use crate::refusal_reason::Reason;
 
-/// The error of an [authenticator](crate::Authenticator) that cannot check credentials now: 429 or 503.
+/// The error of an [authenticator](crate::Authenticator) that cannot check credentials now: 429 (too
+/// many requests) or 503 (service unavailable), with `Retry-After`.
 ///
 /// The middleware answers it in the format of a refusal (a page, JSON or plain text) or with the
 /// application's [own response](crate::BasicLoginBuilder::respond_with), and adds `Retry-After`
@@ -47,8 +48,8 @@ pub struct TryLater {
 }
 
 impl TryLater {
-    /// 429 Too Many Requests (RFC 6585, section 4): a rate limit was reached, and the credentials were not
-    /// checked.
+    /// 429 Too Many Requests (RFC 6585, section 4): a rate limit was reached, and the credentials were
+    /// not checked.
     ///
     /// ```
     /// use std::time::Duration;
@@ -67,7 +68,7 @@ impl TryLater {
         Self { reason: Reason::TooManyAttempts, after }
     }
 
-    /// 503 Service Unavailable (RFC 9110, section 15.6.4): passwords cannot be checked at the moment.
+    /// 503 Service Unavailable (RFC 9110, section 15.6.4): passwords cannot be checked now.
     ///
     /// ```
     /// use std::time::Duration;
@@ -103,7 +104,8 @@ impl TryLater {
         self.reason
     }
 
-    /// The time to wait. The header has it in whole seconds, rounded up, and at least one.
+    /// The time to wait before the next attempt. `Retry-After` has it in whole seconds, rounded up, and
+    /// at least one.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -170,7 +172,7 @@ mod tests {
 
     #[test]
     fn retry_after_is_in_whole_seconds_rounded_up() {
-        for (after, told) in [
+        for (after, expected) in [
             (Duration::ZERO, 1),
             (Duration::from_millis(1), 1),
             (Duration::from_secs(1), 1),
@@ -178,7 +180,7 @@ mod tests {
             (Duration::from_secs(59), 59),
             (Duration::MAX, u64::MAX),
         ] {
-            assert_eq!(seconds(after), told, "{after:?}");
+            assert_eq!(seconds(after), expected, "{after:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! A cache of valid credentials around another authenticator.
 //!
-//! Uses the `Authenticator` trait and the expiring map.
+//! May use the `Authenticator` trait and the expiring map.
 
 use std::{
     collections::HashMap,
@@ -21,26 +21,29 @@ use crate::{
     expiring_map::ExpiringMap,
 };
 
-/// How many credentials are cached. Each takes some 300 bytes.
+/// The maximum number of cached credentials. Each takes about 300 bytes.
 const CAPACITY: usize = 10_000;
 
-/// Wraps an [`Authenticator`] and caches valid credentials, so that non-browser clients, which send no session
-/// cookie, do not cost a hash with every request.
+/// Wraps an [`Authenticator`] and caches valid credentials.
 ///
-/// Only valid credentials are cached, up to 10,000; the oldest are evicted first. The cache stores
-/// an HMAC-SHA-256 of them under a random key that it draws when it is created. It holds no
-/// passwords, and nothing that passwords could be tested against without that key. Requests that
-/// send the same credentials at the same time share one check. Reverification of a login always
-/// asks the wrapped authenticator.
+/// Non-browser clients send no session cookie, so each of their requests costs a password hash
+/// without a cache.
 ///
-/// An entry is valid until its time to live is over or the wrapped authenticator's
+/// The cache stores only valid credentials, at most 10,000, and evicts the oldest first. It stores
+/// an HMAC-SHA-256 of the credentials. The key is random, is drawn when the cache is created, and
+/// stays in memory. Without that key the cache reveals no password, and nobody can test guesses
+/// against it. An attacker who reads the memory of the process has both, and can guess passwords
+/// fast. Concurrent requests with the same credentials share one check. Reverification of a login
+/// always calls the wrapped authenticator.
+///
+/// An entry is valid until its time to live ends or the wrapped authenticator's
 /// [`revision`](Authenticator::revision) changes. With [`Users`](crate::Users) a changed password
-/// takes effect as soon as the file is checked again, which is within a second. A closure has no
-/// revision, so a user that it no longer accepts can authenticate until the time to live is over.
+/// takes effect when the file is checked again, which is within a second. A closure has no
+/// revision: a user that it no longer accepts can authenticate until the time to live ends.
 ///
-/// The cache looks at the credentials alone. If the wrapped authenticator also looks at other parts
-/// of the request, its answer is cached regardless of them. Put the cache around a
-/// [`Throttle`](crate::Throttle): then clients with valid credentials are not limited while an
+/// The cache considers only the credentials. If the wrapped authenticator also considers other parts
+/// of the request, a cached result ignores them. Put the cache around a
+/// [`Throttle`](crate::Throttle): then clients with cached credentials are not limited while an
 /// attacker guesses passwords for their user-id.
 ///
 /// ```
@@ -61,7 +64,7 @@ const CAPACITY: usize = 10_000;
 /// for _ in 0..3 {
 ///     let alice = ("Authorization", "Basic YWxpY2U6eA==");
 ///     let req = test::TestRequest::get().insert_header(alice).to_request();
-///     assert_eq!(test::call_service(&app, req).await.status(), 404); // authenticated; the app has no route
+///     assert_eq!(test::call_service(&app, req).await.status(), 404); // authenticated, but no route
 /// }
 /// assert_eq!(CHECKS.load(Relaxed), 1);
 /// # });
@@ -93,10 +96,10 @@ impl<A> fmt::Debug for CredentialCache<A> {
 }
 
 impl<A: Authenticator> CredentialCache<A> {
-    /// Caches credentials that this authenticator accepts, for this time to live.
+    /// Caches the credentials that this authenticator accepts. Each entry has this time to live.
     ///
-    /// With a `ttl` of zero, or one that is too long for an [`Instant`], nothing is cached; requests
-    /// that send the same credentials at the same time still share one check.
+    /// With a `ttl` of zero, or one that is too long for an [`Instant`], nothing is cached.
+    /// Concurrent requests with the same credentials still share one check.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -159,14 +162,15 @@ impl<A: Authenticator> CredentialCache<A> {
     }
 
     async fn check(&self, req: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
-        // Read before the check: if a change overtakes the answer, the entry has the old revision.
+        // Read before the check: if the users change during it, the entry has the old revision and
+        // is never used.
         let revision = self.inner.revision().await;
         let mac = self.cache.mac(credentials);
         if self.cache.lock().contains(&mac, revision, (self.clock)()) {
             return Ok(true);
         }
         let shared = SharedCheck::join(&self.cache, (mac, revision));
-        // Only the request that ran into an error gets it. The others ask by themselves.
+        // Only the request whose check failed gets the error. The others check for themselves.
         let mut own = None;
         let answer = shared.answer.get_or_init(async || {
             match unauthorized_is_wrong(self.inner.authenticate(req, credentials).await) {
@@ -226,7 +230,7 @@ impl<A: Authenticator> Authenticator for CredentialCache<A> {
 /// A MAC of credentials.
 type CredentialsMac = [u8; 32];
 
-/// The cached credentials, and the checks under way.
+/// The cached credentials, and the checks in progress.
 struct Cache {
     key: Hmac<Sha256>,
     entries: Mutex<Entries>,
@@ -236,7 +240,7 @@ struct Cache {
 /// The credentials and the revision that they are checked against.
 type CheckKey = (CredentialsMac, u64);
 
-/// The answer to a check that several requests may share. None: an error.
+/// The result of a check that several requests may share. None: an error.
 type Answer = OnceCell<Option<bool>>;
 
 impl Cache {
@@ -249,7 +253,7 @@ impl Cache {
         Self { key, entries: Mutex::default(), checks: Mutex::default() }
     }
 
-    /// The user-id and the password cannot be confused, because a user-id contains no colon.
+    /// The colon separates user-id and password unambiguously, because a user-id contains no colon.
     fn mac(&self, credentials: &BasicAuth) -> CredentialsMac {
         let mut mac = self.key.clone();
         mac.update(credentials.user_id().as_bytes());
@@ -259,13 +263,13 @@ impl Cache {
     }
 
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        // No method of `Entries` panics halfway through a change.
+        // No method of `Entries` panics during a change, so a poisoned lock is consistent.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The revision at which credentials were valid. All entries live equally long, so a full map
-/// evicts the oldest.
+/// The revision at which credentials were valid. All entries have the same time to live, so a full
+/// map evicts the oldest.
 struct Entries {
     revisions: ExpiringMap<CredentialsMac, u64, Instant>,
 }
@@ -279,7 +283,7 @@ impl Default for Entries {
 impl Entries {
     fn contains(&mut self, mac: &CredentialsMac, revision: u64, now: Instant) -> bool {
         self.revisions.purge(now);
-        // The lookup takes time that depends on the MAC, but nobody outside has its key.
+        // The time of the lookup depends on the MAC. No attacker can compute a MAC without the key.
         self.revisions.get(mac, now) == Some(&revision)
     }
 
@@ -288,8 +292,8 @@ impl Entries {
     }
 }
 
-/// A check under way that requests with the same credentials share. The last one removes it from
-/// the table.
+/// A check in progress, shared by requests with the same credentials. The last of these requests
+/// removes it from the table.
 struct SharedCheck<'a> {
     cache: &'a Cache,
     key: CheckKey,
@@ -311,7 +315,7 @@ impl<'a> SharedCheck<'a> {
 impl Drop for SharedCheck<'_> {
     fn drop(&mut self) {
         let mut checks = self.cache.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Nobody can join while this request holds the lock.
+        // No other request can join while this one holds the lock.
         if Arc::strong_count(&self.answer) == 1 {
             checks.remove(&self.key);
         }
@@ -340,7 +344,7 @@ mod tests {
         for _ in 0..2 * CAPACITY {
             entries.insert(mac(1), 0, expires_at, now);
         }
-        assert_eq!(entries.revisions.len(), CAPACITY, "one entry takes the room of one");
+        assert_eq!(entries.revisions.len(), CAPACITY, "inserting a MAC again takes no more room");
         assert!(entries.contains(&mac(1), 0, now));
     }
 
@@ -370,7 +374,7 @@ mod tests {
         entries.insert(mac(1), 0, now + second, now);
         entries.insert(mac(2), 0, now + second * 2, now);
         assert!(entries.contains(&mac(1), 0, now));
-        assert!(!entries.contains(&mac(1), 1, now), "of another revision");
+        assert!(!entries.contains(&mac(1), 1, now), "another revision");
         assert!(!entries.contains(&mac(1), 0, now + second));
         assert!(entries.contains(&mac(2), 0, now + second));
         assert!(!entries.contains(&mac(3), 0, now + second * 2));

@@ -1,4 +1,4 @@
-//! The authenticator or validator of a realm.
+//! The authenticator or the validator of a realm.
 
 use std::{future::Future, sync::Arc};
 
@@ -28,14 +28,14 @@ impl Checker {
         Self::Validator(Arc::new(move |req, credentials| Box::pin(validator(req, credentials))))
     }
 
-    /// Whether every request has to be checked. A validator may add data to the request that handlers
-    /// need, so no request may skip it.
+    /// Whether every request must be checked. A validator may add data to the request for the
+    /// handlers, so no request may skip it.
     pub(crate) fn sees_every_request(&self) -> bool {
         matches!(self, Self::Validator(_))
     }
 
-    /// Reverifies an existing login outside the middleware. There is no `ServiceRequest` to pass to a
-    /// validator there, so with one no login is valid.
+    /// Reverifies an existing login outside the middleware. A validator needs a `ServiceRequest`,
+    /// which does not exist there, so a realm with a validator reports every login as invalid.
     pub(crate) async fn reverify(
         &self,
         req: &HttpRequest,
@@ -47,7 +47,7 @@ impl Checker {
         }
     }
 
-    /// Checks the credentials of a request. A validator makes no difference between the kinds.
+    /// Checks the credentials of a request. A validator ignores the kind of the check.
     pub(crate) async fn check(
         &self,
         req: ServiceRequest,

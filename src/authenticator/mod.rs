@@ -22,14 +22,15 @@ use futures_core::future::LocalBoxFuture;
 /// Checks whether credentials are valid.
 ///
 /// Every `async` function or closure that takes `(&HttpRequest, &BasicAuth)` and returns
-/// `Result<bool, actix_web::Error>` is an authenticator. Implement the trait for a type of your own
-/// to name it or to wrap another authenticator. The optional features of this crate provide three:
-/// `Users`, `Throttle` and `CredentialCache`.
+/// `Result<bool, actix_web::Error>` is an authenticator. Implement the trait for your own type to
+/// give it a name or to wrap another authenticator. The optional features of this crate provide
+/// three: `Users`, `Throttle` and `CredentialCache`.
 ///
-/// The middleware calls it at a login, for each request of a client without a session, and again
-/// for a login when [`reverify_after`](crate::BasicLoginBuilder::reverify_after) has passed. It
-/// never passes on a malformed header. The password is never `None`: a missing one is an empty
-/// string.
+/// The middleware calls the authenticator at each login, for each request of a non-browser client
+/// without a session, and again for a login when
+/// [`reverify_after`](crate::BasicLoginBuilder::reverify_after) has passed. A malformed
+/// `Authorization` header never reaches the authenticator. The password is never `None`: an absent
+/// password is an empty string.
 ///
 /// ```
 /// use actix_basic_logout::{Authenticator, BasicLogin};
@@ -73,9 +74,9 @@ pub trait Authenticator: Send + Sync + 'static {
     /// # Errors
     ///
     /// An error means that the credentials could not be checked, for example because a database is
-    /// down. It is sent as its own response and changes no login. Only an error with status 401
-    /// counts as `Ok(false)`. A [`TryLater`](crate::TryLater) is answered in the same form as a
-    /// refusal.
+    /// unavailable. The middleware sends the error's own response and changes no login. There are
+    /// two exceptions: an error with status 401 counts as `Ok(false)`, and a
+    /// [`TryLater`](crate::TryLater) gets the same page, JSON or text as a refusal.
     fn authenticate<'a>(
         &'a self,
         req: &'a HttpRequest,
@@ -84,10 +85,10 @@ pub trait Authenticator: Send + Sync + 'static {
 
     /// Returns whether the credentials of an existing login are still valid.
     ///
-    /// They are the credentials that the user logged in with, so nobody is guessing. A rate limiter
-    /// does not limit these calls, since otherwise an attacker could lock out users who are logged
-    /// in. Default: calls [`authenticate`](Self::authenticate). A wrapper calls this method of the
-    /// authenticator that it wraps.
+    /// The user logged in with these same credentials, so this call is not a guess. A rate limiter
+    /// must not limit it, because an attacker could otherwise log users out by exhausting the
+    /// limit. Default: calls [`authenticate`](Self::authenticate). A wrapper calls `reverify` of the
+    /// wrapped authenticator.
     ///
     /// # Errors
     ///
@@ -100,12 +101,12 @@ pub trait Authenticator: Send + Sync + 'static {
         self.authenticate(req, credentials)
     }
 
-    /// Returns a number that changes when earlier answers may no longer hold, because a password was
-    /// changed or a user was removed.
+    /// Returns a number that changes when earlier results may be out of date, because a password
+    /// was changed or a user was removed.
     ///
-    /// A cache reads it before each check and stores it with the answer. Default: always 0, so
-    /// cached answers are valid until they expire. A wrapper returns the revision of the
-    /// authenticator that it wraps.
+    /// A cache reads the number before each check and stores it with the result. Default: always 0,
+    /// so cached results are valid until they expire. A wrapper returns the revision of the wrapped
+    /// authenticator.
     fn revision(&self) -> LocalBoxFuture<'_, u64> {
         Box::pin(ready(0))
     }
@@ -127,14 +128,14 @@ where
 /// Why credentials are checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CheckKind {
-    /// They are new: for a login, or for one request without a session.
+    /// New credentials: for a login, or for a single request without a session.
     Login,
-    /// They are those of an existing login.
+    /// The credentials of an existing login.
     Reverify,
 }
 
-/// Treats an error with status 401 as wrong credentials: it is what validators return for them, and
-/// it has no challenge of its own.
+/// Treats an error with status 401 as wrong credentials, because validators return such an error for
+/// them. The middleware then sends its own refusal instead of the error's response.
 pub(crate) fn unauthorized_is_wrong(verdict: Result<bool, Error>) -> Result<bool, Error> {
     match verdict {
         Err(error) if error.as_response_error().status_code() == StatusCode::UNAUTHORIZED => {

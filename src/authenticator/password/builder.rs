@@ -34,8 +34,8 @@ impl fmt::Debug for HashLimiterBuilder {
 }
 
 impl HashLimiter {
-    /// Starts a [`HashLimiterBuilder`] for a limiter of its own: a flood of logins that fills it
-    /// does not delay those that use another.
+    /// Starts a [`HashLimiterBuilder`] for a separate limiter. A flood of logins that fills one limiter
+    /// does not delay the logins of another.
     ///
     /// ```
     /// use actix_basic_logout::HashLimiter;
@@ -56,7 +56,7 @@ impl HashLimiter {
 }
 
 impl HashLimiterBuilder {
-    /// Sets how many hashes are computed at the same time.
+    /// Sets how many hashes may be computed at the same time.
     ///
     /// Default: the number of cores minus one, but at least one. [`build`](Self::build) fails if it
     /// is zero.
@@ -78,9 +78,9 @@ impl HashLimiterBuilder {
         self
     }
 
-    /// Sets how many logins wait in the queue while the concurrency limit is reached.
+    /// Sets how many logins may wait in the queue while the concurrency limit is reached.
     ///
-    /// Default: 1000. With zero no login waits.
+    /// Default: 1000. With zero, no login waits.
     ///
     /// ```
     /// use actix_basic_logout::HashLimiter;
@@ -101,10 +101,10 @@ impl HashLimiterBuilder {
         self
     }
 
-    /// Sets how long a login waits in the queue before it is answered 503.
+    /// Sets how long a login may wait in the queue before it is answered 503.
     ///
-    /// Default: 10 seconds. With zero no login waits. The same time is sent in `Retry-After`, in
-    /// whole seconds and at least one.
+    /// Default: 10 seconds. With zero, no login waits. The 503 has the same time in `Retry-After`, in
+    /// whole seconds, rounded up, and at least one.
     ///
     /// ```
     /// use std::time::Duration;

@@ -18,18 +18,19 @@ use subtle::ConstantTimeEq;
 /// The longest password that is hashed, in bytes.
 pub(crate) const MAX_PASSWORD: usize = 1024;
 
-/// The number of bytes that bcrypt takes into account.
+/// The number of bytes that bcrypt considers.
 const MAX_BCRYPT_PASSWORD: usize = 72;
 
-/// The limits of what one hash may cost. A typo in the stored parameters could otherwise exhaust the
-/// server's memory or time.
+/// The limits of the cost of one hash. A typo in the stored parameters could otherwise exhaust the
+/// memory or the processor time of the server.
 const MAX_MEMORY_KIB: u64 = 1024 * 1024;
 const MAX_KIB_PASSES: u64 = 8 * MAX_MEMORY_KIB;
 const MAX_LANES: u32 = 64;
 const MAX_ROUNDS: u32 = 10_000_000;
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=17;
 
-/// The number of kinds. Every login computes one hash of each kind, so it is limited.
+/// The maximum number of kinds. Every login computes one hash of each kind, so their number is
+/// limited.
 pub(crate) const MAX_KINDS: usize = 8;
 
 /// bcrypt's own base64. The last characters of salt and hash have unused bits.
@@ -40,7 +41,7 @@ const BCRYPT_BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// An algorithm and its parameters: all that the cost of a hash depends on.
+/// An algorithm and its parameters, which determine the cost of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Argon2id { memory_kib: u32, passes: u32, lanes: u32, length: usize },
@@ -51,8 +52,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kind of new hashes: Argon2id with 19 MiB, two passes and one lane, the first
-    /// choice of the OWASP Password Storage Cheat Sheet.
+    /// The kind of new hashes: Argon2id with 19 MiB, two passes and one lane, the first choice of the
+    /// OWASP Password Storage Cheat Sheet.
     pub(crate) const NEW: Self = Self::Argon2id {
         memory_kib: Params::DEFAULT_M_COST,
         passes: Params::DEFAULT_T_COST,
@@ -60,7 +61,7 @@ impl Kind {
         length: Params::DEFAULT_OUTPUT_LEN,
     };
 
-    /// A hash that no password has, and that costs as much as a real one.
+    /// A dummy hash. It matches no password and costs as much as a real one.
     pub(crate) fn dummy(self) -> PasswordHash {
         PasswordHash { kind: self, salt: vec![0; 16], hash: vec![0; self.length()] }
     }
@@ -88,7 +89,7 @@ impl Kind {
                     .ok()?;
             }
             Self::Bcrypt { cost } => {
-                // bcrypt hashes the NUL at the end of a C string, too, if it fits.
+                // bcrypt also hashes the NUL that ends a C string, if it fits.
                 let mut key = [password, &[0]].concat();
                 key.truncate(MAX_BCRYPT_PASSWORD);
                 let hash = bcrypt::bcrypt(cost, salt.try_into().ok()?, &key);
@@ -171,16 +172,16 @@ impl PasswordHash {
         !matches!(self.kind, Kind::Bcrypt { .. }) || password.len() <= MAX_BCRYPT_PASSWORD
     }
 
-    /// Whether it is the hash of this password. The time does not depend on the answer.
+    /// Whether this is the hash of the password. The time does not depend on the result.
     pub(crate) fn is_of(&self, password: &str) -> bool {
         let computed = self.kind.compute(password, &self.salt);
         let same = computed.is_some_and(|it| self.hash[..].ct_eq(&it).into());
-        // The bytes that bcrypt would cut off are part of the password.
+        // bcrypt ignores further bytes, but they are part of the password.
         same & self.takes(password)
     }
 }
 
-/// The hashes that one login computes: one of each kind in use, for every user. So the time tells
+/// The hashes that one login computes: one of each kind in use, for every user. So the time reveals
 /// neither whether the user exists nor which kind of hash the user has.
 #[derive(Debug)]
 pub(crate) struct Plan(Vec<(PasswordHash, bool)>);
@@ -203,16 +204,16 @@ impl Plan {
     }
 }
 
-/// The reason why a hash cannot be used. It never contains the hash.
+/// The reason why a hash is rejected. It never contains the hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadHash {
     /// An obsolete or broken algorithm.
     Weak(&'static str),
     /// A known format with an error in it.
     Malformed(&'static str),
-    /// It would take more memory or time than any login may.
+    /// A cost outside the limits: the hash could take too much memory or time.
     TooExpensive(&'static str),
-    /// No format that is known.
+    /// An unknown format.
     Unknown,
 }
 
@@ -221,7 +222,7 @@ impl fmt::Display for BadHash {
         match self {
             Self::Weak(what) => write!(f, "{what}, which is not accepted"),
             Self::Malformed(what) => f.write_str(what),
-            Self::TooExpensive(what) => write!(f, "a hash that costs too much: {what}"),
+            Self::TooExpensive(what) => write!(f, "a hash whose cost is out of range: {what}"),
             Self::Unknown => {
                 f.write_str("neither a PHC string (argon2id, scrypt, pbkdf2) nor a bcrypt hash")
             }
@@ -235,8 +236,7 @@ fn is_crypt(text: &str) -> bool {
 }
 
 fn read_bcrypt(text: &str) -> Result<PasswordHash, BadHash> {
-    const MALFORMED: BadHash =
-        BadHash::Malformed("a bcrypt hash that is cut off or has something wrong in it");
+    const MALFORMED: BadHash = BadHash::Malformed("a truncated or malformed bcrypt hash");
     let bytes = text.as_bytes();
     if bytes.len() != 60 || !text.is_ascii() || bytes[6] != b'$' {
         return Err(MALFORMED);
@@ -245,7 +245,7 @@ fn read_bcrypt(text: &str) -> Result<PasswordHash, BadHash> {
     let digits = cost.bytes().all(|it| it.is_ascii_digit());
     let cost: u32 = cost.parse().ok().filter(|_| digits).ok_or(MALFORMED)?;
     if !BCRYPT_COSTS.contains(&cost) {
-        return Err(BadHash::TooExpensive("bcrypt's cost is 4 to 17 here"));
+        return Err(BadHash::TooExpensive("the cost of bcrypt must be 4 to 17"));
     }
     let decode = |part: &str| BCRYPT_BASE64.decode(part).map_err(|_| MALFORMED);
     let (salt, hash) = (decode(&rest[..22])?, decode(&rest[22..])?);
@@ -260,7 +260,7 @@ fn read_phc(text: &str) -> Result<PasswordHash, BadHash> {
     use BadHash::{Malformed, TooExpensive};
 
     let parsed = phc::PasswordHash::new(text)
-        .map_err(|_| Malformed("a PHC string that is cut off or has something wrong in it"))?;
+        .map_err(|_| Malformed("a truncated or malformed PHC string"))?;
     let (Some(salt), Some(hash)) = (&parsed.salt, &parsed.hash) else {
         return Err(Malformed("a PHC string without a salt or without a hash"));
     };
@@ -268,34 +268,28 @@ fn read_phc(text: &str) -> Result<PasswordHash, BadHash> {
     let number = |name: &str| parsed.params.get_decimal(name);
     let known = |names: &[&str]| {
         let unknown = parsed.params.iter().any(|(name, _)| !names.contains(&name.as_str()));
-        if unknown {
-            Err(Malformed("a PHC string with a parameter that is not known"))
-        } else {
-            Ok(())
-        }
+        if unknown { Err(Malformed("a PHC string with an unknown parameter")) } else { Ok(()) }
     };
-    let missing = || Malformed("a PHC string that lacks a parameter");
+    let missing = || Malformed("a PHC string without a required parameter");
     let kind = match parsed.algorithm.as_str() {
         "argon2id" => {
             known(&["m", "t", "p"])?;
             if parsed.version != Some(Version::V0x13.into()) {
-                return Err(Malformed("an Argon2id hash of another version than 19 (v=19)"));
+                return Err(Malformed("an Argon2id hash whose version is not 19 (v=19)"));
             }
             let memory_kib = number("m").ok_or_else(missing)?;
             let passes = number("t").ok_or_else(missing)?;
             let lanes = number("p").ok_or_else(missing)?;
             if u64::from(memory_kib) > MAX_MEMORY_KIB {
-                return Err(TooExpensive(
-                    "Argon2id takes at most 1 GiB of memory (m=1048576) here",
-                ));
+                return Err(TooExpensive("Argon2id may use at most 1 GiB of memory (m=1048576)"));
             }
             if u64::from(memory_kib) * u64::from(passes) > MAX_KIB_PASSES || lanes > MAX_LANES {
                 return Err(TooExpensive(
-                    "Argon2id takes at most 8 passes over 1 GiB and 64 lanes here",
+                    "Argon2id may use at most 8 passes over 1 GiB, and 64 lanes",
                 ));
             }
             if Params::new(memory_kib, passes, lanes, Some(length)).is_err() {
-                return Err(Malformed("an Argon2id hash with parameters that cannot be"));
+                return Err(Malformed("an Argon2id hash with invalid parameters"));
             }
             Kind::Argon2id { memory_kib, passes, lanes, length }
         }
@@ -304,7 +298,7 @@ fn read_phc(text: &str) -> Result<PasswordHash, BadHash> {
             let log_n = number("ln").ok_or_else(missing)?;
             let block = number("r").ok_or_else(missing)?;
             let lanes = number("p").ok_or_else(missing)?;
-            // Bounded one by one first, so that nothing overflows.
+            // Each parameter is bounded first, so that the products do not overflow.
             let (most_n, most_block) = (30, 1 << 20);
             let kib = 1u64.checked_shl(log_n).unwrap_or(u64::MAX) / 8;
             if log_n > most_n
@@ -314,12 +308,12 @@ fn read_phc(text: &str) -> Result<PasswordHash, BadHash> {
                 || kib.saturating_mul(u64::from(block) * u64::from(lanes)) > MAX_KIB_PASSES
             {
                 return Err(TooExpensive(
-                    "scrypt takes at most 1 GiB of memory and 8 GiB in all here",
+                    "scrypt may use at most 1 GiB of memory, 8 GiB over all lanes, and 64 lanes",
                 ));
             }
             let log_n = u8::try_from(log_n).unwrap_or(u8::MAX);
             if log_n == 0 || scrypt::Params::new(log_n, block, lanes).is_err() {
-                return Err(Malformed("an scrypt hash with parameters that cannot be"));
+                return Err(Malformed("an scrypt hash with invalid parameters"));
             }
             Kind::Scrypt { log_n, block, lanes, length }
         }
@@ -327,13 +321,13 @@ fn read_phc(text: &str) -> Result<PasswordHash, BadHash> {
             known(&["i", "l"])?;
             let rounds = number("i").ok_or_else(missing)?;
             if number("l").is_some_and(|it| usize::try_from(it) != Ok(length)) {
-                return Err(Malformed("a PBKDF2 hash of another length than it says"));
+                return Err(Malformed("a PBKDF2 hash whose length differs from its parameter l"));
             }
             if rounds > MAX_ROUNDS {
-                return Err(TooExpensive("PBKDF2 takes at most 10 million rounds here"));
+                return Err(TooExpensive("PBKDF2 may use at most 10 million rounds"));
             }
             match pbkdf2 {
-                _ if rounds == 0 => return Err(Malformed("a PBKDF2 hash of no rounds")),
+                _ if rounds == 0 => return Err(Malformed("a PBKDF2 hash with zero rounds")),
                 "pbkdf2-sha256" => Kind::Pbkdf2Sha256 { rounds, length },
                 "pbkdf2-sha512" => Kind::Pbkdf2Sha512 { rounds, length },
                 _ => return Err(BadHash::Weak("a PBKDF2 hash with SHA-1")),

@@ -1,4 +1,4 @@
-//! Computes hashes on blocking threads, a bounded number at a time.
+//! Computes password hashes on blocking threads, a bounded number at a time.
 
 use std::{
     fmt,
@@ -22,17 +22,22 @@ use crate::{
     retry_later::TryLater,
 };
 
-/// Hashes passwords off the worker threads, and limits how many hashes are computed at the same
-/// time.
+/// Password hashing off the worker threads, with a limit on the number of concurrent hashes.
 ///
-/// Hashes are computed on the runtime's blocking threads, so workers serve other requests meanwhile.
+/// Password hashing is slow by design. Without a limit, a flood of logins would take all cores and
+/// much memory, which is a denial of service for everyone else. The hashes are computed on the
+/// runtime's blocking threads, so the worker threads serve other requests meanwhile.
+///
 /// When the limit is reached, further logins wait in a queue, first come, first served. If the queue
-/// is full, or a login has waited too long, the answer is 503 with `Retry-After`
+/// is full, or a login has waited too long, the response is 503 with `Retry-After`
 /// ([`TryLater::busy`](crate::TryLater::busy)). One more hash at a time is reserved for the
 /// reverification of existing logins, so a flood of new logins does not end them.
 ///
-/// [`Users`](crate::Users) uses the [shared](Self::shared) limiter. An authenticator of your own that
-/// stores hashes elsewhere calls [`verify`](Self::verify):
+/// The supported formats are PHC strings of Argon2id, scrypt and PBKDF2 (SHA-256, SHA-512), and
+/// bcrypt hashes. New hashes are Argon2id.
+///
+/// [`Users`](crate::Users) uses the [shared](Self::shared) limiter. Your own authenticator, with
+/// hashes in a database for example, calls [`verify`](Self::verify):
 ///
 /// ```
 /// use actix_basic_logout::HashLimiter;
@@ -85,13 +90,13 @@ impl Config {
 }
 
 struct Permits {
-    /// For each hash that may be computed at the same time.
+    /// One permit for each concurrent hash.
     hashing: Arc<Semaphore>,
-    /// For the one more that is reserved for existing logins.
+    /// One permit more, reserved for existing logins.
     reverifying: Arc<Semaphore>,
-    /// For each place in the queue.
+    /// One permit for each place in the queue.
     queue: Semaphore,
-    /// The kinds of hashes that [`HashLimiter::verify`] has met.
+    /// The kinds of hashes that [`HashLimiter::verify`] has seen.
     kinds: Mutex<Vec<Kind>>,
 }
 
@@ -99,8 +104,8 @@ impl HashLimiter {
     /// Returns the limiter that the whole process shares, with the defaults of
     /// [`builder`](Self::builder).
     ///
-    /// Each hash that is computed at the same time takes a blocking thread and, with Argon2id as
-    /// [`hash`](Self::hash) makes it, 19 MiB.
+    /// Each concurrent hash takes a blocking thread, and 19 MiB with the parameters of
+    /// [`hash`](Self::hash).
     ///
     /// ```
     /// use actix_basic_logout::HashLimiter;
@@ -126,17 +131,17 @@ impl HashLimiter {
         Self { config, permits: Arc::new(permits) }
     }
 
-    /// Returns whether this is the password of a stored hash, which is a PHC string or a bcrypt
-    /// hash. Pass `None` if there is no such user: it takes the same time, against user enumeration.
+    /// Returns whether the password matches a stored hash, which is a PHC string or a bcrypt hash.
     ///
-    /// Each call computes one hash of each kind (algorithm and parameters) that this limiter has
-    /// met, and one of the kind that [`hash`](Self::hash) makes. So the time does not tell which
-    /// users exist. A kind that it meets for the first time counts from then on. From the ninth kind
-    /// on, a kind adds to the time of its own users only.
+    /// Pass `None` if there is no such user. To prevent user enumeration by a timing attack, the call
+    /// then takes the same time: each call computes one hash of each kind (algorithm and parameters)
+    /// that this limiter has seen, and one of the kind that [`hash`](Self::hash) makes. A new kind
+    /// counts from its first call on. At most eight kinds count. With a ninth kind, only the users
+    /// with that kind take longer, so their time differs from that of other users.
     ///
-    /// A password of more than 1024 bytes is wrong and is not hashed. With bcrypt, which ignores all
-    /// bytes after the first 72, a password of more than 72 bytes is wrong. A stored hash that cannot
-    /// be used is logged at level `error`, and every password is wrong for it.
+    /// A password of more than 1024 bytes is wrong and is not hashed. With bcrypt, a password of more
+    /// than 72 bytes is wrong, because bcrypt ignores all bytes after the first 72. An invalid stored
+    /// hash is logged at level `error` and matches no password.
     ///
     /// # Errors
     ///
@@ -164,12 +169,12 @@ impl HashLimiter {
         self.verify_for(CheckKind::Login, hash, password).await
     }
 
-    /// Does the same as [`verify`](Self::verify) for an existing login, which does not wait behind
-    /// new ones. Call it in [`Authenticator::reverify`](crate::Authenticator::reverify).
+    /// Does the same as [`verify`](Self::verify) for an existing login, which does not queue behind new
+    /// logins. Call it in [`Authenticator::reverify`](crate::Authenticator::reverify).
     ///
     /// # Errors
     ///
-    /// As for [`verify`](Self::verify), though the queue is never full for it.
+    /// [`TryLater`] if the queue timeout has passed. A full queue is no error here.
     ///
     /// # Panics
     ///
@@ -204,7 +209,9 @@ impl HashLimiter {
         let own = hash.and_then(|hash| match PasswordHash::read(hash) {
             Ok(own) => Some(own),
             Err(bad) => {
-                tracing::error!("a stored password is {bad}; nobody can log in with it");
+                tracing::error!(
+                    "a stored password hash is {bad}; its user cannot log in: replace it"
+                );
                 None
             }
         });
@@ -213,14 +220,14 @@ impl HashLimiter {
     }
 
     fn kinds_with(&self, own: Option<&PasswordHash>) -> Vec<Kind> {
-        let mut met = self.permits.kinds.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kinds = met.clone();
+        let mut seen = self.permits.kinds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kinds = seen.clone();
         if let Some(own) = own
             && !kinds.contains(&own.kind)
         {
             kinds.push(own.kind);
             if kinds.len() <= MAX_KINDS {
-                met.clone_from(&kinds);
+                seen.clone_from(&kinds);
             }
         }
         kinds
@@ -262,7 +269,7 @@ impl HashLimiter {
         Ok(made.ok_or_else(|| self.busy())?)
     }
 
-    /// Returns whether the plan's hash is of this password.
+    /// Returns whether the password is that of the plan's user.
     pub(crate) async fn agrees(
         &self,
         kind: CheckKind,
@@ -286,10 +293,12 @@ impl HashLimiter {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, TryLater> {
         let permit = self.permit(kind).await.ok_or_else(|| {
-            tracing::warn!("password not checked: the hash limiter is full");
+            tracing::warn!(
+                "password not hashed: the queue of the hash limiter is full or has timed out"
+            );
             self.busy()
         })?;
-        // The work holds the permit: when the client disconnects, the hash is computed to its end.
+        // The work holds the permit: if the client disconnects, the hash is still computed to its end.
         let done = web::block(move || {
             let done = work();
             drop(permit);

@@ -1,7 +1,7 @@
-//! Password hashes: parsed and computed, off the worker threads and a bounded number at a time.
+//! Parses and computes password hashes, off the worker threads and a bounded number at a time.
 //!
-//! `hash` is pure and slow, `limiter` decides when a hash is computed, and `builder` has its options.
-//! May use `retry_later`, and `CheckKind` of the authenticator.
+//! `hash` is pure and slow, `hash_limiter` decides when a hash is computed, and `builder` has its
+//! options. May use `retry_later`, and `CheckKind` of the authenticator.
 
 pub(crate) mod builder;
 pub(crate) mod hash;

@@ -1,4 +1,4 @@
-//! The address of a client, behind trusted proxies.
+//! Finds the address of a client behind trusted proxies.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Parses a network in CIDR notation, such as `10.0.0.0/8`, or a single address. None if the text is
-/// neither, or if the address has bits set beyond the prefix, which is probably a mistake.
+/// Parses a network in CIDR notation, such as `10.0.0.0/8`, or a single address. None if the text
+/// is neither, or if the address has bits set beyond the prefix, which is probably a mistake.
 pub(crate) fn network(text: &str) -> Option<IpNet> {
     let single = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let network = text.parse::<IpNet>().ok().or_else(single)?;
@@ -25,34 +25,34 @@ pub(crate) fn network(text: &str) -> Option<IpNet> {
 }
 
 /// The client address of a request: the peer address, or, if the peer is a trusted proxy, the last
-/// address in `X-Forwarded-For` that is not a trusted proxy's. A client can forge all that precedes
-/// it.
+/// address in `X-Forwarded-For` that is not a trusted proxy's. A client can forge everything before
+/// that address.
 ///
-/// None if there is no peer address, as on a Unix socket, and the header names no
-/// client either, or no proxy is trusted.
+/// None if there is no peer address (as on a Unix socket), and either no proxy is trusted or the
+/// header contains no address.
 pub(crate) fn of(req: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = req.peer_addr().map(|it| it.ip().to_canonical());
     let values = req.headers().get_all(&X_FORWARDED_FOR);
-    let said: Vec<&str> = values.map(|it| it.to_str().unwrap_or_default()).collect();
-    client(peer, &said, trusted)
+    let forwarded: Vec<&str> = values.map(|it| it.to_str().unwrap_or_default()).collect();
+    client(peer, &forwarded, trusted)
 }
 
-/// Whether there seems to be a proxy in front that the application has not named.
+/// Whether a proxy seems to be in front of the server that the application has not listed as trusted.
 pub(crate) fn seems_proxied(req: &HttpRequest, trusted: &[IpNet]) -> bool {
     trusted.is_empty() && req.headers().contains_key(&X_FORWARDED_FOR)
 }
 
-fn client(peer: Option<IpAddr>, said: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {
+fn client(peer: Option<IpAddr>, forwarded: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {
     if trusted.is_empty() {
         return peer;
     }
     let is_trusted = |it: IpAddr| trusted.iter().any(|network| network.contains(&it));
-    // A peer on a Unix socket is on this machine.
+    // A peer without an address is on a Unix socket, so on this machine, and counts as trusted.
     if peer.is_some_and(|peer| !is_trusted(peer)) {
         return peer;
     }
     let mut client = peer;
-    for hop in said.iter().rev().flat_map(|it| it.rsplit(',')) {
+    for hop in forwarded.iter().rev().flat_map(|it| it.rsplit(',')) {
         let Some(hop) = parse_hop(hop.trim()) else { break };
         client = Some(hop);
         if !is_trusted(hop) {
@@ -62,7 +62,7 @@ fn client(peer: Option<IpAddr>, said: &[&str], trusted: &[IpNet]) -> Option<IpAd
     client
 }
 
-/// Parses an address as proxies write it: some add the port.
+/// Parses an address in `X-Forwarded-For`. Some proxies append the port.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
     let address = hop.parse::<IpAddr>().ok();
     let address = address.or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip()));
@@ -70,8 +70,8 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
     Some(address.or_else(bracketed)?.to_canonical())
 }
 
-/// The address that stands for one client: of IPv6 the first 64 bits, since a single connection has
-/// a whole /64 network.
+/// The address by which a client is counted. For IPv6 it is the first 64 bits, because an internet
+/// connection usually has a whole /64 network.
 pub(crate) fn one_client(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(it) => Ipv6Addr::from_bits(it.to_bits() & (u128::MAX << 64)).into(),
@@ -94,20 +94,20 @@ mod tests {
     #[test]
     fn only_trusted_proxies_name_the_client() {
         let proxy = ["10.0.0.0/8", "2001:db8::1"];
-        for (name, trusted, peer, said, client_is) in [
-            ("nobody is trusted", &[][..], Some("10.0.0.1"), &["1.2.3.4"][..], Some("10.0.0.1")),
-            ("no proxy", &proxy, Some("5.6.7.8"), &[], Some("5.6.7.8")),
-            ("forged without a proxy", &proxy, Some("5.6.7.8"), &["1.2.3.4"], Some("5.6.7.8")),
-            ("a proxy says", &proxy, Some("10.0.0.1"), &["1.2.3.4"], Some("1.2.3.4")),
+        for (name, trusted, peer, forwarded, expected) in [
+            ("no trusted proxy", &[][..], Some("10.0.0.1"), &["1.2.3.4"][..], Some("10.0.0.1")),
+            ("direct peer", &proxy, Some("5.6.7.8"), &[], Some("5.6.7.8")),
+            ("forged by a direct peer", &proxy, Some("5.6.7.8"), &["1.2.3.4"], Some("5.6.7.8")),
+            ("one proxy", &proxy, Some("10.0.0.1"), &["1.2.3.4"], Some("1.2.3.4")),
             (
-                "forged through one",
+                "forged behind a proxy",
                 &proxy,
                 Some("10.0.0.1"),
                 &["9.9.9.9, 1.2.3.4"],
                 Some("1.2.3.4"),
             ),
             (
-                "forged as a proxy's",
+                "forged as a proxy's address",
                 &proxy,
                 Some("10.0.0.1"),
                 &["10.9.9.9, 1.2.3.4"],
@@ -115,32 +115,32 @@ mod tests {
             ),
             ("two proxies", &proxy, Some("10.0.0.1"), &["1.2.3.4, 10.0.0.2"], Some("1.2.3.4")),
             ("two headers", &proxy, Some("10.0.0.1"), &["9.9.9.9", "1.2.3.4"], Some("1.2.3.4")),
-            ("of v6", &proxy, Some("2001:db8::1"), &["2001:db8::7"], Some("2001:db8::7")),
-            ("with ports", &proxy, Some("10.0.0.1"), &["1.2.3.4:567"], Some("1.2.3.4")),
+            ("IPv6", &proxy, Some("2001:db8::1"), &["2001:db8::7"], Some("2001:db8::7")),
+            ("with a port", &proxy, Some("10.0.0.1"), &["1.2.3.4:567"], Some("1.2.3.4")),
             (
-                "v6 with ports",
+                "IPv6 with a port",
                 &proxy,
                 Some("10.0.0.1"),
                 &["[2001:db8::7]:567"],
                 Some("2001:db8::7"),
             ),
-            ("v6 in brackets", &proxy, Some("10.0.0.1"), &["[2001:db8::7]"], Some("2001:db8::7")),
-            ("v4 written as v6", &proxy, Some("10.0.0.1"), &["::ffff:1.2.3.4"], Some("1.2.3.4")),
-            ("nonsense", &proxy, Some("10.0.0.1"), &["unknown"], Some("10.0.0.1")),
+            ("IPv6 in brackets", &proxy, Some("10.0.0.1"), &["[2001:db8::7]"], Some("2001:db8::7")),
+            ("IPv4-mapped IPv6", &proxy, Some("10.0.0.1"), &["::ffff:1.2.3.4"], Some("1.2.3.4")),
+            ("invalid address", &proxy, Some("10.0.0.1"), &["unknown"], Some("10.0.0.1")),
             (
-                "nonsense on the way",
+                "invalid address between valid ones",
                 &proxy,
                 Some("10.0.0.1"),
                 &["1.2.3.4, ?, 10.0.0.2"],
                 Some("10.0.0.2"),
             ),
-            ("it says nothing", &proxy, Some("10.0.0.1"), &[], Some("10.0.0.1")),
-            ("an empty header", &proxy, Some("10.0.0.1"), &[""], Some("10.0.0.1")),
-            ("a Unix socket", &proxy, None, &["1.2.3.4"], Some("1.2.3.4")),
-            ("a Unix socket, nobody trusted", &[], None, &["1.2.3.4"], None),
+            ("no header", &proxy, Some("10.0.0.1"), &[], Some("10.0.0.1")),
+            ("empty header", &proxy, Some("10.0.0.1"), &[""], Some("10.0.0.1")),
+            ("Unix socket", &proxy, None, &["1.2.3.4"], Some("1.2.3.4")),
+            ("Unix socket, no trusted proxy", &[], None, &["1.2.3.4"], None),
         ] {
-            let found = client(peer.map(ip), said, &networks(trusted));
-            assert_eq!(found, client_is.map(ip), "{name}");
+            let found = client(peer.map(ip), forwarded, &networks(trusted));
+            assert_eq!(found, expected.map(ip), "{name}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Decides whether a login may be attempted now, has to wait, or is refused.
+//! Decides whether a login attempt may start now, must wait, or is refused.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -25,16 +25,17 @@ use crate::{
 
 pub(crate) type Clock = dyn Fn() -> Instant + Send + Sync;
 
-/// How many user-ids, and how many addresses, are remembered: less than 12 MB each.
+/// The maximum number of counted user-ids, and of counted addresses. Each of the two maps takes less
+/// than 12 MB.
 const CAPACITY: usize = 100_000;
 
-/// How many logins wait for others of their user-id or address to be decided, and for how long.
+/// How many logins wait for attempts in progress of the same user-id or address, and for how long.
 const QUEUE_LIMIT: usize = 1000;
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The failed logins, and the attempts under way.
+/// The failed logins, and the attempts in progress.
 pub(crate) struct Attempts {
-    /// The first time that the clock was read. Times are counted from it.
+    /// The first reading of the clock. All times count from it.
     start: OnceLock<Instant>,
     hasher: RandomState,
     failures: Mutex<ByKind>,
@@ -63,7 +64,7 @@ impl Attempts {
     }
 
     fn lock(&self) -> MutexGuard<'_, ByKind> {
-        // No method of `Failures` panics halfway through a change.
+        // No method of `Failures` panics during a change, so a poisoned lock is consistent.
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -71,19 +72,19 @@ impl Attempts {
         now.saturating_duration_since(*self.start.get_or_init(|| now))
     }
 
-    /// Begins an attempt, as soon as the limits allow it.
+    /// Begins an attempt when the limits allow it.
     pub(crate) async fn begin<'a>(
         &'a self,
         user_id: &str,
         address: Option<IpAddr>,
         clock: &'a Clock,
     ) -> Result<Attempt<'a>, TryLater> {
-        // An authenticator may ignore case. Each spelling must not have a limit of its own.
+        // An authenticator may ignore case, so all spellings of a user-id must share one limit.
         let user_id_key = self.hasher.hash_one(user_id.trim().to_lowercase());
         let address_key = address.map(|it| self.hasher.hash_one(address::one_client(it)));
         let (mut queued, deadline) = (None, Deadline::now() + QUEUE_TIMEOUT);
         loop {
-            // Created before the check, so that no decision in between is missed.
+            // Created before the check, so that no decision between check and wait is missed.
             let decided = self.decided.notified();
             match self.try_begin(user_id_key, address_key, self.since_start(clock())) {
                 Room::Go => {
@@ -129,18 +130,18 @@ impl Attempts {
         }
     }
 
-    /// Warns once that there seems to be a proxy that the application has not named.
+    /// Logs one warning about a proxy that the application has not listed as trusted.
     pub(crate) fn warn_of_unnamed_proxy(&self) {
         if !self.warned_of_proxy.swap(true, Relaxed) {
             tracing::warn!(
-                "a request has an X-Forwarded-For header, but no proxy is trusted: behind a proxy all \
-                 clients share one limit; name the proxy with `ThrottleBuilder::trusted_proxies`"
+                "a request has an X-Forwarded-For header, but no proxy is trusted: behind a proxy, \
+                 all clients share one limit; list the proxy in `ThrottleBuilder::trusted_proxies`"
             );
         }
     }
 }
 
-/// An attempt under way, until it is decided or dropped.
+/// An attempt in progress, until it is decided or dropped.
 pub(crate) struct Attempt<'a> {
     attempts: &'a Attempts,
     user_id_key: Key,
@@ -161,7 +162,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// Ends the attempt, counting a failure for the user-id, for the address, or for both. Returns
+    /// Ends the attempt, and counts a failure for the user-id, for the address, or for both. Returns
     /// which of the two limits this failure reached.
     fn end(&self, for_user_id: bool, for_address: bool) -> (bool, bool) {
         let now = self.attempts.since_start((self.clock)());

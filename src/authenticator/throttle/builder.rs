@@ -42,8 +42,7 @@ impl<A> fmt::Debug for ThrottleBuilder<A> {
 }
 
 impl<A: Authenticator> Throttle<A> {
-    /// Starts a [`ThrottleBuilder`] for this authenticator, to change the limits or to name trusted
-    /// proxies.
+    /// Starts a [`ThrottleBuilder`] for this authenticator, to set other limits or trusted proxies.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -68,7 +67,8 @@ impl<A: Authenticator> Throttle<A> {
 }
 
 impl<A: Authenticator> ThrottleBuilder<A> {
-    /// Sets how many logins of one user-id may fail at once, and the time after which one more may.
+    /// Sets the rate limit of a user-id: how many logins may fail at once, and the interval after which
+    /// one more may fail.
     ///
     /// Default: 10, and one more each minute. [`build`](Self::build) fails if either is zero.
     ///
@@ -94,10 +94,10 @@ impl<A: Authenticator> ThrottleBuilder<A> {
         self
     }
 
-    /// Sets how many logins from one client address may fail at once, and the time after which one
-    /// more may.
+    /// Sets the rate limit of a client address: how many logins may fail at once, and the interval
+    /// after which one more may fail.
     ///
-    /// Default: 50, and one more each ten seconds, since many users may share an address.
+    /// Default: 50, and one more each ten seconds, because many users may share an address.
     /// [`build`](Self::build) fails if either is zero.
     ///
     /// ```
@@ -124,15 +124,15 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     }
 
     /// Sets the proxies whose `X-Forwarded-For` header is trusted: addresses, or networks in CIDR
-    /// notation such as `10.0.0.0/8`. It replaces those that were set before.
+    /// notation such as `10.0.0.0/8`. The list replaces an earlier one.
     ///
-    /// Default: none. `Forwarded` (RFC 7239) is not read. [`build`](Self::build) fails if a text is
-    /// neither an address nor a network.
+    /// Default: none. The header `Forwarded` (RFC 7239) is ignored. [`build`](Self::build) fails if
+    /// a text is neither an address nor a network.
     ///
-    /// The client address is the last one in the header that is not a trusted proxy's. A client
-    /// cannot forge it, because each trusted proxy appends the address that it sees. Where there is
-    /// no peer address, as on a Unix socket, the peer is trusted if any proxy is named; if none is
-    /// named, only user-ids are limited there.
+    /// The client address is the last address in the header that is not a trusted proxy's. A client
+    /// cannot forge it, because each trusted proxy appends the address that it sees. A peer without
+    /// an address, as on a Unix socket, counts as trusted if the list has at least one entry. If the
+    /// list is empty, only user-ids are limited there.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -187,7 +187,7 @@ impl<A: Authenticator> ThrottleBuilder<A> {
         self
     }
 
-    /// Builds the [`Throttle`], with no failures counted yet.
+    /// Builds the [`Throttle`]. Its counters start at zero.
     ///
     /// # Errors
     ///
@@ -234,15 +234,13 @@ impl<A: Authenticator> ThrottleBuilder<A> {
 /// let error = Throttle::builder(users).per_user_id(0, Duration::from_secs(60)).build();
 /// assert_eq!(error.unwrap_err(), ThrottleError::ZeroLimit);
 /// let error = Throttle::builder(users).trusted_proxies(["nginx"]).build();
-/// assert_eq!(
-///     error.unwrap_err().to_string(),
-///     r#""nginx" is neither an address nor a network, such as 10.0.0.0/8"#
-/// );
+/// let text = error.unwrap_err().to_string();
+/// assert!(text.starts_with(r#""nginx" is neither an IP address nor a network such as 10.0.0.0/8"#));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ThrottleError {
-    /// A limit allows zero failures, or one more failure after zero time.
+    /// A rate limit allows zero failures, or its interval is zero.
     ZeroLimit,
     /// A trusted proxy is neither an address nor a network, or the network has bits set beyond its
     /// prefix.
@@ -257,10 +255,14 @@ impl fmt::Display for ThrottleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ZeroLimit => f.write_str(
-                "a limit of zero: allow at least one failure, and one more after some time",
+                "a rate limit is zero: allow at least one failure, and set an interval above zero",
             ),
             Self::InvalidNetwork { text } => {
-                write!(f, "{text:?} is neither an address nor a network, such as 10.0.0.0/8")
+                write!(
+                    f,
+                    "{text:?} is neither an IP address nor a network such as 10.0.0.0/8 (no bits \
+                     beyond the prefix)"
+                )
             }
         }
     }

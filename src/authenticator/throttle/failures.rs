@@ -1,16 +1,16 @@
 //! Counts failed logins in bounded memory. Pure: the caller passes the current time.
 //!
 //! Failures drain at a steady rate, as in a leaky bucket (the generic cell rate algorithm, ITU-T
-//! I.371). All that is stored for a key is the time at which its last failure will have drained.
+//! I.371). Each key stores only the time at which its last failure will have drained.
 
 use std::{collections::HashMap, time::Duration};
 
 use crate::expiring_map::ExpiringMap;
 
-/// A keyed hash of a user-id or of an address.
+/// A keyed hash of a user-id or an address.
 pub(crate) type Key = u64;
 
-/// How many logins may fail at once, and the time after which one more may.
+/// How many logins may fail at once, and the interval after which one more may fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub(crate) failures: u32,
@@ -21,20 +21,20 @@ pub(crate) struct Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
     Go,
-    /// The limit would be exceeded if all attempts under way failed: wait until one is decided.
+    /// The limit would be exceeded if all attempts in progress failed: wait until one is decided.
     Wait,
     /// The limit is reached: try again after this time.
     Full(Duration),
 }
 
-/// The failures of many keys, each counted by itself.
+/// The failures of many keys, counted separately.
 #[derive(Debug)]
 pub(crate) struct Failures {
     limit: Limit,
-    /// Keys with failures, until these have drained. A full map evicts the key with the fewest or
+    /// The keys with failures that have not drained yet. A full map evicts the key with the fewest or
     /// oldest failures.
     failed: ExpiringMap<Key, (), Duration>,
-    /// How many attempts are under way.
+    /// The number of attempts in progress.
     undecided: HashMap<Key, u32>,
 }
 
@@ -74,8 +74,8 @@ impl Failures {
         *self.undecided.entry(key).or_default() += 1;
     }
 
-    /// Ends an attempt, which is decided or was given up. Returns whether it failed and thereby
-    /// reached the limit.
+    /// Ends an attempt that was decided or abandoned. Returns whether it failed and thereby reached
+    /// the limit.
     pub(crate) fn end(&mut self, key: Key, failed: bool, now: Duration) -> bool {
         if let Some(undecided) = self.undecided.get_mut(&key) {
             *undecided = undecided.saturating_sub(1);
@@ -119,9 +119,9 @@ mod tests {
         let (mut failures, start) = (three_a_minute(9), MINUTE * 1000);
         assert!(!fail(&mut failures, ALICE, start));
         assert!(!fail(&mut failures, ALICE, start));
-        assert!(fail(&mut failures, ALICE, start), "the last");
+        assert!(fail(&mut failures, ALICE, start), "reaches the limit");
         assert_eq!(failures.room(ALICE, start), Room::Full(MINUTE));
-        assert_eq!(failures.room(BOB, start), Room::Go, "nobody else's");
+        assert_eq!(failures.room(BOB, start), Room::Go, "not limited");
         let second = Duration::from_secs(1);
         assert_eq!(failures.room(ALICE, start + second * 59), Room::Full(second));
         assert!(fail(&mut failures, ALICE, start + MINUTE));
@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(failures.room(ALICE, MINUTE), Room::Wait);
         assert_eq!(failures.room(BOB, MINUTE), Room::Go);
         failures.end(ALICE, false, MINUTE);
-        assert_eq!(failures.room(ALICE, MINUTE), Room::Go, "that one was good");
+        assert_eq!(failures.room(ALICE, MINUTE), Room::Go, "the attempt succeeded");
         failures.begin(ALICE);
         failures.end(ALICE, true, MINUTE);
         failures.end(ALICE, true, MINUTE);
@@ -173,7 +173,7 @@ mod tests {
         }
         assert_eq!(failures.failed.len(), 100);
         assert!(failures.undecided.is_empty());
-        assert_eq!(failures.room(ALICE, MINUTE), Room::Full(MINUTE), "the flood freed nobody");
+        assert_eq!(failures.room(ALICE, MINUTE), Room::Full(MINUTE), "not evicted");
     }
 
     #[test]
@@ -199,7 +199,7 @@ mod tests {
     }
 
     proptest! {
-        /// In any period, no more guesses are tried than the limit allows, however they are spread.
+        /// In any period, no more guesses are checked than the limit allows, whatever their timing.
         #[test]
         fn attempts_never_exceed_the_limit(
             steps in proptest::collection::vec((0u64..40, any::<bool>()), 1..200),
@@ -219,8 +219,8 @@ mod tests {
             }
             for (index, first) in tried.iter().enumerate() {
                 for (later, last) in tried[index..].iter().enumerate() {
-                    let whiles = last.saturating_sub(*first).as_secs() / 60;
-                    prop_assert!((later as u64) < 3 + whiles, "{tried:?}");
+                    let intervals = last.saturating_sub(*first).as_secs() / 60;
+                    prop_assert!((later as u64) < 3 + intervals, "{tried:?}");
                 }
             }
         }

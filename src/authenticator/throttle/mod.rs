@@ -1,7 +1,7 @@
 //! Rate limits for failed logins, by user-id and by client address.
 //!
-//! `builder` has the options, `attempts` decides who may try, `failures` counts, and `address` tells
-//! clients apart. May use `request`, `retry_later` and the expiring map.
+//! `builder` has the options, `attempts` admits or refuses login attempts, `failures` counts, and
+//! `address` finds the client address. May use `request`, `retry_later` and the expiring map.
 
 pub(crate) mod address;
 mod attempts;
@@ -28,34 +28,38 @@ use crate::authenticator::{
     unauthorized_is_wrong,
 };
 
-/// Wraps an [`Authenticator`] and limits the rate of failed logins, by user-id and by client
-/// address, against brute force.
+/// Rate limiting for failed logins, by user-id and by client address, against brute force and
+/// credential stuffing. Wraps another [`Authenticator`].
 ///
-/// By default ten logins of a user-id may fail at once and one more each minute, and fifty logins
-/// from an address and one more each ten seconds. A login over a limit is answered 429 with
-/// `Retry-After` ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)) before any
-/// password is hashed. Valid credentials do not count, and neither do credentials that could not be
-/// checked. If the client disconnects before the check ends, the attempt counts for its address
-/// only: the client has learnt nothing, but a hash has been computed. Concurrent guesses cannot
-/// exceed a limit.
+/// The rate limit of a user-id slows down guesses of one user's password (brute force). The rate
+/// limit of an address slows down one client that tries many users, for example with passwords
+/// leaked from other sites (credential stuffing).
 ///
-/// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an
-/// attacker cannot lock out users who are logged in. While an attacker guesses passwords for a
-/// user-id, a user who is not logged in cannot log in, because both look the same. The
-/// same is true of non-browser clients, which send no session cookie; a `CredentialCache` around this
-/// wrapper accepts cached clients. A client that keeps sending an old password uses up the limit of its
-/// user-id.
+/// By default, ten logins of a user-id may fail at once, and one more each minute; fifty logins from
+/// an address may fail at once, and one more each ten seconds. A login over a rate limit is answered
+/// 429 with `Retry-After` ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts))
+/// before any password is hashed. Valid credentials do not count, and neither do credentials that
+/// could not be checked. If the client disconnects before the check ends, the attempt counts for its
+/// address only: the client has learnt nothing, but a hash has been computed. Concurrent guesses
+/// cannot exceed a limit.
 ///
-/// When the checks under way could use up a limit, further logins of that user-id or address wait
-/// for them. Up to 1000 logins wait, each for up to ten seconds; the others are answered 503 with
+/// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an attacker
+/// cannot end the logins of other users. While an attacker guesses passwords for a user-id, a user
+/// who is not logged in cannot log in either, because both requests look the same. This also affects
+/// non-browser clients, which send no session cookie; a `CredentialCache` around the `Throttle`
+/// lets clients with cached credentials pass. A client that keeps sending an old password uses up
+/// the rate limit of its user-id.
+///
+/// If the checks in progress could use up a limit, further logins of that user-id or address wait for
+/// them. Up to 1000 logins wait, each for up to ten seconds; the others are answered 503 with
 /// `Retry-After` ([`TryLater::busy`](crate::TryLater::busy)).
 ///
-/// The client address is the peer address, unless you name the
-/// [trusted proxies](crate::ThrottleBuilder::trusted_proxies). IPv6 addresses count by their first 64
-/// bits. User-ids count case-insensitively.
+/// The client address is the peer address, unless you set
+/// [trusted proxies](crate::ThrottleBuilder::trusted_proxies). IPv6 addresses count by their first
+/// 64 bits. User-ids count case-insensitively.
 ///
-/// Memory is bounded: 100,000 user-ids and 100,000 addresses. A flood of invented ones evicts those
-/// with the fewest failures first.
+/// Memory is bounded: 100,000 user-ids and 100,000 addresses. A flood of invented user-ids or
+/// addresses first evicts those with the fewest failures.
 ///
 /// ```
 /// use std::time::Duration;
@@ -85,7 +89,7 @@ pub struct Throttle<A> {
     shared: Arc<Shared<A>>,
 }
 
-/// The options, as they were given.
+/// The options as the application set them.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) per_user_id: Limit,
@@ -136,7 +140,7 @@ impl<A> fmt::Debug for Throttle<A> {
 }
 
 impl<A: Authenticator> Throttle<A> {
-    /// Limits the failed logins of this authenticator, with the default limits and no trusted
+    /// Limits the failed logins of this authenticator, with the default rate limits and no trusted
     /// proxies.
     ///
     /// ```

@@ -1,10 +1,11 @@
-//! The error for a list of users that cannot be used.
+//! The error for an invalid list of users.
 
 use std::{fmt, io, sync::Arc};
 
-/// The reason why a list of [`Users`](crate::Users) cannot be used.
+/// The reason why a list of [`Users`](crate::Users) is invalid.
 ///
-/// The text names the source, the line and what to do. It never contains a password or a hash.
+/// The text names the source, the line, the problem and a fix. It never contains a password or a
+/// hash.
 ///
 /// ```
 /// use actix_basic_logout::Users;
@@ -28,8 +29,8 @@ impl UsersError {
         Self { cause: Some(Arc::new(cause)), ..self }
     }
 
-    /// Returns the line, or the entry of a list, counted from 1. None if the error is about the whole
-    /// source.
+    /// Returns the number of the line, or of the entry in a list, counted from 1. None if the error
+    /// is about the whole source.
     ///
     /// ```
     /// use actix_basic_logout::Users;

@@ -1,4 +1,4 @@
-//! An htpasswd file that is reloaded when it changes.
+//! Users in an htpasswd file, which is reloaded when it changes.
 
 use std::{
     fs::{self, File, Metadata},
@@ -16,14 +16,14 @@ use crate::authenticator::users::{
     table::{Table, parse_lines},
 };
 
-/// The longest file that is read, in bytes.
+/// The largest file that is read, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
 
-/// The time between two checks for a change.
+/// The shortest time between two checks for a change.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A file that was written less than this before it was read may be written once more without a
-/// change of its metadata.
+/// A file that was written less than this time before it was read is read again: a second write
+/// within the resolution of the file system's clock would not change the metadata.
 const SETTLE_TIME: Duration = Duration::from_secs(3);
 
 /// A file of users, and its last valid content.
@@ -40,14 +40,14 @@ struct Last {
     table: Arc<Table>,
     /// The number of changes so far.
     revision: u64,
-    /// None if the file has to be read again, whatever its metadata say.
+    /// None if the file must be read again, even if its metadata is unchanged.
     stamp: Option<Stamp>,
     checked_at: Option<Instant>,
-    /// The error that is in the log already.
+    /// The error that was already logged.
     logged_error: Option<String>,
 }
 
-/// The metadata that tell whether a file has changed or was replaced by another.
+/// The metadata that shows whether a file was changed or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     length: u64,
@@ -72,7 +72,8 @@ impl Stamp {
         }
     }
 
-    /// Whether the file was written long enough ago. Of a time in the future nothing is known.
+    /// Whether the file was written long enough ago. A time in the future does not count, because it
+    /// says nothing about the file.
     fn has_settled(&self, now: SystemTime) -> bool {
         let age = self.modified.and_then(|it| now.duration_since(it).ok());
         age.is_some_and(|age| age > SETTLE_TIME)
@@ -97,8 +98,8 @@ impl Htpasswd {
         &self.path
     }
 
-    /// Returns the users, which may be a second old, and the number of changes so far. The file is
-    /// read off the worker thread.
+    /// Returns the users, which may be a second old, and the number of changes so far. Reads the file
+    /// off the worker thread.
     pub(crate) async fn current(self: &Arc<Self>, now: Instant) -> (Arc<Table>, u64) {
         let is_due = {
             let mut last = self.lock();
@@ -111,9 +112,12 @@ impl Htpasswd {
         };
         if is_due {
             let this = Arc::clone(self);
-            // The result is stored even if the client disconnects and this future is dropped.
+            // `reload` stores its result itself, so a client that disconnects does not lose it.
             if let Err(error) = web::block(move || this.reload()).await {
-                tracing::error!(%error, path = %self.path.display(), "htpasswd file could not be checked");
+                tracing::error!(
+                    %error, path = %self.path.display(),
+                    "htpasswd file not checked for changes; the previous users stay valid"
+                );
             }
         }
         let last = self.lock();
@@ -159,12 +163,12 @@ impl Htpasswd {
     }
 
     fn lock(&self) -> MutexGuard<'_, Last> {
-        // No code panics halfway through a change of it.
+        // No code panics while it changes `Last`, so a poisoned lock is consistent.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads a whole file. Returns the users, and the stamp of the file if it has settled.
+/// Reads the whole file. Returns the users, and the stamp of the file if it has settled.
 fn read(path: &Path) -> Result<(Table, Option<Stamp>), UsersError> {
     let source = Source::File(path.to_owned());
     let cannot = |error| source.io("cannot be read", error);
@@ -193,8 +197,8 @@ fn warn_of_cheap_hashes(path: &Path, table: &Table) {
     if users > 0 {
         tracing::warn!(
             path = %path.display(), users,
-            "users have bcrypt hashes with a cost below 10, so an attacker who steals the file can guess \
-             passwords fast: hash them again with `htpasswd -B -C 12`"
+            "users have bcrypt hashes with a cost below 10, so an attacker who steals the file can \
+             guess passwords fast: hash the passwords again with `htpasswd -B -C 12`"
         );
     }
 }
@@ -274,7 +278,7 @@ mod tests {
         let log = Log::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-        // With a single dispatcher, tests on other threads would decide which levels are enabled.
+        // With only one dispatcher, tests on other threads would decide which levels are enabled.
         let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         tracing::subscriber::with_default(subscriber, || {
             for text in ["bob:$apr1$secret$\n", "bob:secret\n", &good] {
@@ -286,8 +290,8 @@ mod tests {
         });
         let text = String::from_utf8(log.0.lock().expect("unpoisoned").clone()).expect("text");
         assert_eq!(text.lines().count(), 3, "{text}");
-        let stays = "the previous users stay valid until it is fixed";
-        assert_eq!(text.matches(stays).count(), 2, "{text}");
+        let consequence = "the previous users stay valid until it is fixed";
+        assert_eq!(text.matches(consequence).count(), 2, "{text}");
         assert!(
             text.contains("WARN") && text.contains("line 1: user \"bob\" has an apr1"),
             "{text}"
@@ -296,7 +300,7 @@ mod tests {
         assert!(!text.contains("secret"), "{text}");
     }
 
-    /// The kernel generates this file when it is read, so it is longer than its metadata say.
+    /// The kernel generates this file when it is read, so it is longer than its metadata says.
     #[cfg(target_os = "linux")]
     #[test]
     fn file_that_changes_while_it_is_read_is_an_error() {

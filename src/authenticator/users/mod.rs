@@ -1,7 +1,7 @@
 //! Lists of users with their passwords.
 //!
-//! `table` holds users in memory, `source` says where they come from, and `htpasswd` reloads a file.
-//! May use `password` and `request`.
+//! `table` holds users in memory, `source` names the source in errors, and `htpasswd` reloads a
+//! file. May use `password` and `request`.
 
 pub(crate) mod error;
 mod htpasswd;
@@ -25,18 +25,19 @@ use crate::authenticator::{
     },
 };
 
-/// An [`Authenticator`] with a list of users, from an htpasswd file, an environment variable or the
-/// code.
+/// An [`Authenticator`] with a list of users from a password file (htpasswd), an environment variable
+/// or the code.
 ///
-/// Passwords are hashed, or plaintext for development and for secrets from the environment. Hashes
-/// are PHC strings of Argon2id, scrypt or PBKDF2 (SHA-256, SHA-512), or bcrypt hashes; weaker ones
-/// are an error. They are computed on a [`HashLimiter`], off the worker threads.
+/// Passwords are hashed. For development and for secrets from the environment, plaintext passwords
+/// are possible, too. Hashes are PHC strings of Argon2id, scrypt or PBKDF2 (SHA-256, SHA-512), or
+/// bcrypt hashes; a weaker hash is an error. A [`HashLimiter`] computes them off the worker threads.
 ///
-/// Against user enumeration, a login takes the same time for every user, whether it exists or not,
-/// and whatever kind of hash it has: each login computes one hash of each kind (algorithm and
-/// parameters) in the list. A list may have eight kinds. A password of more than 1024 bytes is wrong
-/// and is not hashed. For a user with a bcrypt hash, which ignores all bytes after the first 72, a
-/// password of more than 72 bytes is wrong.
+/// To prevent user enumeration by a timing attack, a login takes the same time for every user-id,
+/// whether the user exists or not, and whatever kind of hash the user has. Each login computes one
+/// hash of each kind (algorithm and parameters) in the list. A list may have at most eight kinds.
+///
+/// A password of more than 1024 bytes is wrong and is not hashed. For a user with a bcrypt hash, a
+/// password of more than 72 bytes is wrong, because bcrypt ignores all bytes after the first 72.
 ///
 /// ```
 /// use actix_basic_logout::{BasicLogin, Users};
@@ -71,12 +72,15 @@ enum Store {
 }
 
 impl Users {
-    /// Creates users with plaintext passwords, which are compared in constant time.
+    /// Creates users with plaintext passwords.
+    ///
+    /// Only keyed fingerprints of the passwords stay in memory. A login compares all of them in constant
+    /// time, so its time does not reveal which users exist.
     ///
     /// # Errors
     ///
     /// [`UsersError`] if the list is empty, if a user is listed twice or could never log in, or if a
-    /// password is empty or looks like a hash.
+    /// password is empty, is longer than 1024 bytes, has a control character, or looks like a hash.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -112,7 +116,8 @@ impl Users {
     /// # Errors
     ///
     /// [`UsersError`] if the list is empty, if a user is listed twice or could never log in, or if a
-    /// hash is weak, malformed, unknown or too expensive: more than 1 GiB of memory or some seconds.
+    /// hash is weak, malformed, unknown or too expensive (more than 1 GiB of memory, or several
+    /// seconds), or if there are more than eight kinds of hashes.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -121,7 +126,7 @@ impl Users {
     /// use actix_basic_logout::{Authenticator, Users};
     ///
     /// let req = TestRequest::default().to_http_request();
-    /// // In production with a cost of 12, not 4.
+    /// // In production, use a cost of 12 instead of 4.
     /// let alice = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
     /// let users = Users::hashed([("alice", alice)])?;
     /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
@@ -139,8 +144,8 @@ impl Users {
         Ok(Self::of(Store::Hashed(Arc::new(table))))
     }
 
-    /// Reads users with hashed passwords from an environment variable, once. It holds lines of
-    /// `user-id:hash`, as an htpasswd file does.
+    /// Reads users with hashed passwords from an environment variable, once. The variable contains
+    /// lines of `user-id:hash`, as an htpasswd file does.
     ///
     /// # Errors
     ///
@@ -163,8 +168,8 @@ impl Users {
         Ok(Self::of(Store::Hashed(Arc::new(table))))
     }
 
-    /// Reads users with plaintext passwords from an environment variable, once. It holds lines of
-    /// `user-id:password`; a password may contain colons.
+    /// Reads users with plaintext passwords from an environment variable, once. The variable contains
+    /// lines of `user-id:password`; a password may contain colons.
     ///
     /// # Errors
     ///
@@ -190,23 +195,23 @@ impl Users {
         Ok(Self::of(Store::Plaintext(Arc::new(users))))
     }
 
-    /// Reads users from an htpasswd file, as `htpasswd -B -C 12` writes it, and reloads the file when
-    /// it changes.
+    /// Reads users from a password file, as Apache's `htpasswd -B -C 12` writes it, and reloads the file
+    /// when it changes.
     ///
     /// The hashes may also be PHC strings. Empty lines and lines that begin with `#` are skipped.
     ///
-    /// A login checks whether the file has changed, at most once per second. If it cannot be read or
-    /// has an error, this is logged at level `warn` and the previous users stay valid. If a user was
-    /// removed or a password was changed, an existing login ends when it is
+    /// A login checks whether the file has changed, at most once per second. If the file cannot be
+    /// read or has an error, the error is logged at level `warn`, and the previous users stay valid.
+    /// If a user was removed or a password was changed, an existing login ends when it is
     /// [reverified](crate::BasicLoginBuilder::reverify_after).
     ///
-    /// A bcrypt cost below 10 (the default of htpasswd is 5) is logged at level `warn`, because an
-    /// attacker who steals the file could guess passwords fast.
+    /// A bcrypt cost below 10 is logged at level `warn`, because an attacker who steals the file could
+    /// guess passwords fast. The default cost of `htpasswd` is 5.
     ///
     /// # Errors
     ///
-    /// [`UsersError`], with the line and what to do, as for [`hashed`](Self::hashed), and if the file
-    /// cannot be read or is longer than 16 MiB.
+    /// [`UsersError`] as for [`hashed`](Self::hashed), and if the file cannot be read or is longer than
+    /// 16 MiB. The error names the line and a fix.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -237,8 +242,8 @@ impl Users {
         Self { store, hashes: HashLimiter::shared(), clock: Arc::new(Instant::now) }
     }
 
-    /// Sets the limiter on which hashes are computed. Default: [`HashLimiter::shared`]. Plaintext
-    /// passwords are not hashed and do not use it.
+    /// Sets the limiter that computes the hashes. Default: [`HashLimiter::shared`]. Plaintext passwords
+    /// are not hashed and do not use the limiter.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));

@@ -4,7 +4,7 @@ use std::{env, io, path::PathBuf};
 
 use crate::authenticator::users::error::UsersError;
 
-/// Where users come from. Errors name it.
+/// The source of a list of users. Error messages name it.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     List,
@@ -13,13 +13,13 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// The number of an entry, as errors name it.
+    /// The position of an entry, for error messages.
     pub(crate) fn number(&self, number: usize) -> String {
         let unit = if matches!(self, Self::List) { "entry" } else { "line" };
         format!("{unit} {number}")
     }
 
-    /// The command that replaces a user's hash.
+    /// The instruction to replace a user's hash, with the command.
     pub(crate) fn fix_hint(&self, user_id: &str) -> String {
         // Quoted for a shell.
         let quoted = |text: &str| {
@@ -63,9 +63,10 @@ pub(crate) fn read_variable(name: &str) -> Result<(Source, String), UsersError> 
     let source = Source::Variable(name.to_owned());
     match env::var(name) {
         Ok(text) => Ok((source, text)),
-        Err(env::VarError::NotPresent) => {
-            Err(source.error(None, "is not set; set it to lines of user-id, colon and password"))
+        Err(env::VarError::NotPresent) => Err(source
+            .error(None, "is not set; set it to lines of user-id, colon, and hash or password")),
+        Err(env::VarError::NotUnicode(_)) => {
+            Err(source.error(None, "is not UTF-8; set it to UTF-8 text"))
         }
-        Err(env::VarError::NotUnicode(_)) => Err(source.error(None, "is not UTF-8")),
     }
 }

@@ -35,7 +35,7 @@ impl Table {
         let mut kinds = Vec::new();
         for Entry { number, user_id, secret } in validated(source, entries)? {
             if !matches!(source, Source::List) && secret.contains(':') {
-                let what = "holds two colons; a user-id cannot hold any";
+                let what = "contains two colons; a user-id cannot contain a colon";
                 return Err(source.error(Some(*number), what));
             }
             let hash = PasswordHash::read(secret).map_err(|bad| {
@@ -47,9 +47,9 @@ impl Table {
             }
             if kinds.len() > MAX_KINDS {
                 let what = format!(
-                    "user {user_id:?} has a ninth kind of hash; each login computes one of each \
-                     kind (algorithm and parameters), so that nobody can tell users apart, and \
-                     eight are enough; {}",
+                    "user {user_id:?} has a ninth kind of hash (algorithm and parameters), but at \
+                     most eight are allowed: to prevent user enumeration, each login computes one \
+                     hash of each kind; {}",
                     source.fix_hint(user_id)
                 );
                 return Err(source.error(Some(*number), what));
@@ -60,12 +60,12 @@ impl Table {
         Ok(Self { users, kinds })
     }
 
-    /// The hashes to compute for a login of this user, who need not exist.
+    /// The hashes to compute for a login with this user-id, whether the user exists or not.
     pub(crate) fn plan(&self, user_id: &str) -> Plan {
         Plan::new(&self.kinds, self.users.get(user_id))
     }
 
-    /// The number of users whose bcrypt hashes have a low cost.
+    /// The number of users with a bcrypt hash of low cost.
     pub(crate) fn count_cheap(&self) -> usize {
         let cheap = |it: &&PasswordHash| matches!(it.kind, Kind::Bcrypt { cost } if cost < 10);
         self.users.values().filter(cheap).count()
@@ -73,7 +73,7 @@ impl Table {
 }
 
 /// Users with plaintext passwords, stored as keyed fingerprints of user-id and password. A lookup
-/// compares all of them, so its time does not tell which users exist.
+/// compares all of them, so its time does not reveal which users exist.
 pub(crate) struct Plaintext {
     key: FingerprintKey,
     pub(crate) users: Vec<Fingerprint>,
@@ -93,7 +93,7 @@ impl Plaintext {
                 return Err(error("has a password of more than 1024 bytes"));
             }
             if secret.chars().any(char::is_control) {
-                return Err(error("has a password with a control character in it"));
+                return Err(error("has a password with a control character"));
             }
             if looks_hashed(secret) {
                 return Err(error(
@@ -114,7 +114,7 @@ impl Plaintext {
 }
 
 fn looks_hashed(secret: &str) -> bool {
-    // Thirteen letters and digits may be a plain crypt hash, but also a password.
+    // A text of thirteen letters and digits may be a DES crypt hash, but it may also be a password.
     (secret.starts_with('$') || secret.starts_with("{SHA}"))
         && !matches!(PasswordHash::read(secret), Err(BadHash::Unknown))
 }
@@ -149,26 +149,29 @@ pub(crate) fn parse_lines(source: &Source, bytes: &[u8]) -> Result<Vec<Entry>, U
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let line = str::from_utf8(line)
             .map_err(|_| source.error(Some(number), "is not UTF-8; save it as UTF-8"))?;
-        // Two files were joined. Nobody types this character, so the user could never log in.
+        // Two files were joined. No user types this character, so this user could never log in.
         if line.starts_with('\u{feff}') {
-            let what = "begins with a byte order mark, as at the start of another file; remove it";
+            let what =
+                "begins with a byte order mark, perhaps because two files were joined; remove it";
             return Err(source.error(Some(number), what));
         }
         if line.trim().is_empty() || line.starts_with('#') {
             continue;
         }
         let Some((user_id, secret)) = line.split_once(':') else {
-            return Err(source.error(Some(number), "has no colon; a line is a user-id, a colon, and what `htpasswd -nB` prints after it"));
+            let what = "has no colon; write `user-id:hash`, as `htpasswd -nB` prints it (or \
+                        `user-id:password` in a variable with plaintext passwords)";
+            return Err(source.error(Some(number), what));
         };
         entries.push(Entry { number, user_id: user_id.to_owned(), secret: secret.to_owned() });
     }
     Ok(entries)
 }
 
-/// Checks what must be true of all users, whatever their secrets are.
+/// Checks all that does not depend on the kind of the secrets.
 fn validated<'a>(source: &Source, entries: &'a [Entry]) -> Result<&'a [Entry], UsersError> {
     if entries.is_empty() {
-        return Err(source.error(None, "holds no user, so nobody could log in"));
+        return Err(source.error(None, "contains no users; add at least one"));
     }
     let mut seen = HashMap::new();
     for Entry { number, user_id, .. } in entries {
@@ -177,17 +180,19 @@ fn validated<'a>(source: &Source, entries: &'a [Entry]) -> Result<&'a [Entry], U
             return error("has an empty user-id".to_owned());
         }
         if user_id.contains(':') {
-            return error(format!("user {user_id:?} holds a colon, which a user-id cannot"));
+            return error(format!(
+                "user {user_id:?} contains a colon, which a user-id cannot contain"
+            ));
         }
         if user_id.chars().any(char::is_control) {
-            return error(format!("user {user_id:?} holds a control character"));
+            return error(format!("user {user_id:?} contains a control character; remove it"));
         }
         if user_id.len() > MAX_USER_ID {
             return error(format!("has a user-id of more than {MAX_USER_ID} bytes"));
         }
         if let Some(first) = seen.insert(user_id, number) {
             let first = source.number(*first);
-            return error(format!("user {user_id:?} is there already, {first}; remove one"));
+            return error(format!("user {user_id:?} is already listed in {first}; remove one"));
         }
     }
     Ok(entries)

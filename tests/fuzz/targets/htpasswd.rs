@@ -65,7 +65,7 @@ fn assert_error_has_line(error: &UsersError, place: &str, content: &[u8]) {
     );
     let lines = lines(content);
     let Some(number) = error.line() else {
-        assert!(text.ends_with(" holds no user, so nobody could log in"), "{text}");
+        assert!(text.ends_with(" contains no users; add at least one"), "{text}");
         let skipped = |it: &str| it.trim().is_empty() || it.starts_with('#');
         assert!(lines.iter().all(|it| str::from_utf8(it).is_ok_and(skipped)), "{text}");
         return;

@@ -95,7 +95,7 @@ async fn previous_users_stay_valid_while_the_file_is_broken() {
     for (broken, what) in [
         (Some("alice:$2y$04$qqxtSNcE5L3n"), "users, line 1: user \"alice\" has a bcrypt hash"),
         (Some("bob:$apr1$x$y\n"), "users, line 1: user \"bob\" has an apr1 (MD5) hash"),
-        (Some(""), "users holds no user"),
+        (Some(""), "users contains no users"),
         (None, "users cannot be read: "),
     ] {
         match broken {

@@ -453,7 +453,7 @@ fn invalid_throttle_options_are_errors() {
         throttle().per_address(1, Duration::ZERO).build().expect_err("zero"),
     ] {
         assert_eq!(error, ThrottleError::ZeroLimit);
-        assert!(error.to_string().starts_with("a limit of zero"));
+        assert!(error.to_string().starts_with("a rate limit is zero"));
     }
     let error = throttle().trusted_proxies(["10.0.0.0/8", "10.0.0.1/8"]).build();
     let error = error.expect_err("bits");

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// "wonderland", hashed by Apache's htpasswd and by Python's hashlib (OpenSSL); "password" by the
-/// reference implementation of Argon2.
+/// Passwords with hashes of other implementations: Apache's htpasswd, Python's hashlib (OpenSSL), and
+/// the reference implementation of Argon2.
 const KNOWN: [(&str, &str); 7] = [
     ("wonderland", "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au"),
     ("wonderland", "$2y$05$jKNDJhxZXLGCM1j.Y9j27uAG0pyON.6oWpBCmm0vZE0R4PC9iqncK"),
@@ -40,7 +40,7 @@ fn hashes_of_other_implementations_verify() {
         for wrong in ["", "Wonderland", "wonderland ", "passwor", "strasse", text] {
             assert!(!hash.is_of(wrong), "{wrong} for {text}");
         }
-        // Any other salt or hash is another password's.
+        // A changed salt or hash does not match the password.
         let cut = text.rfind('$').unwrap() + if text.starts_with("$2y$") { 3 } else { 1 };
         let other = if text.as_bytes()[cut] == b'A' { "B" } else { "A" };
         assert!(!read(&[&text[..cut], other, &text[cut + 1..]].concat()).is_of(password), "{text}");
@@ -170,7 +170,7 @@ fn malformed_hash_is_rejected_and_not_shown() {
     assert_eq!(format!("{:?}", read(bcrypt)), "PasswordHash(..)");
 }
 
-/// The kinds that a login computes, and how many of the hashes can match.
+/// The kinds that a login computes, and the number of hashes that can match.
 fn steps(kinds: &[Kind], own: Option<&PasswordHash>) -> (Vec<Kind>, usize) {
     let Plan(steps) = Plan::new(kinds, own);
     let own = steps.iter().filter(|(_, is_own)| *is_own).count();
@@ -183,10 +183,10 @@ fn every_login_computes_the_same_kinds_of_hashes() {
     let mut kinds: Vec<_> = hashes.iter().map(|it| it.kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds.len(), 6, "two are alike");
-    assert_eq!(steps(&kinds, None), (kinds.clone(), 0), "nobody");
+    assert_eq!(kinds.len(), 6, "two kinds are equal");
+    assert_eq!(steps(&kinds, None), (kinds.clone(), 0), "unknown user");
     for hash in &hashes {
-        assert_eq!(steps(&kinds, Some(hash)), (kinds.clone(), 1), "somebody");
+        assert_eq!(steps(&kinds, Some(hash)), (kinds.clone(), 1), "known user");
     }
 }
 

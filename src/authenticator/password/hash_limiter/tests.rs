@@ -25,12 +25,12 @@ struct Held {
 impl Held {
     /// Returns once the work has begun.
     async fn begin(limiter: &HashLimiter, kind: CheckKind) -> Self {
-        let (end, told_to_end) = mpsc::channel();
-        let (tell_begun, begun) = tokio::sync::oneshot::channel();
+        let (end, end_signal) = mpsc::channel();
+        let (begun_sender, begun) = tokio::sync::oneshot::channel();
         let limiter = limiter.clone();
         let work = move || {
-            tell_begun.send(()).expect("somebody waits");
-            told_to_end.recv().ok();
+            begun_sender.send(()).expect("the test waits");
+            end_signal.recv().ok();
         };
         let done = rt::spawn(async move { limiter.run(kind, work).await });
         begun.await.expect("begun");
@@ -48,7 +48,7 @@ fn small() -> HashLimiterBuilder {
 }
 
 fn built(builder: HashLimiterBuilder) -> HashLimiter {
-    builder.build().expect("a concurrency")
+    builder.build().expect("a valid concurrency")
 }
 
 #[test]
@@ -92,8 +92,8 @@ async fn abandoned_login_leaves_the_queue() {
     let limiter = built(small());
     let first = Held::begin(&limiter, CheckKind::Login).await;
     {
-        let mut gives_up = pin!(limiter.run(CheckKind::Login, || 2));
-        assert!(gives_up.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let mut abandoned = pin!(limiter.run(CheckKind::Login, || 2));
+        assert!(abandoned.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     }
     let mut third = pin!(limiter.run(CheckKind::Login, || 3));
     assert!(third.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -106,7 +106,7 @@ async fn hash_of_a_disconnected_client_keeps_its_permit_to_the_end() {
     let limiter = built(small().queue_limit(0));
     let Held { done, end } = Held::begin(&limiter, CheckKind::Login).await;
     done.abort();
-    assert!(done.await.is_err(), "given up");
+    assert!(done.await.is_err(), "aborted");
     assert!(limiter.run(CheckKind::Login, || 2).await.is_err(), "the hash is still computed");
     end.send(()).expect("still at work");
     let free = Arc::clone(&limiter.permits.hashing).acquire_owned().await;
@@ -165,7 +165,7 @@ async fn cost_of_a_login_is_bounded_and_a_ninth_kind_still_works() {
 
 #[actix_web::test]
 async fn overlong_password_is_rejected_without_hashing() {
-    // A login that would have to wait fails here.
+    // Without a queue, a login that must wait fails.
     let limiter = built(small().queue_limit(0));
     let first = Held::begin(&limiter, CheckKind::Login).await;
     let long = "x".repeat(MAX_PASSWORD + 1);

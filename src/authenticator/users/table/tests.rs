@@ -35,8 +35,8 @@ fn file_is_parsed_line_by_line() {
 #[test]
 fn errors_name_the_line_and_the_fix() {
     let fix_hint = "re-hash the password with: htpasswd -B -C 12 users.htpasswd";
-    refuses("", " holds no user, so nobody could log in");
-    refuses("# nobody\n\n", " holds no user, so nobody could log in");
+    refuses("", " contains no users; add at least one");
+    refuses("# nobody\n\n", " contains no users; add at least one");
     refuses(
         format!("alice:{HASH}\nbob:{APR1}\n"),
         &format!(
@@ -59,30 +59,33 @@ fn errors_name_the_line_and_the_fix() {
     );
     refuses(
         format!("bob:{}\n", &HASH[..40]),
-        &format!(
-            ", line 1: user \"bob\" has a bcrypt hash that is cut off or has something wrong in \
-             it; {fix_hint} bob"
-        ),
+        &format!(", line 1: user \"bob\" has a truncated or malformed bcrypt hash; {fix_hint} bob"),
     );
     refuses(
         "bob:$argon2id$v=19$m=104857600,t=1,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f\n",
         &format!(
-            ", line 1: user \"bob\" has a hash that costs too much: Argon2id takes at most 1 GiB \
-             of memory (m=1048576) here; {fix_hint} bob"
+            ", line 1: user \"bob\" has a hash whose cost is out of range: Argon2id may use at most \
+             1 GiB of memory (m=1048576); {fix_hint} bob"
         ),
     );
     refuses(
         format!("alice:{HASH}\n\nalice:{HASH}\n"),
-        ", line 3: user \"alice\" is there already, line 1; remove one",
+        ", line 3: user \"alice\" is already listed in line 1; remove one",
     );
-    refuses(format!("al:ice:{HASH}\n"), ", line 1: holds two colons; a user-id cannot hold any");
+    refuses(
+        format!("al:ice:{HASH}\n"),
+        ", line 1: contains two colons; a user-id cannot contain a colon",
+    );
     refuses(
         "\n\nwonderland\n",
-        ", line 3: has no colon; a line is a user-id, a colon, and what `htpasswd -nB` prints \
-         after it",
+        ", line 3: has no colon; write `user-id:hash`, as `htpasswd -nB` prints it (or \
+         `user-id:password` in a variable with plaintext passwords)",
     );
     refuses(format!(":{HASH}"), ", line 1: has an empty user-id");
-    refuses(format!("a\tb:{HASH}"), ", line 1: user \"a\\tb\" holds a control character");
+    refuses(
+        format!("a\tb:{HASH}"),
+        ", line 1: user \"a\\tb\" contains a control character; remove it",
+    );
     refuses(
         format!("{}:{HASH}", "u".repeat(1025)),
         ", line 1: has a user-id of more than 1024 bytes",
@@ -93,7 +96,7 @@ fn errors_name_the_line_and_the_fix() {
 #[test]
 fn byte_order_mark_between_joined_files_is_an_error() {
     let expected =
-        ", line 2: begins with a byte order mark, as at the start of another file; remove it";
+        ", line 2: begins with a byte order mark, perhaps because two files were joined; remove it";
     refuses(format!("\u{feff}alice:{HASH}\n\u{feff}bob:{HASH}\n"), expected);
     refuses(format!("alice:{HASH}\n\u{feff}# users\nbob:{HASH}\n"), expected);
 }
@@ -123,8 +126,8 @@ fn list_in_code_is_checked_like_a_file() {
     let hashed = |user: &str, hash: &str| Users::hashed([("zoe", HASH), (user, hash)]);
     assert!(hashed("alice", HASH).is_ok());
     for (user, hash, expected) in [
-        ("zoe", HASH, "entry 2: user \"zoe\" is there already, entry 1; remove one"),
-        ("a:b", HASH, "entry 2: user \"a:b\" holds a colon, which a user-id cannot"),
+        ("zoe", HASH, "entry 2: user \"zoe\" is already listed in entry 1; remove one"),
+        ("a:b", HASH, "entry 2: user \"a:b\" contains a colon, which a user-id cannot contain"),
         ("", HASH, "entry 2: has an empty user-id"),
     ] {
         let error = hashed(user, hash).expect_err(expected);
