@@ -1,6 +1,7 @@
-//! How many instructions each request takes: `cargo bench -p benchmarks --bench instructions`.
+//! The number of instructions of each request: `cargo bench -p benchmarks --bench instructions`.
 //!
-//! It needs valgrind, and `cargo install gungraun-runner` of the same version.
+//! It needs valgrind, and `cargo install gungraun-runner` in the version of the dependency
+//! `gungraun`.
 
 #![expect(unused_qualifications, reason = "gungraun's macros")]
 
@@ -10,7 +11,7 @@ use actix_http::Request;
 use benchmarks::{Answer, CASES, Case};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
-/// The first request fills caches.
+/// Sends three requests first, to fill caches.
 fn prepare(number: usize) -> (Case, Request) {
     let case = CASES[number].1();
     for _ in 0..3 {

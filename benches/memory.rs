@@ -1,11 +1,16 @@
 //! The memory that visitors and logins leave behind: `cargo bench -p benchmarks --bench memory`.
 //!
-//! A million logouts, of as many logins; a million wrong passwords, of as many user-ids from as many
-//! addresses; a million programs with credentials of their own; a million logins that are used; a
-//! million visitors who were asked for a password and left, with sessions in cookies and in a real
-//! Redis (it needs `redis-server` and `redis-cli`). It fails if any of this takes more than the
-//! documentation says, or if a request of somebody who is logged in allocates more after the logouts
-//! than before.
+//! It measures a million of each:
+//!
+//! - logouts, each of another login;
+//! - wrong passwords, each with another user-id and address;
+//! - non-browser clients, each with other credentials;
+//! - logins that are used;
+//! - visitors who were prompted and left, with sessions in cookies and in a real Redis (it needs
+//!   `redis-server` and `redis-cli`).
+//!
+//! It fails if one of these takes more memory than documented, or if a request of a logged-in user
+//! makes more allocations after the logouts than before.
 
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 
@@ -29,37 +34,38 @@ use tempfile::TempDir;
 const MANY: u32 = 1_000_000;
 const MB: f64 = 1e6;
 
-/// The documented bounds.
-const ENDED_LOGINS: (f64, f64) = (100_000.0, 20.0 * MB);
+/// The documented capacities and bounds.
+const REVOKED_LOGINS: (f64, f64) = (100_000.0, 20.0 * MB);
 const FAILURES: (f64, f64) = (200_000.0, 24.0 * MB);
-const REMEMBERED: (f64, f64) = (10_000.0, 3.0 * MB);
-const KNOWN: (f64, f64) = (1_000.0, 1.5 * MB);
+const CACHED: (f64, f64) = (10_000.0, 3.0 * MB);
+const PASS_CACHE: (f64, f64) = (1_000.0, 1.5 * MB);
 const IN_REDIS: f64 = 1_000.0;
 
-/// Lets so many come, and says what is kept of them: in all, and of each that is remembered.
-fn keeps(what: &str, (most, bound): (f64, f64), mut comes: impl FnMut(u32)) -> bool {
-    let first = measure(|| (0..most as u32).for_each(&mut comes)).bytes_current as f64;
-    let rest = measure(|| (most as u32..MANY).for_each(&mut comes)).bytes_current as f64;
+/// Runs `visit` a million times. Prints the memory that stays: in all, and divided by the capacity.
+/// Returns whether it is within the bound.
+fn is_bounded(what: &str, (capacity, bound): (f64, f64), mut visit: impl FnMut(u32)) -> bool {
+    let first = measure(|| (0..capacity as u32).for_each(&mut visit)).bytes_current as f64;
+    let rest = measure(|| (capacity as u32..MANY).for_each(&mut visit)).bytes_current as f64;
     let all = first + rest;
-    println!("| {what} | {:.0} | {:.1} MB | {:.1} MB |", all / most, all / MB, bound / MB);
+    println!("| {what} | {:.0} | {:.1} MB | {:.1} MB |", all / capacity, all / MB, bound / MB);
     all <= bound
 }
 
-/// How often a request of somebody who is logged in allocates.
+/// The number of allocations of a logged-in user's request.
 fn allocations(site: &Site, browser: &Visitor) -> u64 {
-    let request = browser.asks_for(PAGE);
+    let request = browser.request(PAGE);
     let mut answer = None;
     let counted = measure(|| answer = Some(site.serve(request))).count_total;
     assert_eq!(benchmarks::status(&answer.expect("an answer")), 200);
     counted
 }
 
-/// One for each number.
+/// Another address for each number.
 fn from(number: u32) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::from_bits(0x0a00_0000 + number), 40_000))
 }
 
-/// A server of its own, which ends with it.
+/// A Redis server. Dropping this ends it.
 struct Redis {
     port: u16,
     child: Child,
@@ -102,7 +108,7 @@ impl Drop for Redis {
     }
 }
 
-/// Visitors who are asked and leave.
+/// Measures visitors who are prompted and leave, with sessions in Redis.
 async fn in_redis() -> bool {
     let redis = Redis::start().await;
     let url = format!("redis://127.0.0.1:{}", redis.port);
@@ -115,52 +121,54 @@ async fn in_redis() -> bool {
     let before = redis.used();
     stream::iter(0..MANY)
         .for_each_concurrent(64, async |_| {
-            let answer = test::call_service(&app, Visitor::browser().asks_for(PAGE)).await;
+            let answer = test::call_service(&app, Visitor::browser().request(PAGE)).await;
             assert_eq!(answer.status(), 401);
         })
         .await;
     let all = redis.used() - before;
     let each = all / f64::from(MANY);
     println!(
-        "| visitors who were asked and left, in Redis | {each:.0} | {:.1} MB | {IN_REDIS:.0} bytes each |",
+        "| visitors who were prompted and left, in Redis | {each:.0} | {:.1} MB | {IN_REDIS:.0} bytes \
+         each |",
         all / MB
     );
     each <= IN_REDIS
 }
 
 fn main() -> ExitCode {
-    println!("| of a million | bytes for each that is remembered | in all | documented |");
+    println!("| a million of | bytes each | total | documented bound |");
     println!("|---|---|---|---|");
     let (_, place) = site(realm(), private_cookie());
     let browser = browser_in(&place);
     allocations(&place, &browser);
     let before = allocations(&place, &browser);
 
-    let mut holds = keeps("logouts", ENDED_LOGINS, |_| {
-        assert_eq!(place.visit(&mut browser_in(&place).posts(), LOGOUT), 401);
+    let mut holds = is_bounded("logouts", REVOKED_LOGINS, |_| {
+        assert_eq!(place.visit(&mut browser_in(&place).post(), LOGOUT), 401);
     });
     let after = allocations(&place, &browser);
 
     let users = Throttle::new(async |_: &HttpRequest, _: &BasicAuth| Ok(false));
     let (_, throttled) = site(BasicLogin::builder("Throttled", users), private_cookie());
-    holds &= keeps("wrong passwords, each of another user-id and address", FAILURES, |number| {
-        let mut curl = Visitor::program().with(&format!("user{number}"), "looking-glass");
-        curl.from = Some(from(number));
-        assert_eq!(throttled.visit(&mut curl, PAGE), 401);
-    });
+    holds &=
+        is_bounded("wrong passwords, each with another user-id and address", FAILURES, |number| {
+            let mut curl = Visitor::non_browser().with(&format!("user{number}"), "looking-glass");
+            curl.from = Some(from(number));
+            assert_eq!(throttled.visit(&mut curl, PAGE), 401);
+        });
 
     let users = CredentialCache::new(
         async |_: &HttpRequest, _: &BasicAuth| Ok(true),
         Duration::from_secs(60 * 60),
     );
-    let (_, remembering) = site(BasicLogin::builder("Remembering", users), private_cookie());
-    holds &= keeps("programs with `CredentialCache`", REMEMBERED, |number| {
-        let mut curl = Visitor::program().with(&format!("user{number}"), "wonderland");
-        assert_eq!(remembering.visit(&mut curl, PAGE), 200);
+    let (_, cached) = site(BasicLogin::builder("Cached", users), private_cookie());
+    holds &= is_bounded("non-browser clients with `CredentialCache`", CACHED, |number| {
+        let mut curl = Visitor::non_browser().with(&format!("user{number}"), "wonderland");
+        assert_eq!(cached.visit(&mut curl, PAGE), 200);
     });
 
     let (_, busy) = site(realm(), private_cookie());
-    holds &= keeps("users who are logged in", KNOWN, |_| {
+    holds &= is_bounded("logged-in users who open pages", PASS_CACHE, |_| {
         assert_eq!(busy.visit(&mut browser_in(&busy), PAGE), 200);
     });
 
@@ -170,7 +178,7 @@ fn main() -> ExitCode {
         }
     });
     println!(
-        "| visitors who were asked and left, in cookies | {} | {} | nothing |",
+        "| visitors who were prompted and left, in cookies | {} | {} | nothing |",
         visitors.bytes_current / i64::from(MANY),
         visitors.bytes_current,
     );
@@ -178,7 +186,7 @@ fn main() -> ExitCode {
     holds &= rt::System::new().block_on(in_redis());
 
     println!(
-        "\nA request of somebody who is logged in allocates {before} times, {after} after the logouts."
+        "\nA request of a logged-in user makes {before} allocations, and {after} after the logouts."
     );
     if holds && before == after { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -1,17 +1,17 @@
 //! The cost of password checks for logged-in users, and what their timing reveals.
 //!
-//! `cargo bench -p benchmarks --bench passwords` starts two sites with the same users, whose passwords
-//! are hashed by Argon2id (19 MiB, two passes, one lane). One is guarded by
-//! `HttpAuthentication::basic`, whose validator computes the hash where it runs, on the worker, as
-//! validators do that do nothing about it. The other is guarded by `BasicLogin` with `Users`. It
-//! measures, over loopback and with connections that are kept:
+//! `cargo bench -p benchmarks --bench passwords` starts two sites with the same users, whose
+//! passwords are hashed by Argon2id (19 MiB, two passes, one lane). One site uses
+//! `HttpAuthentication::basic`, whose validator computes the hash on the worker thread, as simple
+//! validators do. The other uses `BasicLogin` with `Users`. The benchmark measures over loopback,
+//! with persistent connections:
 //!
-//! 1. how long fifty users who are logged in wait for a page that each of them asks for once a second,
-//!    at rest and while two hundred others log in at once;
-//! 2. how long a wrong password takes, of each user and of nobody. It fails if two of these medians
-//!    differ by more than 5 %.
+//! 1. how long fifty logged-in users wait for a page that each requests once a second, at rest
+//!    and while two hundred other users log in at the same time;
+//! 2. how long a wrong password takes for each user and for an unknown user. It fails if two of
+//!    these medians differ by more than 5 %.
 //!
-//! The clients run on the same machine, and take their part of it in all of them.
+//! The clients run on the same machine and share its cores in all measurements.
 
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 
@@ -34,8 +34,8 @@ use benchmarks::{
 };
 
 const LOGINS: usize = 200;
-const AT_WORK: usize = 50;
-const EACH: Duration = Duration::from_secs(1);
+const LOGGED_IN: usize = 50;
+const INTERVAL: Duration = Duration::from_secs(1);
 const REST: Duration = Duration::from_secs(20);
 const STORMS: usize = 10;
 
@@ -71,11 +71,11 @@ fn ours(users: Users) -> SocketAddr {
     address
 }
 
-/// A browser that has the dialog open, with what is typed into it.
-async fn typed(address: SocketAddr, number: usize) -> Client {
+/// A browser that was prompted and whose next request sends the credentials.
+async fn prompted(address: SocketAddr, number: usize) -> Client {
     let mut browser = Client::new(address, BROWSER).await;
     assert_eq!(browser.get(PAGE).await, 401);
-    browser.type_in(&user(number), PASSWORD);
+    browser.add_credentials(&user(number), PASSWORD);
     browser
 }
 
@@ -87,11 +87,11 @@ enum Phase {
     Over,
 }
 
-/// How long those who are logged in waited, sorted.
+/// The waiting times of the logged-in users, sorted.
 struct Waits {
     at_rest: Vec<Duration>,
     in_storms: Vec<Duration>,
-    /// From the first login of a storm to the last, on average.
+    /// The time from the first login of a storm to the last, on average.
     all_in_after: Duration,
 }
 
@@ -99,19 +99,20 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
 }
 
-/// Some are at work, at rest and while many others log in at once. A wait is counted from when the
-/// request should have been sent: what has to wait for the one before is not left out.
+/// Measures how long logged-in users wait, at rest and while many others log in at the same time. A
+/// wait counts from the time when the request should have been sent, so it includes delays by the
+/// request before.
 async fn waits(address: SocketAddr) -> Waits {
     let phase = Rc::new(Cell::new(Phase::Neither));
-    let start = Instant::now() + EACH;
-    let mut at_work = Vec::new();
-    for number in 0..AT_WORK {
-        let mut browser = typed(address, number).await;
+    let start = Instant::now() + INTERVAL;
+    let mut logged_in = Vec::new();
+    for number in 0..LOGGED_IN {
+        let mut browser = prompted(address, number).await;
         assert_eq!(browser.get(PAGE).await, 200);
         let phase = Rc::clone(&phase);
-        at_work.push(rt::spawn(async move {
+        logged_in.push(rt::spawn(async move {
             let mut waits = Vec::new();
-            let mut due = start + EACH * u32::try_from(number).unwrap() / AT_WORK as u32;
+            let mut due = start + INTERVAL * u32::try_from(number).unwrap() / LOGGED_IN as u32;
             loop {
                 rt::time::sleep_until(due.into()).await;
                 let at = phase.get();
@@ -120,7 +121,7 @@ async fn waits(address: SocketAddr) -> Waits {
                 }
                 assert_eq!(browser.get(PAGE).await, 200);
                 waits.push((at, due.elapsed()));
-                due += EACH;
+                due += INTERVAL;
             }
         }));
     }
@@ -132,7 +133,7 @@ async fn waits(address: SocketAddr) -> Waits {
         phase.set(Phase::Neither);
         let mut browsers = Vec::new();
         for number in 0..LOGINS {
-            browsers.push(typed(address, number).await);
+            browsers.push(prompted(address, number).await);
         }
         phase.set(Phase::Storm);
         let start = Instant::now();
@@ -146,7 +147,7 @@ async fn waits(address: SocketAddr) -> Waits {
     }
     phase.set(Phase::Over);
     let mut all = Vec::new();
-    for browser in at_work {
+    for browser in logged_in {
         all.extend(browser.await.unwrap());
     }
     let during = |phase| {
@@ -162,7 +163,7 @@ async fn waits(address: SocketAddr) -> Waits {
     }
 }
 
-/// The medians of how long a wrong password takes for each of these, asked in turn over one
+/// The median time of a wrong password for each of these user-ids, sent in turn over one
 /// connection.
 async fn wrong_password_takes(
     address: SocketAddr,
@@ -175,10 +176,10 @@ async fn wrong_password_takes(
     // The first round warms up.
     for round in 0..=samples {
         for turn in 0..user_ids.len() {
-            // Nobody always comes first.
+            // Each user-id comes first equally often.
             let of = (round + turn) % user_ids.len();
             client.headers.clone_from(&headers);
-            client.type_in(user_ids[of], "looking-glass");
+            client.add_credentials(user_ids[of], "looking-glass");
             let start = Instant::now();
             assert_eq!(client.get(PAGE).await, 401);
             if round > 0 {
@@ -197,7 +198,8 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Measures, prints the medians, and answers whether nobody can tell them apart.
+/// Measures and prints the medians. Returns whether their differences are too small for user
+/// enumeration.
 async fn alike(what: &str, users: Users, user_ids: &[&str], samples: usize) -> bool {
     let medians = wrong_password_takes(ours(users), user_ids, samples).await;
     println!("\n2. A wrong password takes, {what} (medians of {samples}):");
@@ -213,7 +215,7 @@ async fn alike(what: &str, users: Users, user_ids: &[&str], samples: usize) -> b
 #[actix_web::main]
 async fn main() -> ExitCode {
     let stored = argon2id::stored();
-    // A machine that is busy with other things must not run into the limit of ten seconds.
+    // A busy machine must not reach the default timeout of ten seconds.
     let limiter = HashLimiter::builder().queue_timeout(Duration::from_secs(60)).build().unwrap();
     println!("{} cores; {limiter:?}", thread::available_parallelism().unwrap());
     let users = || {
@@ -222,7 +224,7 @@ async fn main() -> ExitCode {
     };
     let (naive, own) = (naive(), ours(users()));
 
-    println!("\n1. {AT_WORK} users at work wait (median, 99th percentile):");
+    println!("\n1. {LOGGED_IN} logged-in users wait (median, 99th percentile):");
     for (name, address) in
         [("HttpAuthentication::basic", naive), ("BasicLogin               ", own)]
     {

@@ -28,7 +28,7 @@ TARGETS = [
     ("the most expensive refusal, to a request of a logged-in user",
      ("refused", None), ("logged in (private cookie)", None), 3.0),
     ("a non-browser client, to httpauth with the same authenticator, both inside the session",
-     ("program", None), ("httpauth, session: program", None), 1.3),
+     ("non-browser client", None), ("httpauth, session: non-browser client", None), 1.3),
 ]
 
 

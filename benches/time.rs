@@ -1,4 +1,5 @@
-//! How long each request takes: `cargo bench -p benchmarks --bench time`. As a test, each is served once.
+//! The time of each request: `cargo bench -p benchmarks --bench time`. As a test, each request is
+//! sent once.
 
 use benchmarks::CASES;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -9,7 +10,7 @@ fn requests(criterion: &mut Criterion) {
             let case = case();
             case.check();
             let serve = |request| case.serve(request);
-            // A server has just read what it serves: it lies in the caches.
+            // A small batch, so that the requests are still in the processor's caches.
             bencher.iter_batched(|| case.prepare(), serve, BatchSize::NumIterations(16));
         });
     }

@@ -1,9 +1,10 @@
-//! Requests per second over the network, of the demo and of its peers: `cargo bench -p benchmarks --bench wire`.
+//! Requests per second over the network, of the demo and of its peers:
+//! `cargo bench -p benchmarks --bench wire`.
 //!
 //! It builds the demo in release mode, logs in, and repeats the browser's request with
 //! [wrk](https://github.com/wg/wrk) (`apt install wrk`) over sixteen persistent connections for ten
-//! seconds. The peers serve the same bytes from the same number of workers. Clients and servers share
-//! the machine.
+//! seconds. The peers serve the same bytes from the same number of workers. Clients and servers
+//! share the machine.
 
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 
@@ -27,7 +28,7 @@ use benchmarks::{
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// The demo, which ends with this.
+/// The process of the demo. Dropping this ends it.
 struct Demo {
     child: Child,
     address: SocketAddr,
@@ -109,18 +110,18 @@ async fn load(address: SocketAddr, client: &Client) -> Figures {
         wrk.args(["--header", &format!("Cookie: {cookie}")]);
     }
     wrk.arg(format!("http://{address}{PAGE}"));
-    // The servers of the peers are run from this thread.
-    let output = web::block(move || wrk.output()).await.expect("it is waited for");
+    // Off this thread, which runs the servers of the peers.
+    let output = web::block(move || wrk.output()).await.expect("wrk runs");
     let output = output.unwrap_or_else(|error| panic!("wrk: {error}; `apt install wrk`"));
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && !text.contains("Non-2xx"), "wrk says: {text}");
+    assert!(output.status.success() && !text.contains("Non-2xx"), "wrk: {text}");
     let after = |label: &str| {
         let line = text.lines().map(str::trim).find(|line| line.starts_with(label));
         let value = line.and_then(|line| line.split_whitespace().last());
-        value.unwrap_or_else(|| panic!("wrk says nothing of {label}: {text}")).to_owned()
+        value.unwrap_or_else(|| panic!("no {label} in the output of wrk: {text}")).to_owned()
     };
     let per_second = after("Requests/sec:").parse().expect("a number");
-    assert_ne!(per_second, 0.0, "nothing is answered");
+    assert_ne!(per_second, 0.0, "no responses");
     Figures { per_second, median: after("50%"), p99: after("99%") }
 }
 
@@ -129,10 +130,10 @@ async fn main() {
     let demo = Demo::start();
     let mut browser = Client::new(demo.address, BROWSER).await;
     assert_eq!(browser.get(PAGE).await, 401);
-    browser.type_in("alice", PASSWORD);
+    browser.add_credentials("alice", PASSWORD);
     assert_eq!(browser.get(PAGE).await, 200);
     let body = Bytes::copy_from_slice(browser.body());
-    // Nobody but the demo has set a cookie.
+    // The peers set no cookie.
     let mut elsewhere = Client::new(demo.address, BROWSER).await;
     elsewhere.headers.clone_from(&browser.headers);
 

@@ -1,13 +1,18 @@
 //! An admin area behind HTTP Basic authentication, with a logout that works.
 //!
-//! `cargo run --example admin`, then open the address that it prints. `ADDR` says where to listen
-//! (default `127.0.0.1:8080`), `LOGOUT` how logout answers (`challenge`, `page` or `redirect`),
-//! `LOGIN_SECONDS` and `IDLE_SECONDS` when a login ends by itself (default: never, and after 30 days
-//! of nothing), `RUST_LOG` what is logged (try `actix_basic_logout=debug`).
+//! Run `cargo run --example admin`, then open the printed address. These environment variables
+//! configure it:
 //!
-//! `SESSIONS=redis://127.0.0.1:6379` keeps sessions and ended logins in Redis. With that, and the
-//! same `SECRET` (the key of sessions and fingerprints: 64 bytes or more, hex; default: drawn at the
-//! start), several instances are one site:
+//! - `ADDR`: the address to listen on. Default: `127.0.0.1:8080`.
+//! - `LOGOUT`: the response to a logout: `challenge`, `page` or `redirect`. Default: `challenge`.
+//! - `LOGIN_SECONDS`: the absolute timeout of a login. Default: none.
+//! - `IDLE_SECONDS`: the idle timeout of a login. Default: 30 days.
+//! - `RUST_LOG`: the log levels, for example `actix_basic_logout=debug`. Default: `error`.
+//! - `SESSIONS`: a Redis server for sessions and revoked logins, such as
+//!   `redis://127.0.0.1:6379`. Default: sessions in cookies, and revoked logins in memory.
+//! - `SECRET`: the key of sessions and fingerprints, 64 bytes or more in hex. Default: random.
+//!
+//! Several instances with the same `SESSIONS` and `SECRET` share their logins:
 //!
 //! ```sh
 //! export SESSIONS=redis://127.0.0.1:6379 SECRET=$(openssl rand -hex 64)
@@ -55,7 +60,7 @@ async fn main() -> ExitCode {
 
 async fn serve() -> Result<(), String> {
     let levels = variable("RUST_LOG", Targets::new().with_default(LevelFilter::ERROR), |value| {
-        value.parse().map_err(|_| "levels, such as info or actix_basic_logout=debug")
+        value.parse().map_err(|_| "log levels, such as info or actix_basic_logout=debug")
     })?;
     let log = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     tracing_subscriber::registry().with(log).with(levels).init();
@@ -87,8 +92,9 @@ async fn serve() -> Result<(), String> {
     let redis = match redis {
         None => None,
         Some(url) => {
-            let (sessions, ended) = connect(&url).await.map_err(|it| format!("SESSIONS: {it}"))?;
-            login = login.revocation_store(ended);
+            let (sessions, revocations) =
+                connect(&url).await.map_err(|it| format!("SESSIONS: {it}"))?;
+            login = login.revocation_store(revocations);
             Some(sessions)
         }
     };
@@ -104,7 +110,7 @@ async fn serve() -> Result<(), String> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the line that says where it listens")]
+#[expect(clippy::print_stdout, reason = "prints the address")]
 async fn listen<S: SessionStore + 'static>(
     address: SocketAddr,
     login: BasicLogin,
@@ -122,9 +128,9 @@ async fn listen<S: SessionStore + 'static>(
             .route("/logout", web::post().to(login.logout()))
             .route("/everywhere", web::post().to(log_out_everywhere))
             .default_service(web::to(dashboard));
-        // The session goes around everything, so its `.wrap` comes last.
+        // The session middleware wraps the whole application, and so encloses the login.
         let session = SessionMiddleware::builder(store(), key.clone())
-            .cookie_secure(false) // plain http; leave it out where there is https
+            .cookie_secure(false) // only for plain http; remove this line for https
             .build();
         App::new()
             .app_data(web::ThinData(login.clone()))
@@ -147,20 +153,21 @@ async fn listen<S: SessionStore + 'static>(
     server.run().await.map_err(|error| error.to_string())
 }
 
-/// Sessions and ended logins in Redis. A server that does not answer is given up soon.
+/// Connects to Redis, for sessions and revoked logins. The pool gives up on a connection after two
+/// seconds, so that requests do not hang while Redis is unavailable.
 async fn connect(
     url: &str,
 ) -> Result<(RedisSessionStore, RedisRevocationStore), Box<dyn std::error::Error>> {
-    let ended = RedisRevocationStore::new(url).await?;
-    let patience = Some(Duration::from_secs(2));
-    let timeouts = Timeouts { wait: patience, create: patience, recycle: patience };
+    let revocations = RedisRevocationStore::new(url).await?;
+    let timeout = Some(Duration::from_secs(2));
+    let timeouts = Timeouts { wait: timeout, create: timeout, recycle: timeout };
     let mut config = deadpool_redis::Config::from_url(url);
     config.pool = Some(PoolConfig { timeouts, ..PoolConfig::default() });
     let pool = config.create_pool(Some(Runtime::Tokio1))?;
-    Ok((RedisSessionStore::builder_pooled(pool).build().await?, ended))
+    Ok((RedisSessionStore::builder_pooled(pool).build().await?, revocations))
 }
 
-/// An environment variable, or an error that says which and why.
+/// Reads an environment variable. An error names the variable and the expected value.
 fn variable<T>(
     name: &str,
     default: T,
@@ -171,7 +178,7 @@ fn variable<T>(
             // A secret must not be printed, and a URL may contain a password.
             let is_secret = ["SECRET", "SESSIONS"].contains(&name);
             let value = if is_secret { "...".to_owned() } else { format!("{value:?}") };
-            format!("{name}={value} makes no sense: it takes {expected}")
+            format!("{name}={value} is invalid: expected {expected}")
         }),
         Err(env::VarError::NotPresent) => Ok(default),
         Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
@@ -192,7 +199,7 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
     pairs.iter().map(|[high, low]| u8::try_from(high * 16 + low).ok()).collect()
 }
 
-/// The authenticator. A real one would compare hashes.
+/// The authenticator. In production, compare hashes: see the examples `htpasswd` and `database`.
 async fn is_user(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, actix_web::Error> {
     let users = [("alice", "wonderland"), ("bob", "builder")];
     Ok(users.contains(&(credentials.user_id(), credentials.password().unwrap_or_default())))

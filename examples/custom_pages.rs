@@ -1,9 +1,8 @@
-//! Pages of the application's own, for every refusal and for the logout, under a strict
-//! `Content-Security-Policy`.
+//! Custom pages for every refusal and for the logout, under a strict `Content-Security-Policy`.
 //!
-//! `cargo run --example custom_pages`, then open the address that it prints (alice / wonderland).
-//! Cancel the dialog, mistype the password, log out. `ADDR` says where to listen (default
-//! `127.0.0.1:8080`).
+//! Run `cargo run --example custom_pages`, then open the printed address (alice, password
+//! wonderland). Cancel the dialog, enter a wrong password, or log out to see the pages. `ADDR` sets
+//! the address (default `127.0.0.1:8080`).
 
 use std::{
     env,
@@ -35,7 +34,8 @@ fn realm(name: &str, users: impl Authenticator) -> BasicLoginBuilder {
         .respond_with(respond)
 }
 
-/// Nothing inline but the one script that makes the browser forget.
+/// The policy allows one inline script only: the one that replaces the browser's credentials after
+/// a logout.
 fn policy() -> DefaultHeaders {
     let policy = format!(
         "default-src 'none'; style-src 'self'; script-src {LOGOUT_SCRIPT_HASH}; \
@@ -45,11 +45,11 @@ fn policy() -> DefaultHeaders {
     DefaultHeaders::new().add(("Content-Security-Policy", policy))
 }
 
-/// Status, challenge and caching are the crate's to set; the words and the look are ours.
+/// The crate sets the status, the challenge and `Cache-Control`. This function provides the page.
 fn respond(req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
     let mut response = HttpResponse::build(notice.status());
     if notice.request_kind() != RequestKind::Navigation {
-        // In place of an empty body scripts get the crate's JSON, and programs its text.
+        // The crate replaces an empty body: scripts get JSON, non-browser clients get plain text.
         return response.finish();
     }
     let (title, text) = words(req, notice);
@@ -58,7 +58,7 @@ fn respond(req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
         title = title,
         text = escape(&text),
         landing = escape(notice.landing_path()),
-        // An element, and as it is: the policy allows this text alone.
+        // This is a `<script>` element. The policy allows only its exact text, so do not change it.
         script = notice.script().unwrap_or_default(),
     ))
 }
@@ -66,34 +66,42 @@ fn respond(req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
 fn words(req: &HttpRequest, notice: &Notice<'_>) -> (&'static str, String) {
     let again = notice.retry_after().map_or(1, |it| it.as_secs().max(1));
     let (title, text) = match notice.reason() {
-        Reason::LoginRequired => ("Members only", "Log in to read on."),
+        Reason::LoginRequired => ("Members only", "Log in to continue."),
         Reason::LoggedOut => ("Goodbye", "You are logged out, in all tabs of this browser."),
-        Reason::LoginExpired => ("Time for a new day", "A login lasts eight hours."),
+        Reason::LoginExpired => ("Login expired", "A login lasts eight hours."),
         Reason::LoginRevoked => {
-            ("Logged out from elsewhere", "You have ended this login yourself.")
+            ("Login revoked", "This login was ended on another device or by an administrator.")
         }
         Reason::CredentialsChanged => ("Your password has changed", "Log in with the new one."),
         Reason::WrongCredentials => {
             return match typed(req) {
-                Some(name) => ("No match", format!("Not the password of a member “{name}”.")),
-                None => ("No match", "That was neither a name nor a password.".to_owned()),
+                Some(name) => {
+                    ("Login failed", format!("The password does not match the user name “{name}”."))
+                }
+                None => {
+                    ("Login failed", "The server cannot read the user name or password.".to_owned())
+                }
             };
         }
-        Reason::LogoutForbidden => ("Still logged in", "Our own button logs you out."),
-        Reason::CookiesRequired => ("Cookies, please", "Allow them for this site, then reload."),
-        Reason::CrossSite => ("From another site", "Nothing was done. Use our own pages."),
-        Reason::TooManyAttempts => {
-            return ("Slow down", format!("Too many tries. The next one is in {again} seconds."));
+        Reason::LogoutForbidden => ("Still logged in", "To log out, use the button on our pages."),
+        Reason::CookiesRequired => {
+            ("Cookies required", "Allow cookies for this site, then reload.")
         }
-        Reason::Busy => return ("A queue", format!("Please come back in {again} seconds.")),
-        Reason::Unavailable => ("Out of order", "We cannot look up your login at the moment."),
-        // A later version may have more reasons. Its own words serve until ours are written.
+        Reason::CrossSite => {
+            ("Request from another site", "It was refused. Use the pages of this site.")
+        }
+        Reason::TooManyAttempts => {
+            return ("Too many attempts", format!("Try again in {again} seconds."));
+        }
+        Reason::Busy => return ("Server busy", format!("Try again in {again} seconds.")),
+        Reason::Unavailable => ("Out of service", "The server cannot look up your login now."),
+        // A later version of the crate may add reasons: show the crate's own text for them.
         _ => return (notice.title(), notice.detail().into_owned()),
     };
     (title, text.to_owned())
 }
 
-/// The user-id that was typed: anything at all, by anybody.
+/// The user-id that the user entered. It is untrusted: escape it.
 fn typed(req: &HttpRequest) -> Option<String> {
     let header = Authorization::<Basic>::parse(req).ok()?;
     Some(header.as_ref().user_id().to_owned())
@@ -103,7 +111,7 @@ fn routes(login: BasicLogin) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         config
             .service(web::redirect("/", "/members/"))
-            // The pages for those who are not logged in need it, too.
+            // Public, because the pages of refusals need it, too.
             .route("/style.css", web::get().to(style))
             .service(web::scope("/members").wrap(login.clone()).route("/", web::get().to(members)))
             .route("/logout", web::post().to(login.logout()));
@@ -121,7 +129,7 @@ async fn style() -> HttpResponse {
 
 fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
-        .cookie_secure(false) // plain http; leave it out where there is https
+        .cookie_secure(false) // only for plain http; remove this line for https
         .build()
 }
 
@@ -175,7 +183,7 @@ mod tests {
         }
     }
 
-    /// A new one, at the application as `main` serves it.
+    /// A new browser for the application as `main` serves it.
     async fn browser(login: BasicLogin) -> Browser {
         let key = Key::from(&[7; 64]);
         let app = App::new().configure(routes(login)).wrap(session(&key)).wrap(policy());
@@ -194,7 +202,7 @@ mod tests {
         browser.log_in("/members/", "alice", "wonderland").await;
     }
 
-    /// The page after a user has typed these.
+    /// The page after the user has entered these credentials.
     async fn typed(browser: &mut Browser, user_id: &str, password: &str) -> Response {
         browser.forget_credentials();
         browser.user_types(user_id, password);
@@ -237,11 +245,11 @@ mod tests {
         let forged = |path| form(path).insert_header(("Sec-Fetch-Site", "cross-site"));
         let mut browser = at(members()).await;
         shows(&browser.open("/members/").await, 401, "Members only");
-        shows(&typed(&mut browser, "alice", "looking-glass").await, 401, "No match");
+        shows(&typed(&mut browser, "alice", "looking-glass").await, 401, "Login failed");
         let hasty = typed(&mut browser, "hasty", "x").await;
-        shows(&hasty, 429, "Slow down");
+        shows(&hasty, 429, "Too many attempts");
         assert!(hasty.text().contains("in 60 seconds"), "{}", hasty.text());
-        shows(&typed(&mut browser, "queueing", "x").await, 503, "A queue");
+        shows(&typed(&mut browser, "queueing", "x").await, 503, "Server busy");
         browser.forget_credentials();
         log_in(&mut browser).await;
         shows(&browser.send(forged("/logout")).await, 403, "Still logged in");
@@ -249,29 +257,29 @@ mod tests {
 
         browser.clear_cookies();
         browser.forget_credentials();
-        shows(&browser.send(forged("/members/")).await, 403, "From another site");
+        shows(&browser.send(forged("/members/")).await, 403, "Request from another site");
         let mut browser = at(members()).await.without_cookies();
         browser.user_types("alice", "wonderland").user_types("alice", "wonderland");
-        shows(&browser.open("/members/").await, 401, "Cookies, please");
+        shows(&browser.open("/members/").await, 401, "Cookies required");
 
         let mut browser = at(members().revocation_store(Unreachable)).await;
-        shows(&typed(&mut browser, "alice", "wonderland").await, 503, "Out of order");
+        shows(&typed(&mut browser, "alice", "wonderland").await, 503, "Out of service");
 
         let clock = Clock::new();
         let mut browser = at(members().clock(clock.system_time())).await;
         log_in(&mut browser).await;
         clock.advance(Duration::from_secs(8 * 60 * 60));
-        shows(&browser.open("/members/").await, 401, "Time for a new day");
+        shows(&browser.open("/members/").await, 401, "Login expired");
 
         let is_member = Arc::new(AtomicBool::new(true));
         let members = Arc::clone(&is_member);
         let members = async move |_: &HttpRequest, _: &BasicAuth| Ok(members.load(Relaxed));
-        // A name of its own: who was revoked is known to all realms of that name in this process.
+        // A unique name, because realms with the same name in one process share their revocations.
         let login = realm("Revoked", members).reverify_after(Duration::ZERO).build().expect("one");
         let mut browser = self::browser(login.clone()).await;
         log_in(&mut browser).await;
         login.revoke_user("alice").await.expect("revoked");
-        shows(&browser.open("/members/").await, 401, "Logged out from elsewhere");
+        shows(&browser.open("/members/").await, 401, "Login revoked");
         log_in(&mut browser).await;
         is_member.store(false, Relaxed);
         shows(&browser.open("/members/").await, 401, "Your password has changed");
@@ -282,7 +290,7 @@ mod tests {
         let mut browser = at(members()).await;
         let name = r#"<script src="//evil.example/&">{script}"#;
         let answer = typed(&mut browser, name, "x").await;
-        shows(&answer, 401, "No match");
+        shows(&answer, 401, "Login failed");
         let shown = "“&lt;script src=&quot;//evil.example/&amp;&quot;&gt;{script}”";
         assert!(answer.text().contains(shown), "{}", answer.text());
         assert!(!answer.text().contains("<script"), "{}", answer.text());

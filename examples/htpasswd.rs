@@ -1,9 +1,10 @@
-//! Users from an htpasswd file, with failed logins limited and programs remembered.
+//! Users from an htpasswd file, with a rate limit for failed logins and a cache for non-browser
+//! clients.
 //!
-//! `cargo run --example htpasswd`, then open the address that it prints. `USERS` names the file
-//! (default `examples/htpasswd/users.htpasswd`, made by `htpasswd -B -C 12`: alice / wonderland,
-//! bob / builder); change it while this runs. `ADDR` says where to listen (default
-//! `127.0.0.1:8080`), `RUST_LOG` what is logged.
+//! Run `cargo run --example htpasswd`, then open the printed address. `USERS` sets the file
+//! (default `examples/htpasswd/users.htpasswd`, made by `htpasswd -B -C 12`: alice / wonderland and
+//! bob / builder). You can change the file while the example runs. `ADDR` sets the address (default
+//! `127.0.0.1:8080`), and `RUST_LOG` the log levels (default `warn`).
 
 use std::{
     env,
@@ -19,7 +20,7 @@ use actix_web::{App, HttpServer, cookie::Key, web};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn realm(file: impl AsRef<Path>) -> Result<BasicLogin, Box<dyn Error>> {
-    // The order matters: a program that is remembered is not limited.
+    // The order matters: the rate limit does not apply to cached credentials.
     let users = Throttle::new(Users::htpasswd(file)?);
     let users = CredentialCache::new(users, Duration::from_secs(5 * 60));
     Ok(BasicLogin::builder("Admin area", users).build()?)
@@ -35,7 +36,7 @@ fn routes(login: BasicLogin) -> impl FnOnce(&mut web::ServiceConfig) {
 
 fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
-        .cookie_secure(false) // plain http; leave it out where there is https
+        .cookie_secure(false) // only for plain http; remove this line for https
         .build()
 }
 
@@ -82,13 +83,13 @@ mod tests {
     /// `wonderland`, at the least cost.
     const QUICK: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 
-    /// A new one, at the application as `main` serves it.
+    /// A new browser for the application as `main` serves it.
     async fn at(file: &Path) -> Browser {
         let app = App::new().configure(routes(realm(file).expect("users")));
         Browser::new(test::init_service(app.wrap(session(&Key::from(&[7; 64])))).await)
     }
 
-    /// What `curl --user` sends.
+    /// The request of `curl --user`.
     fn curl(user_id: &'static str, password: &'static str) -> TestRequest {
         let credentials = Authorization::from(Basic::new(user_id, Some(password)));
         TestRequest::with_uri("/").insert_header(credentials)

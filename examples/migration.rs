@@ -1,8 +1,9 @@
-//! From `HttpAuthentication::basic`: the same application `before` and `after`, side by side, with one
-//! validator that neither has changed.
+//! Migration from `HttpAuthentication::basic`: the same application before and after, side by side,
+//! with the same unchanged validator.
 //!
-//! `cargo run --example migration`, then open the address that it prints (alice / wonderland). Log out
-//! of both and go back: only one asks again. `ADDR` says where to listen (default `127.0.0.1:8080`).
+//! Run `cargo run --example migration`, then open the printed address (alice, password wonderland).
+//! Log out of both and go back: only one prompts again. `ADDR` sets the address (default
+//! `127.0.0.1:8080`).
 
 use std::{
     env,
@@ -38,7 +39,8 @@ fn after(login: BasicLogin, key: Key) -> impl FnOnce(&mut web::ServiceConfig) {
                 .route("/", web::get().to(dashboard))
                 .route("/logout", web::post().to(login.logout()))
                 .wrap(login)
-                // Outside the login, so it comes last. Most applications wrap it around all of them.
+                // Last, because the session encloses the login. Most applications wrap it around
+                // `App`.
                 .wrap(session(key)),
         );
     }
@@ -46,17 +48,17 @@ fn after(login: BasicLogin, key: Key) -> impl FnOnce(&mut web::ServiceConfig) {
 
 fn session(key: Key) -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::builder(CookieSessionStore::default(), key)
-        .cookie_secure(false) // plain http; leave it out where there is https
+        .cookie_secure(false) // only for plain http; remove this line for https
         .build()
 }
 
-/// The validator leaves this in the request.
+/// The validator stores this in the request, for the handlers.
 #[derive(Clone)]
 struct Account {
     name: &'static str,
 }
 
-/// As it was.
+/// The validator, unchanged by the migration.
 async fn validator(
     req: ServiceRequest,
     credentials: BasicAuth,
@@ -70,13 +72,13 @@ async fn validator(
     }
 }
 
-/// As it was.
+/// A handler, unchanged by the migration.
 async fn dashboard(req: HttpRequest, account: web::ReqData<Account>) -> web::Html {
     let (path, name) = (req.path(), account.name);
     web::Html::new(format!(include_str!("migration/dashboard.html"), path = path, name = name))
 }
 
-/// As it was: all that it could do was to say so.
+/// The logout before the migration: it can only redirect, and the browser keeps the credentials.
 async fn log_out() -> web::Redirect {
     web::Redirect::to("/").see_other()
 }
@@ -123,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// A new one, at the application as `main` serves it.
+    /// A new browser for the application as `main` serves it.
     async fn browser() -> Browser {
         let routes = routes(realm().expect("a realm"), Key::from(&[7; 64]));
         Browser::new(test::init_service(App::new().configure(routes)).await)

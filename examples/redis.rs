@@ -1,14 +1,14 @@
-//! Two instances of one application that share sessions and revoked logins in Redis: a logout on one
-//! counts on the other.
+//! Two instances of one application that share sessions and revoked logins in Redis: a logout on
+//! one counts on the other.
 //!
 //! Run `cargo run --example redis` with a Redis server at `REDIS_URL` (default
 //! `redis://127.0.0.1:6379`). Open both printed addresses and log in as alice with the password
 //! wonderland. `ADDR` sets the addresses (default `127.0.0.1:8080 127.0.0.1:8081`).
 //!
-//! Both instances run in one process, so that one command starts them. They share only the key and the
-//! data in Redis. On separate machines the key comes from the configuration, as in the example `admin`.
-//! Browsers keep passwords for each port, so each address prompts once here. Behind one host name, one
-//! prompt serves both.
+//! Both instances run in one process, so that one command starts them. They share only the key and
+//! the data in Redis. On separate machines the key comes from the configuration, as in the example
+//! `admin`. Browsers keep passwords for each port, so each address prompts once here. Behind one
+//! host name, one prompt serves both.
 
 use std::{
     env,
@@ -29,7 +29,8 @@ use futures_util::future::try_join_all;
 
 const LOCAL_REDIS: &str = "redis://127.0.0.1:6379";
 
-/// The configuration of an instance. Instances with the same key and the same Redis share their logins.
+/// The configuration of an instance. Instances with the same key and the same Redis share their
+/// logins.
 #[derive(Clone)]
 struct Instance {
     login: BasicLogin,
@@ -39,9 +40,9 @@ struct Instance {
 
 impl Instance {
     async fn connect(redis: &str, key: &Key) -> Result<Self, Box<dyn Error>> {
-        let ended = RedisRevocationStore::new(redis).await.map_err(|error| {
+        let revocations = RedisRevocationStore::new(redis).await.map_err(|error| {
             format!(
-                "{error}\nStart a Redis by `redis-server`, or say by REDIS_URL where there is one \
+                "{error}\nStart a Redis server with `redis-server`, or set REDIS_URL to one \
                  (default {LOCAL_REDIS})."
             )
         })?;
@@ -50,8 +51,8 @@ impl Instance {
         };
         let login = BasicLogin::builder("Admin area", is_user)
             .landing_path("/admin/")
-            .revocation_store(ended)
-            // Or each instance would check each login's password once more.
+            .revocation_store(revocations)
+            // With different keys, each instance would verify the password of each login once more.
             .fingerprint_key(key.master())
             .build()?;
         Ok(Self { login, sessions: session_store(redis).await?, key: key.clone() })
@@ -59,15 +60,16 @@ impl Instance {
 
     fn session(&self) -> SessionMiddleware<RedisSessionStore> {
         SessionMiddleware::builder(self.sessions.clone(), self.key.clone())
-            .cookie_secure(false) // plain http; leave it out where there is https
+            .cookie_secure(false) // only for plain http; remove this line for https
             .build()
     }
 }
 
-/// A Redis that does not answer is given up soon, and not waited for.
+/// Connects to Redis. The pool gives up on a connection after two seconds, so that requests do not
+/// hang while Redis is unavailable.
 async fn session_store(redis: &str) -> Result<RedisSessionStore, Box<dyn Error>> {
-    let patience = Some(Duration::from_secs(2));
-    let timeouts = Timeouts { wait: patience, create: patience, recycle: patience };
+    let timeout = Some(Duration::from_secs(2));
+    let timeouts = Timeouts { wait: timeout, create: timeout, recycle: timeout };
     let mut config = deadpool_redis::Config::from_url(redis);
     config.pool = Some(PoolConfig { timeouts, ..PoolConfig::default() });
     let pool = config.create_pool(Some(Runtime::Tokio1))?;
@@ -106,7 +108,7 @@ async fn serve() -> Result<(), Box<dyn Error>> {
             App::new()
                 .configure(routes(instance.login.clone()))
                 .wrap(instance.session())
-                // While Redis is down the answer is 503, and nobody is asked for a password.
+                // While Redis is unavailable, the response is 503 and no prompt opens.
                 .wrap(from_fn(session_store_errors))
         })
         .workers(1)

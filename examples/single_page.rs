@@ -4,8 +4,8 @@
 //! Run `cargo run --example single_page`, open the printed address in two tabs (alice, password
 //! wonderland), and log out in one of them. `ADDR` sets the address (default `127.0.0.1:8080`).
 //!
-//! The interesting file is `examples/single_page/app.js`. The page itself is protected as well, so its
-//! user has logged in before the script runs.
+//! The interesting file is `examples/single_page/app.js`. The page itself is protected as well, so
+//! its user has logged in before the script runs.
 
 use std::{
     env,
@@ -25,12 +25,13 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// No inline script, anywhere. This crate's own pages have an inline style.
+/// The policy allows no inline script. It allows inline styles, because this crate's pages have
+/// one.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                       base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-const MOST_NOTES: usize = 100;
-const MOST_BYTES: usize = 2048;
+const MAX_NOTES: usize = 100;
+const MAX_BYTES: usize = 2048;
 
 #[derive(Clone, Serialize)]
 struct Note {
@@ -52,7 +53,8 @@ fn realm() -> BasicLoginBuilder {
     };
     BasicLogin::builder("Notes", is_user)
         .landing_path("/app/")
-        // The poll is a visit, so `visit_deadline` would never end the login of an open page.
+        // Each poll counts as a visit, so the idle timeout would never end the login of an open
+        // page.
         .login_deadline(Duration::from_secs(8 * 60 * 60))
 }
 
@@ -61,7 +63,7 @@ fn routes(login: BasicLogin, notes: web::Data<Notes>) -> impl FnOnce(&mut web::S
         let app = web::scope("/app")
             .wrap(login.clone())
             .app_data(notes)
-            .app_data(web::JsonConfig::default().limit(MOST_BYTES))
+            .app_data(web::JsonConfig::default().limit(MAX_BYTES))
             .route("/", web::get().to(page))
             .route("/app.js", web::get().to(script))
             .route("/style.css", web::get().to(style))
@@ -89,7 +91,7 @@ async fn list(notes: web::Data<Notes>) -> impl Responder {
 
 async fn add(user: User, note: web::Json<NewNote>, notes: web::Data<Notes>) -> impl Responder {
     let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-    if notes.len() == MOST_NOTES {
+    if notes.len() == MAX_NOTES {
         notes.remove(0);
     }
     notes.push(Note { by: user.id().to_owned(), text: note.into_inner().text });
@@ -110,7 +112,7 @@ async fn style() -> HttpResponse {
 
 fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
-        .cookie_secure(false) // plain http; leave it out where there is https
+        .cookie_secure(false) // only for plain http; remove this line for https
         .build()
 }
 
@@ -146,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    /// A new one, at the application as `main` serves it.
+    /// A new browser for the application as `main` serves it.
     async fn at(login: BasicLoginBuilder) -> Browser {
         let login = login.build().expect("a realm");
         let app = App::new()
@@ -198,13 +200,13 @@ mod tests {
         let poll = "/app/api/notes";
         assert_eq!(browser.fetch(poll).await.status(), 200);
 
-        // The browser does not send the password to where it was not typed.
+        // `/logout` is outside the login's directory, so the browser sends no credentials there.
         let out = browser.send(subresource("/logout").method(Method::POST)).await;
         assert!(!out.sent_credentials());
         assert_eq!((out.status().as_u16(), out.header(WWW_AUTHENTICATE)), (204, None));
         assert!(out.header(SET_COOKIE).is_some());
 
-        // It still sends it to where it was typed.
+        // The browser still sends them below `/app/`, where the user entered them.
         let json = ("Accept", "application/json");
         let refused = browser.send(subresource(poll).insert_header(json)).await;
         assert!(refused.sent_credentials());
@@ -215,7 +217,7 @@ mod tests {
         let text = refused.text();
         assert!(text.contains(r#""title":"You are logged out""#), "{text}");
 
-        // "Log in again" is a navigation: a dialog opens, and the login counts.
+        // "Log in again" is a navigation: a dialog opens, and the user logs in.
         browser.log_in("/app/", "alice", "wonderland").await;
         assert_eq!(browser.fetch(poll).await.status(), 200);
     }

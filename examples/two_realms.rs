@@ -1,12 +1,13 @@
-//! Two realms on one origin, each with its own users and logout, and a page that shows who is logged in.
+//! Two realms on one origin, each with its own users and logout, and a page that shows who is
+//! logged in.
 //!
-//! Run `cargo run --example two_realms`, then open the printed address. `ADDR` sets the address (default
-//! `127.0.0.1:8080`).
+//! Run `cargo run --example two_realms`, then open the printed address. `ADDR` sets the address
+//! (default `127.0.0.1:8080`).
 //!
 //! Neither realm is below the other's path: a browser sends the password of `/staff/` to every path
-//! below it, and forgets the password if it is refused. Firefox forgets all passwords of an origin at
-//! once. After a new challenge for one realm, it prompts once more for the other, whose login is still
-//! valid.
+//! below it, and forgets the password if it is refused. Firefox forgets all passwords of an origin
+//! at once. After a new challenge for one realm, it prompts once more for the other, whose login is
+//! still valid.
 
 use std::{
     env,
@@ -21,7 +22,7 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use html_escape::encode_double_quoted_attribute as escape;
 use serde_json::json;
 
-/// User-ids and passwords. Real ones would be hashed: see the examples `htpasswd` and `database`.
+/// User-ids and passwords. In production, store hashes: see the examples `htpasswd` and `database`.
 type UserList = &'static [(&'static str, &'static str)];
 
 const STAFF: UserList = &[("alice", "wonderland"), ("bob", "builder")];
@@ -33,7 +34,8 @@ fn realm(name: &str, landing: &str, users: UserList) -> Result<BasicLogin, Confi
     };
     BasicLogin::builder(name, is_user)
         .landing_path(landing)
-        // By default a logout empties the session, which would end the other realm's login, too.
+        // By default a logout clears the whole session, which would end the other realm's login,
+        // too.
         .logout_scope(LogoutScope::Realm)
         .logout_response(LogoutResponse::Redirect("/".to_owned()))
         .build()
@@ -54,19 +56,20 @@ fn routes([staff, admin]: [BasicLogin; 2]) -> impl FnOnce(&mut web::ServiceConfi
                 .wrap(login.clone())
                 .route("/", web::get().to(inside))
                 .route("/whoami", web::get().to(whoami))
-                // Below its realm's path the logout sees that realm's password and not the other's.
+                // Below its realm's path, the logout gets that realm's credentials, not the
+                // other's.
                 .route("/logout", web::post().to(login.logout()));
             config.service(scope);
         }
     }
 }
 
-/// For everybody. Its script asks each realm who is there.
+/// The public page. Its script requests the current user of each realm.
 async fn home() -> web::Html {
     web::Html::new(include_str!("two_realms/home.html"))
 }
 
-/// One handler for both: the user knows the realm.
+/// One handler for both realms: `User` has the name of the realm.
 async fn inside(user: User) -> web::Html {
     let (realm, user) = (escape(user.realm()), escape(user.id()));
     web::Html::new(format!(include_str!("two_realms/inside.html"), realm = realm, user = user))
@@ -84,10 +87,10 @@ async fn script() -> HttpResponse {
     HttpResponse::Ok().content_type("text/javascript").body(include_str!("two_realms/who.js"))
 }
 
-/// One session for both realms: each has an entry of its own in it.
+/// One session for both realms. Each realm has its own entry in it.
 fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
-        .cookie_secure(false) // plain http; leave it out where there is https
+        .cookie_secure(false) // only for plain http; remove this line for https
         .build()
 }
 
@@ -116,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    /// A new one, at the application as `main` serves it.
+    /// A new browser for the application as `main` serves it.
     async fn browser() -> Browser {
         let app = App::new().configure(routes(realms().expect("realms")));
         Browser::new(test::init_service(app.wrap(session(&Key::from(&[7; 64])))).await)
@@ -136,13 +139,13 @@ mod tests {
         browser.user_types("alice", "wonderland");
         assert_eq!(browser.open("/admin/").await.status(), 401);
         let staff = browser.open("/staff/").await;
-        assert_eq!((staff.status().as_u16(), staff.dialogs()), (200, 0), "still in");
+        assert_eq!((staff.status().as_u16(), staff.dialogs()), (200, 0), "still logged in");
         browser.log_in("/admin/", "root", "toor").await;
     }
 
     #[actix_web::test]
     async fn logout_of_one_realm_keeps_the_other() {
-        for (left, kept, who_stays) in [("/staff", "/admin", "root"), ("/admin", "/staff", "alice")]
+        for (left, kept, kept_user) in [("/staff", "/admin", "root"), ("/admin", "/staff", "alice")]
         {
             let mut browser = browser().await;
             browser.log_in("/staff/", "alice", "wonderland").await;
@@ -158,7 +161,7 @@ mod tests {
             let challenge = gone.header(WWW_AUTHENTICATE).expect("a challenge");
             assert!(challenge.starts_with("xBasic "), "{challenge}");
             let there = browser.fetch(&format!("{kept}/whoami")).await;
-            assert_eq!(there.text(), json!({ "user": who_stays }).to_string());
+            assert_eq!(there.text(), json!({ "user": kept_user }).to_string());
         }
     }
 

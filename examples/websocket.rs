@@ -1,7 +1,7 @@
-//! A `WebSocket` and server-sent events behind the login: both end when the login ends.
+//! A `WebSocket` and server-sent events behind the login. Both end when the login ends.
 //!
-//! `cargo run --example websocket`, then open the address that it prints (alice / wonderland) in two
-//! tabs and log out in one. `ADDR` says where to listen (default `127.0.0.1:8080`).
+//! Run `cargo run --example websocket`, open the printed address in two tabs (alice, password
+//! wonderland), and log out in one of them. `ADDR` sets the address (default `127.0.0.1:8080`).
 
 use std::{
     convert::Infallible,
@@ -29,7 +29,7 @@ fn realm(name: &str) -> Result<BasicLogin, actix_basic_logout::ConfigError> {
     };
     BasicLogin::builder(name, users)
         .landing_path("/live/")
-        // Safari sends no credentials with a `WebSocket`, so there the session has to do.
+        // Safari sends no credentials with a `WebSocket`, so the session alone must suffice there.
         .allow_session_only(|req| req.path() == "/live/socket")
         .build()
 }
@@ -54,8 +54,8 @@ async fn page(_: User) -> HttpResponse {
         .body(include_str!("websocket/page.html"))
 }
 
-/// The messages of both connections.
-fn told(user: &User, begun: Instant) -> String {
+/// The message that both connections send.
+fn status(user: &User, begun: Instant) -> String {
     format!("{}, for {:.1} s", user.id(), begun.elapsed().as_secs_f32())
 }
 
@@ -71,7 +71,7 @@ async fn socket(req: HttpRequest, body: web::Payload, user: User) -> Result<Http
                     break Some(CloseReason { code: CloseCode::Policy, description });
                 }
                 _ = ticks.tick() => {
-                    if session.text(told(&user, begun)).await.is_err() {
+                    if session.text(status(&user, begun)).await.is_err() {
                         break None;
                     }
                 }
@@ -87,7 +87,7 @@ async fn socket(req: HttpRequest, body: web::Payload, user: User) -> Result<Http
                 }
             }
         };
-        // The client has disconnected, so there is nobody to notify.
+        // An error means that the client has already disconnected.
         let _ = session.close(reason).await;
     });
     Ok(response)
@@ -97,7 +97,7 @@ async fn events(user: User) -> HttpResponse {
     let (ended, begun) = (Box::pin(user.ended()), Instant::now());
     let ticks = stream::unfold((user, interval(TICK)), move |(user, mut ticks)| async move {
         ticks.tick().await;
-        let event = format!("data: {}\n\n", told(&user, begun));
+        let event = format!("data: {}\n\n", status(&user, begun));
         Some((Ok::<_, Infallible>(web::Bytes::from(event)), (user, ticks)))
     });
     HttpResponse::Ok()
@@ -108,7 +108,7 @@ async fn events(user: User) -> HttpResponse {
 
 fn session(key: &Key) -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
-        .cookie_secure(false) // plain http; leave it out where there is https
+        .cookie_secure(false) // only for plain http; remove this line for https
         .build()
 }
 
@@ -145,8 +145,8 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(30);
 
-    /// The application on a port of its own, and the realm that guards it, whose name is its own, too:
-    /// realms of the same name in one process share who was revoked.
+    /// Serves the application on a free port. Returns the address and the realm. Each test needs
+    /// another name, because realms with the same name in one process share their revocations.
     fn serve(name: &str) -> (SocketAddr, BasicLogin) {
         let (login, key) = (realm(name).expect("a realm"), Key::from(&[7; 64]));
         let for_app = login.clone();
@@ -163,7 +163,8 @@ mod tests {
         format!("Authorization: Basic {}\r\n", BASE64_STANDARD.encode("alice:wonderland"))
     }
 
-    /// Sends a browser's request; the connection, after the head of the answer has come.
+    /// Sends a browser's request. Returns the head of the response, and the connection for its
+    /// body.
     async fn begin(address: SocketAddr, line: &str, headers: &str) -> (String, TcpStream) {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         let request = format!(
@@ -230,7 +231,7 @@ mod tests {
             }
         };
         assert_eq!((frame.code, &*frame.reason), (CloseCode::Policy, "you are logged out"));
-        assert!(open(address, &cookie).await.is_err(), "nor does it open again");
+        assert!(open(address, &cookie).await.is_err(), "a new socket is refused");
     }
 
     #[actix_web::test]
@@ -246,7 +247,7 @@ mod tests {
         login.revoke_user("alice").await.expect("revoked");
         let mut rest = Vec::new();
         timeout(LIMIT, stream.read_to_end(&mut rest)).await.expect("it ends").expect("well");
-        assert!(rest.ends_with(b"0\r\n\r\n"), "as a whole answer");
+        assert!(rest.ends_with(b"0\r\n\r\n"), "the response is complete");
     }
 
     #[actix_web::test]

@@ -32,8 +32,9 @@ where
 
     /// Inserts a value that expires at `expires_at`, in place of the key's previous value.
     ///
-    /// First removes expired entries, then evicts one entry if the map exceeds its capacity. Returns
-    /// whether an entry was evicted before its expiry. A value that has already expired is not stored.
+    /// First removes expired entries, then evicts one entry if the map exceeds its capacity.
+    /// Returns whether an entry was evicted before its expiry. A value that has already expired is
+    /// not stored.
     pub(crate) fn insert(&mut self, key: K, value: V, expires_at: T, now: T) -> bool {
         self.purge(now);
         if let Some((_, old_expiry)) = self.entries.insert(key, (value, expires_at)) {

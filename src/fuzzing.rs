@@ -1,5 +1,5 @@
-//! Entry points for the fuzz targets in `tests/fuzz`. Only `cargo fuzz` builds this module. It is not
-//! public API.
+//! Entry points for the fuzz targets in `tests/fuzz`. Only `cargo fuzz` builds this module. It is
+//! not public API.
 
 use std::path::Path;
 

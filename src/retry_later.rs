@@ -12,8 +12,8 @@ use actix_web::{
 
 use crate::refusal_reason::Reason;
 
-/// The error of an [authenticator](crate::Authenticator) that cannot check credentials now: 429 (too
-/// many requests) or 503 (service unavailable), with `Retry-After`.
+/// The error of an [authenticator](crate::Authenticator) that cannot check credentials now: 429
+/// (too many requests) or 503 (service unavailable), with `Retry-After`.
 ///
 /// The middleware answers it in the format of a refusal (a page, JSON or plain text) or with the
 /// application's [own response](crate::BasicLoginBuilder::respond_with), and adds `Retry-After`
@@ -48,8 +48,8 @@ pub struct TryLater {
 }
 
 impl TryLater {
-    /// 429 Too Many Requests (RFC 6585, section 4): a rate limit was reached, and the credentials were
-    /// not checked.
+    /// 429 Too Many Requests (RFC 6585, section 4): a rate limit was reached, and the credentials
+    /// were not checked.
     ///
     /// ```
     /// use std::time::Duration;
@@ -104,8 +104,8 @@ impl TryLater {
         self.reason
     }
 
-    /// The time to wait before the next attempt. `Retry-After` has it in whole seconds, rounded up, and
-    /// at least one.
+    /// The time to wait before the next attempt. `Retry-After` has it in whole seconds, rounded up,
+    /// and at least one.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -11,13 +11,13 @@ use actix_web::{
 
 use crate::{request::kind::RequestKind, response::responder::without_session};
 
-/// Middleware that answers 503 with `Retry-After` (RFC 9110, section 15.6.4) while the session store
-/// is unavailable. Without it, the session middleware answers 500.
+/// Middleware that answers 503 with `Retry-After` (RFC 9110, section 15.6.4) while the session
+/// store is unavailable. Without it, the session middleware answers 500.
 ///
-/// Wrap it around the session middleware with [`from_fn`](actix_web::middleware::from_fn). While the
-/// store is unavailable, no login can be loaded or saved. Each request that needs the session is
-/// refused, and no prompt opens, because the user would type the password in vain. Other errors and
-/// responses stay unchanged. The cause is logged at level `error`.
+/// Wrap it around the session middleware with [`from_fn`](actix_web::middleware::from_fn). While
+/// the store is unavailable, no login can be loaded or saved. Each request that needs the session
+/// is refused, and no prompt opens, because the user would type the password in vain. Other errors
+/// and responses stay unchanged. The cause is logged at level `error`.
 ///
 /// Sessions in cookies have no store that can be unavailable. There, this middleware only affects a
 /// session that is too large for its cookie, because actix-session reports that error in the same
@@ -80,7 +80,10 @@ pub async fn session_store_errors<B: MessageBody + 'static>(
     match next.call(req).await {
         Ok(response) => Ok(response.map_into_left_body()),
         Err(error) if is_store_error(&error) => {
-            tracing::error!(%error, path, "session store failed, request answered 503: check the session store");
+            tracing::error!(
+                %error, path,
+                "session store failed, request answered 503: check the session store"
+            );
             Err(InternalError::from_response(error, without_session(request_kind)).into())
         }
         Err(error) => Err(error),

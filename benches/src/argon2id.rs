@@ -1,4 +1,4 @@
-//! Passwords as they should be kept, and the validator that checks them where it runs.
+//! An Argon2id hash, and a validator that verifies passwords on the worker thread.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ const SALT: &[u8] = b"0123456789abcdef";
 
 static HASH: LazyLock<[u8; 32]> = LazyLock::new(|| hash(PASSWORD));
 
-/// 19 MiB, two passes, one lane.
+/// Argon2id with 19 MiB, two passes and one lane.
 fn hash(password: &str) -> [u8; 32] {
     let mut hash = [0; 32];
     Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::DEFAULT)
@@ -22,7 +22,7 @@ fn hash(password: &str) -> [u8; 32] {
     hash
 }
 
-/// The hash as it is stored.
+/// The hash as a PHC string.
 #[must_use]
 pub fn stored() -> String {
     let base64 = BASE64_STANDARD_NO_PAD;
@@ -30,7 +30,7 @@ pub fn stored() -> String {
     format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${hash}")
 }
 
-/// Hashes on the worker, as validators do that do nothing about it.
+/// Hashes on the worker thread, as simple validators do.
 ///
 /// # Errors
 ///

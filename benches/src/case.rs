@@ -1,4 +1,4 @@
-//! The requests that are measured, and what stands in front of the page.
+//! The measured cases: a request, and the site that serves it.
 
 use std::{
     rc::Rc,
@@ -31,11 +31,11 @@ use crate::{
 
 pub const PAGE: &str = "/admin/";
 pub const LOGOUT: &str = "/logout";
-/// Everybody's.
+/// The password of all users.
 pub const PASSWORD: &str = "wonderland";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A site, and a request that it is sent.
+/// A site, and a request to it.
 pub struct Case {
     site: Rc<Site>,
     prepare: Box<dyn Fn() -> Request>,
@@ -46,26 +46,26 @@ impl Case {
     fn new(
         site: Rc<Site>,
         status: u16,
-        says: &'static str,
+        text: &'static str,
         prepare: impl Fn() -> Request + 'static,
     ) -> Self {
         let status = StatusCode::from_u16(status).expect("a status");
-        Self { site, prepare: Box::new(prepare), expected: (status, says) }
+        Self { site, prepare: Box::new(prepare), expected: (status, text) }
     }
 
-    /// The same request each time.
+    /// A case that sends the same request each time.
     fn always(
         site: Site,
         status: u16,
-        says: &'static str,
+        text: &'static str,
         visitor: &Visitor,
         path: &'static str,
     ) -> Self {
         let visitor = visitor.clone();
-        Self::new(Rc::new(site), status, says, move || visitor.asks_for(path))
+        Self::new(Rc::new(site), status, text, move || visitor.request(path))
     }
 
-    /// Readies a request; what has to come before it has happened.
+    /// Prepares a request, after all requests that must precede it.
     #[must_use]
     pub fn prepare(&self) -> Request {
         (self.prepare)()
@@ -75,23 +75,23 @@ impl Case {
         self.site.serve(request)
     }
 
-    /// Serves one, to see that the case is what it is called.
+    /// Sends one request, and checks that the response is the one that the case's name promises.
     ///
     /// # Panics
     ///
-    /// If the answer is another.
+    /// If the response is another one.
     pub fn check(&self) {
         let answer = self.serve(self.prepare()).expect("an answer");
-        let (status, says) = self.expected;
+        let (status, text) = self.expected;
         assert_eq!(answer.status(), status);
         let body = to_bytes(answer.into_body()).now_or_never().expect("a body at once");
         let body = body.expect("a whole body");
         let body = String::from_utf8_lossy(&body);
-        assert!(body.contains(says), "{says:?} is not in {body}");
+        assert!(body.contains(text), "{text:?} is not in {body}");
     }
 }
 
-/// Makes a case.
+/// Creates a case.
 pub type Make = fn() -> Case;
 
 /// All cases, by name.
@@ -102,13 +102,13 @@ pub const CASES: &[(&str, Make)] = &[
     ("session (in memory)", || session_alone(&in_memory())),
     ("httpauth", httpauth),
     ("httpauth, session", httpauth_and_session),
-    ("httpauth: program", httpauth_program),
-    ("httpauth, session: program", httpauth_and_session_program),
+    ("httpauth: non-browser client", httpauth_non_browser),
+    ("httpauth, session: non-browser client", httpauth_and_session_non_browser),
     ("identity, session", identity),
     ("logged in (private cookie)", || logged_in(&private_cookie)),
     ("logged in (signed cookie)", || logged_in(&signed_cookie)),
     ("logged in (in memory)", || logged_in(&in_memory())),
-    ("program", program),
+    ("non-browser client", non_browser),
     ("login", login),
     ("logout", log_out),
     ("refused: LoginRequired", login_required),
@@ -119,7 +119,7 @@ pub const CASES: &[(&str, Make)] = &[
     ("refused: CredentialsChanged", credentials_changed),
     ("refused: CookiesRequired", cookies_required),
     ("refused: CrossSite", cross_site),
-    ("refused: LogoutForbidden", unsolicited),
+    ("refused: LogoutForbidden", logout_forbidden),
     ("refused: TooManyAttempts", too_many_attempts),
     ("refused: Busy", busy),
     ("refused: Unavailable", unavailable),
@@ -146,7 +146,7 @@ fn signed_cookie() -> SessionMiddleware<CookieSessionStore> {
     session(CookieSessionStore::default(), CookieContentSecurity::Signed)
 }
 
-/// All of them share the memory.
+/// Returns a constructor of session middlewares that share one store.
 fn in_memory() -> impl Fn() -> SessionMiddleware<MemoryStore> {
     let store = MemoryStore::default();
     move || session(store.clone(), CookieContentSecurity::Private)
@@ -160,7 +160,7 @@ fn is_right(credentials: &BasicAuth) -> bool {
 ///
 /// # Errors
 ///
-/// 401 for any others.
+/// 401 for other credentials.
 pub async fn validator(
     req: ServiceRequest,
     credentials: BasicAuth,
@@ -189,7 +189,7 @@ pub fn site<S: SessionStore + 'static>(
 ///
 /// # Panics
 ///
-/// If it is not let in.
+/// If the login fails.
 #[must_use]
 pub fn browser_in(site: &Site) -> Visitor {
     let mut browser = Visitor::browser();
@@ -199,7 +199,7 @@ pub fn browser_in(site: &Site) -> Visitor {
     browser
 }
 
-// The peers, and what everything stands on.
+// The peers: a bare handler, sessions, actix-web-httpauth and actix-identity.
 
 fn bare() -> Case {
     let browser = browser_in(&site(realm(), private_cookie()).1);
@@ -208,13 +208,8 @@ fn bare() -> Case {
 
 fn session_alone<S: SessionStore + 'static>(session: &dyn Fn() -> SessionMiddleware<S>) -> Case {
     let browser = browser_in(&site(realm(), session()).1);
-    Case::always(
-        Site::new(App::new().service(page()).wrap(session())),
-        200,
-        "admin",
-        &browser,
-        PAGE,
-    )
+    let site = Site::new(App::new().service(page()).wrap(session()));
+    Case::always(site, 200, "admin", &browser, PAGE)
 }
 
 fn httpauth() -> Case {
@@ -230,20 +225,20 @@ fn httpauth_and_session() -> Case {
     Case::always(Site::new(app), 200, "admin", &browser, PAGE)
 }
 
-fn httpauth_program() -> Case {
+fn httpauth_non_browser() -> Case {
     let page = page().wrap(HttpAuthentication::basic(validator));
-    let curl = Visitor::program().with("alice", PASSWORD);
+    let curl = Visitor::non_browser().with("alice", PASSWORD);
     Case::always(Site::new(App::new().service(page)), 200, "admin", &curl, PAGE)
 }
 
-fn httpauth_and_session_program() -> Case {
+fn httpauth_and_session_non_browser() -> Case {
     let page = page().wrap(HttpAuthentication::basic(validator));
-    let curl = Visitor::program().with("alice", PASSWORD);
+    let curl = Visitor::non_browser().with("alice", PASSWORD);
     let app = App::new().service(page).wrap(private_cookie());
     Case::always(Site::new(app), 200, "admin", &curl, PAGE)
 }
 
-/// A handler that asks for it: the middleware alone lets everybody in.
+/// The handler extracts the `Identity`, because the middleware alone refuses nobody.
 fn identity() -> Case {
     let app = App::new()
         .route(PAGE, web::get().to(async |_: Identity| "admin"))
@@ -261,7 +256,7 @@ fn identity() -> Case {
     Case::always(site, 200, "admin", &browser, PAGE)
 }
 
-// This crate.
+// This crate: requests that pass, a login and a logout.
 
 fn logged_in<S: SessionStore + 'static>(session: &dyn Fn() -> SessionMiddleware<S>) -> Case {
     let (_, site) = site(realm(), session());
@@ -269,9 +264,9 @@ fn logged_in<S: SessionStore + 'static>(session: &dyn Fn() -> SessionMiddleware<
     Case::always(site, 200, "admin", &browser, PAGE)
 }
 
-fn program() -> Case {
+fn non_browser() -> Case {
     let (_, site) = site(realm(), private_cookie());
-    Case::always(site, 200, "admin", &Visitor::program().with("alice", PASSWORD), PAGE)
+    Case::always(site, 200, "admin", &Visitor::non_browser().with("alice", PASSWORD), PAGE)
 }
 
 fn login() -> Case {
@@ -281,14 +276,14 @@ fn login() -> Case {
     Case::always(site, 200, "admin", &browser.with("alice", PASSWORD), PAGE)
 }
 
-/// Of another login each time: one ends only once.
+/// Each request logs out another login, because a login ends only once.
 fn log_out() -> Case {
     let site = Rc::new(site(realm(), private_cookie()).1);
     let at = Rc::clone(&site);
-    Case::new(site, 401, "You are logged out", move || browser_in(&at).posts().asks_for(LOGOUT))
+    Case::new(site, 401, "You are logged out", move || browser_in(&at).post().request(LOGOUT))
 }
 
-// Its refusals.
+// This crate: refusals.
 
 fn login_required() -> Case {
     let (_, site) = site(realm(), private_cookie());
@@ -299,20 +294,15 @@ fn wrong_credentials() -> Case {
     let (_, site) = site(realm(), private_cookie());
     let mut browser = Visitor::browser();
     assert_eq!(site.visit(&mut browser, PAGE), 401);
-    Case::always(
-        site,
-        401,
-        "Wrong user name or password",
-        &browser.with("alice", "looking-glass"),
-        PAGE,
-    )
+    let browser = browser.with("alice", "looking-glass");
+    Case::always(site, 401, "Wrong user name or password", &browser, PAGE)
 }
 
 fn logged_out() -> Case {
     let (_, site) = site(realm(), private_cookie());
-    let mut leaving = browser_in(&site).posts();
+    let mut leaving = browser_in(&site).post();
     assert_eq!(site.visit(&mut leaving, LOGOUT), 401);
-    // It asked at the landing path, so what comes elsewhere is what the browser still holds.
+    // The logout challenged at its own path, so credentials at another path may be cached ones.
     let mut back = Visitor::browser().with("alice", PASSWORD);
     back.cookie = leaving.cookie;
     Case::always(site, 401, "You are logged out", &back, PAGE)
@@ -329,7 +319,7 @@ fn login_expired() -> Case {
     Case::new(site, 401, "Your login has expired", move || {
         let browser = browser_in(&at);
         days.fetch_add(1, Relaxed);
-        browser.asks_for(PAGE)
+        browser.request(PAGE)
     })
 }
 
@@ -340,7 +330,7 @@ fn login_revoked() -> Case {
     Case::new(site, 401, "It was ended by this site", move || {
         let browser = browser_in(&at);
         login.revoke_user("alice").now_or_never().expect("at once").expect("revoked");
-        browser.asks_for(PAGE)
+        browser.request(PAGE)
     })
 }
 
@@ -357,7 +347,7 @@ fn credentials_changed() -> Case {
         is_user.store(true, Relaxed);
         let browser = browser_in(&at);
         is_user.store(false, Relaxed);
-        browser.asks_for(PAGE)
+        browser.request(PAGE)
     })
 }
 
@@ -370,13 +360,13 @@ fn cookies_required() -> Case {
 
 fn cross_site() -> Case {
     let (_, site) = site(realm(), private_cookie());
-    let form = Visitor::browser().header("sec-fetch-site", "cross-site").posts();
+    let form = Visitor::browser().header("sec-fetch-site", "cross-site").post();
     Case::always(site, 403, "came from another site", &form, PAGE)
 }
 
-fn unsolicited() -> Case {
+fn logout_forbidden() -> Case {
     let (_, site) = site(realm(), private_cookie());
-    let form = browser_in(&site).header("sec-fetch-site", "cross-site").posts();
+    let form = browser_in(&site).header("sec-fetch-site", "cross-site").post();
     Case::always(site, 403, "Logout refused", &form, LOGOUT)
 }
 
@@ -384,7 +374,7 @@ fn too_many_attempts() -> Case {
     let users = async |_: &HttpRequest, credentials: &BasicAuth| Ok(is_right(credentials));
     let users = Throttle::builder(users).per_user_id(1, DAY).build().expect("a limit");
     let (_, site) = site(BasicLogin::builder("Admin area", users), private_cookie());
-    let curl = Visitor::program().with("alice", "looking-glass");
+    let curl = Visitor::non_browser().with("alice", "looking-glass");
     assert_eq!(site.visit(&mut curl.clone(), PAGE), 401);
     Case::always(site, 429, "Too many attempts", &curl, PAGE)
 }
@@ -394,13 +384,14 @@ fn busy() -> Case {
         Err(TryLater::busy(Duration::from_secs(1)).into())
     };
     let (_, site) = site(BasicLogin::builder("Admin area", users), private_cookie());
-    Case::always(site, 503, "The server is busy", &Visitor::program().with("alice", PASSWORD), PAGE)
+    let curl = Visitor::non_browser().with("alice", PASSWORD);
+    Case::always(site, 503, "The server is busy", &curl, PAGE)
 }
 
 fn unavailable() -> Case {
-    let ended = Revocations::default();
-    let (_, site) = site(realm().revocation_store(ended.clone()), private_cookie());
+    let revocations = Revocations::default();
+    let (_, site) = site(realm().revocation_store(revocations.clone()), private_cookie());
     let browser = browser_in(&site);
-    ended.set_broken(true);
+    revocations.set_broken(true);
     Case::always(site, 503, "Not available", &browser, PAGE)
 }

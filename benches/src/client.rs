@@ -1,4 +1,4 @@
-//! A client with a connection of its own, as far as the benchmarks need one.
+//! A minimal HTTP client with one connection.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ pub const BROWSER: &str = "User-Agent: Mozilla/5.0\r\nAccept: text/html\r\n\
 
 pub struct Client {
     stream: TcpStream,
-    /// The last answer.
+    /// The last response.
     buffer: Vec<u8>,
     body: usize,
     pub headers: String,
@@ -22,9 +22,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Connects to a server.
+    ///
     /// # Panics
     ///
-    /// As all of them do, if the server does not behave.
+    /// If the server cannot be reached. The other methods panic if a response is not as expected.
     pub async fn new(address: SocketAddr, headers: &str) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
@@ -32,20 +34,21 @@ impl Client {
         Self { stream, buffer: Vec::new(), body: 0, headers, cookie: None }
     }
 
-    pub fn type_in(&mut self, user_id: &str, password: &str) {
+    /// Sends these credentials with each further request.
+    pub fn add_credentials(&mut self, user_id: &str, password: &str) {
         let token = BASE64_STANDARD.encode(format!("{user_id}:{password}"));
         self.headers += &["Authorization: Basic ", &token, "\r\n"].concat();
     }
 
-    /// Asks, reads the whole answer, keeps the cookie, and says the status.
+    /// Requests a page, reads the whole response, and keeps the cookie. Returns the status.
     pub async fn get(&mut self, path: &str) -> u16 {
         let cookie = self.cookie.as_ref().map_or(String::new(), |it| format!("Cookie: {it}\r\n"));
         let request = format!("GET {path} HTTP/1.1\r\n{}{cookie}\r\n", self.headers);
-        self.stream.write_all(request.as_bytes()).await.expect("it is sent");
+        self.stream.write_all(request.as_bytes()).await.expect("the request is sent");
         self.buffer.clear();
         loop {
-            let read = self.stream.read_buf(&mut self.buffer).await.expect("it is answered");
-            assert_ne!(read, 0, "it hung up");
+            let read = self.stream.read_buf(&mut self.buffer).await.expect("a response");
+            assert_ne!(read, 0, "the server closed the connection");
             let Some(end) = self.buffer.windows(4).position(|it| it == b"\r\n\r\n") else {
                 continue;
             };
@@ -69,7 +72,7 @@ impl Client {
         }
     }
 
-    /// The body of the last answer.
+    /// The body of the last response.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.buffer[self.body..]

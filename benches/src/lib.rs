@@ -1,12 +1,13 @@
 //! The measured cases: each is a site and a request.
 //!
-//! Every site answers `admin` to whom it lets in. They differ in what stands in front of that.
+//! The handler of every site answers `admin`. The sites differ in the middleware around the
+//! handler.
 
 pub mod argon2id;
 mod case;
 pub mod client;
 mod site;
-#[expect(clippy::len_without_is_empty, reason = "it is the tests' own")]
+#[expect(clippy::len_without_is_empty, reason = "shared with the tests")]
 #[path = "../../tests/it/support/store.rs"]
 pub mod store;
 

@@ -1,4 +1,4 @@
-//! A site, served without a network, and who visits it.
+//! A site that is served without a network, and its visitors.
 
 use std::net::SocketAddr;
 
@@ -55,19 +55,19 @@ impl Site {
         Self { serve: Box::new(serve), handle, _system: system }
     }
 
-    /// Nothing that is measured here waits for anything, so it is polled once.
+    /// Serves a request. The future is polled once, because no measured request waits for anything.
     ///
     /// # Panics
     ///
-    /// If it has to be waited for.
+    /// If the response is not ready at once.
     pub fn serve(&self, request: Request) -> Answer {
         let _runtime = self.handle.enter();
         (self.serve)(request).now_or_never().expect("an answer at once")
     }
 
-    /// The response that this visitor receives. The visitor keeps the cookie.
+    /// Sends a request of this visitor, who keeps the cookie. Returns the status of the response.
     pub fn visit(&self, visitor: &mut Visitor, path: &str) -> StatusCode {
-        let answer = self.serve(visitor.asks_for(path));
+        let answer = self.serve(visitor.request(path));
         if let Ok(response) = &answer
             && let Some(value) = response.headers().get(header::SET_COOKIE)
         {
@@ -111,12 +111,12 @@ impl Visitor {
     }
 
     #[must_use]
-    pub fn program() -> Self {
+    pub fn non_browser() -> Self {
         let headers = vec![("user-agent", "curl/8.14.1"), ("accept", "*/*")];
         Self::new(headers)
     }
 
-    /// From here on it sends these along.
+    /// The same visitor, with these credentials in each request.
     #[must_use]
     pub fn with(mut self, user_id: &str, password: &str) -> Self {
         let token = BASE64_STANDARD.encode(format!("{user_id}:{password}"));
@@ -124,7 +124,7 @@ impl Visitor {
         self
     }
 
-    /// With another header, or another value of it.
+    /// The same visitor, with this header in each request.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.retain(|(it, _)| *it != name);
@@ -132,17 +132,20 @@ impl Visitor {
         self
     }
 
+    /// The same visitor, with POST as the method.
     #[must_use]
-    pub fn posts(mut self) -> Self {
+    pub fn post(mut self) -> Self {
         self.method = Method::POST;
         self
     }
 
+    /// Builds a request.
+    ///
     /// # Panics
     ///
-    /// If something in it cannot be sent.
+    /// If a header is invalid.
     #[must_use]
-    pub fn asks_for(&self, path: &str) -> Request {
+    pub fn request(&self, path: &str) -> Request {
         let mut request = TestRequest::with_uri(path)
             .method(self.method.clone())
             .insert_header(("host", "localhost:8080"));

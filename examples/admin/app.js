@@ -1,4 +1,4 @@
-// Asks who is logged in, as pages that keep themselves up to date do.
+// Polls the server for the current user, as a page with live data does.
 async function ask() {
   const output = document.getElementById("whoami");
   try {

@@ -1,13 +1,13 @@
 const element = (id) => document.getElementById(id);
 
-// Every request goes through here. A refusal opens no dialog, so the page has to say it.
+// All API requests use this function. A refused `fetch` opens no dialog, so the page must show it.
 async function api(path, options) {
   const answer = await fetch(path, { headers: { Accept: "application/json" }, ...options });
   if (answer.status === 401 || answer.status === 403) showLoginAgain();
   return answer;
 }
 
-// The link that this shows is a navigation to a protected page: that is what opens the dialog.
+// Shows a link to a protected page. Following it is a navigation, which opens the dialog.
 function showLoginAgain() {
   element("logged-in").hidden = true;
   element("logged-out").hidden = false;
@@ -24,8 +24,8 @@ async function showUser() {
   if (answer.ok) element("who").textContent = `Signed in as ${(await answer.json()).user}`;
 }
 
-// The poll. It also finds out what has happened in another tab: that somebody has logged out there,
-// or in again, and then perhaps somebody else.
+// Polls for notes. The poll also notices a logout in another tab, and a new login there, which may be
+// another user's.
 async function showNotes() {
   const answer = await api("/app/api/notes");
   if (!answer.ok) return;

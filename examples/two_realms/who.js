@@ -4,7 +4,7 @@ async function ask(card) {
   const answer = await fetch(`${card.dataset.realm}/whoami`);
   card.querySelector("output").textContent = answer.ok
     ? `${(await answer.json()).user} is logged in`
-    : "Nobody is logged in";
+    : "No user is logged in";
   card.querySelector("form").parentElement.hidden = !answer.ok;
 }
 document.querySelectorAll("[data-realm]").forEach(ask);

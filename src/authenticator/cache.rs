@@ -41,8 +41,8 @@ const CAPACITY: usize = 10_000;
 /// takes effect when the file is checked again, which is within a second. A closure has no
 /// revision: a user that it no longer accepts can authenticate until the time to live ends.
 ///
-/// The cache considers only the credentials. If the wrapped authenticator also considers other parts
-/// of the request, a cached result ignores them. Put the cache around a
+/// The cache considers only the credentials. If the wrapped authenticator also considers other
+/// parts of the request, a cached result ignores them. Put the cache around a
 /// [`Throttle`](crate::Throttle): then clients with cached credentials are not limited while an
 /// attacker guesses passwords for their user-id.
 ///
@@ -64,7 +64,7 @@ const CAPACITY: usize = 10_000;
 /// for _ in 0..3 {
 ///     let alice = ("Authorization", "Basic YWxpY2U6eA==");
 ///     let req = test::TestRequest::get().insert_header(alice).to_request();
-///     assert_eq!(test::call_service(&app, req).await.status(), 404); // authenticated, but no route
+///     assert_eq!(test::call_service(&app, req).await.status(), 404); // passes; no such route
 /// }
 /// assert_eq!(CHECKS.load(Relaxed), 1);
 /// # });

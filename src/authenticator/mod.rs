@@ -87,8 +87,8 @@ pub trait Authenticator: Send + Sync + 'static {
     ///
     /// The user logged in with these same credentials, so this call is not a guess. A rate limiter
     /// must not limit it, because an attacker could otherwise log users out by exhausting the
-    /// limit. Default: calls [`authenticate`](Self::authenticate). A wrapper calls `reverify` of the
-    /// wrapped authenticator.
+    /// limit. Default: calls [`authenticate`](Self::authenticate). A wrapper calls `reverify` of
+    /// the wrapped authenticator.
     ///
     /// # Errors
     ///
@@ -134,8 +134,8 @@ pub(crate) enum CheckKind {
     Reverify,
 }
 
-/// Treats an error with status 401 as wrong credentials, because validators return such an error for
-/// them. The middleware then sends its own refusal instead of the error's response.
+/// Treats an error with status 401 as wrong credentials, because validators return such an error
+/// for them. The middleware then sends its own refusal instead of the error's response.
 pub(crate) fn unauthorized_is_wrong(verdict: Result<bool, Error>) -> Result<bool, Error> {
     match verdict {
         Err(error) if error.as_response_error().status_code() == StatusCode::UNAUTHORIZED => {

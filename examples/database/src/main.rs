@@ -1,9 +1,12 @@
 //! Users in a database: `SQLite` through sqlx, with Argon2id hashes.
 //!
-//! `cargo run -p database -- add alice` reads a password from standard input and adds the
-//! user, or changes the password; `… -- remove alice` removes the user. Without arguments it
-//! serves: open the address that it prints. `DATABASE` names the file (default `users.db`), `ADDR`
-//! says where to listen (default `127.0.0.1:8080`).
+//! - `cargo run -p database -- add alice` reads a password from standard input, and adds the user
+//!   or changes the password.
+//! - `cargo run -p database -- remove alice` removes the user.
+//! - `cargo run -p database` starts the server. Open the printed address.
+//!
+//! `DATABASE` sets the file (default `users.db`), and `ADDR` the address (default
+//! `127.0.0.1:8080`).
 
 use std::{
     env,
@@ -50,7 +53,7 @@ impl Database {
         Ok(())
     }
 
-    /// Answers whether there was such a user.
+    /// Removes a user. Returns whether the user existed.
     async fn remove(&self, user_id: &str) -> Result<bool, Error> {
         let removed = sqlx::query("DELETE FROM users WHERE id = ?").bind(user_id);
         Ok(removed.execute(&self.rows).await.map_err(unavailable)?.rows_affected() > 0)
@@ -65,10 +68,10 @@ impl Database {
     }
 }
 
-/// A database that is down is no wrong password.
-#[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]
+/// An unavailable database is not a wrong password: the response is 503.
+#[expect(clippy::needless_pass_by_value, reason = "the signature that `map_err` needs")]
 fn unavailable(error: sqlx::Error) -> Error {
-    tracing::error!(%error, "the database");
+    tracing::error!(%error, "the database is unavailable");
     TryLater::busy(Duration::from_secs(10)).into()
 }
 
@@ -79,7 +82,8 @@ impl Authenticator for Database {
         credentials: &'a BasicAuth,
     ) -> LocalBoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            // Without a row there is a hash to compute all the same, so that nobody can tell.
+            // Call `verify` even if there is no such user: it takes the same time, against user
+            // enumeration.
             let hash = self.hash_of(credentials.user_id()).await?;
             let password = credentials.password().unwrap_or_default();
             self.passwords.verify(hash.as_deref(), password).await
@@ -106,13 +110,13 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     let arguments: Vec<_> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => serve(database).await,
-        ["add", user_id] if user_id.contains(':') => Err("a user-id cannot hold a colon".into()),
+        ["add", user_id] if user_id.contains(':') => Err("a user-id cannot contain a colon".into()),
         ["add", user_id] => {
             eprintln!("password of {user_id}:");
             let mut password = String::new();
             io::stdin().read_line(&mut password)?;
             match password.trim_end_matches(['\r', '\n']) {
-                "" => Err("an empty password".into()),
+                "" => Err("the password is empty".into()),
                 password => Ok(database.add(user_id, password).await?),
             }
         }
@@ -122,14 +126,14 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "the line that says where it listens")]
+#[expect(clippy::print_stdout, reason = "prints the address")]
 async fn serve(database: Database) -> Result<(), Box<dyn StdError>> {
     let address = env::var("ADDR").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     let login = BasicLogin::builder("Admin area", Throttle::new(database)).build()?;
     let key = Key::generate();
     let server = HttpServer::new(move || {
         let session = SessionMiddleware::builder(CookieSessionStore::default(), key.clone())
-            .cookie_secure(false) // plain http; leave it out where there is https
+            .cookie_secure(false) // only for plain http; remove this line for https
             .build();
         let home = web::resource("/")
             .wrap(login.clone())
@@ -152,14 +156,14 @@ mod tests {
 
     use super::*;
 
-    async fn a_database() -> (tempfile::TempDir, Database) {
+    async fn temporary_database() -> (tempfile::TempDir, Database) {
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("users.db");
         let database = Database::open(SqliteConnectOptions::new().filename(file)).await;
         (directory, database.expect("a database"))
     }
 
-    async fn knows(database: &Database, user_id: &str, password: &str) -> bool {
+    async fn accepts(database: &Database, user_id: &str, password: &str) -> bool {
         let req = TestRequest::default().to_http_request();
         let credentials = Basic::new(user_id.to_owned(), Some(password.to_owned())).into();
         let verdict = database.authenticate(&req, &credentials).await.expect("a verdict");
@@ -169,23 +173,23 @@ mod tests {
 
     #[actix_web::test]
     async fn users_are_added_changed_and_removed() {
-        let (_directory, database) = a_database().await;
-        assert!(!knows(&database, "alice", "wonderland").await);
+        let (_directory, database) = temporary_database().await;
+        assert!(!accepts(&database, "alice", "wonderland").await);
         database.add("alice", "wonderland").await.expect("added");
-        assert!(knows(&database, "alice", "wonderland").await);
-        assert!(!knows(&database, "alice", "looking-glass").await);
-        assert!(!knows(&database, "bob", "wonderland").await);
+        assert!(accepts(&database, "alice", "wonderland").await);
+        assert!(!accepts(&database, "alice", "looking-glass").await);
+        assert!(!accepts(&database, "bob", "wonderland").await);
         database.add("alice", "looking-glass").await.expect("changed");
-        assert!(knows(&database, "alice", "looking-glass").await);
-        assert!(!knows(&database, "alice", "wonderland").await);
+        assert!(accepts(&database, "alice", "looking-glass").await);
+        assert!(!accepts(&database, "alice", "wonderland").await);
         assert!(database.remove("alice").await.expect("an answer"));
         assert!(!database.remove("alice").await.expect("an answer"));
-        assert!(!knows(&database, "alice", "looking-glass").await);
+        assert!(!accepts(&database, "alice", "looking-glass").await);
     }
 
     #[actix_web::test]
     async fn database_stores_hashes_and_no_passwords() {
-        let (_directory, database) = a_database().await;
+        let (_directory, database) = temporary_database().await;
         database.add("alice", "wonderland").await.expect("added");
         let hash = database.hash_of("alice").await.expect("an answer").expect("a row");
         assert!(hash.starts_with("$argon2id$"), "{hash}");
@@ -193,7 +197,7 @@ mod tests {
 
     #[actix_web::test]
     async fn unavailable_database_is_not_a_wrong_password() {
-        let (_directory, database) = a_database().await;
+        let (_directory, database) = temporary_database().await;
         let login = BasicLogin::builder("Admin area", database.clone()).build().expect("a realm");
         let app = test::init_service(App::new().wrap(login)).await;
         database.rows.close().await;

@@ -34,8 +34,8 @@ impl fmt::Debug for HashLimiterBuilder {
 }
 
 impl HashLimiter {
-    /// Starts a [`HashLimiterBuilder`] for a separate limiter. A flood of logins that fills one limiter
-    /// does not delay the logins of another.
+    /// Starts a [`HashLimiterBuilder`] for a separate limiter. A flood of logins that fills one
+    /// limiter does not delay the logins of another.
     ///
     /// ```
     /// use actix_basic_logout::HashLimiter;
@@ -103,8 +103,8 @@ impl HashLimiterBuilder {
 
     /// Sets how long a login may wait in the queue before it is answered 503.
     ///
-    /// Default: 10 seconds. With zero, no login waits. The 503 has the same time in `Retry-After`, in
-    /// whole seconds, rounded up, and at least one.
+    /// Default: 10 seconds. With zero, no login waits. The 503 has the same time in `Retry-After`,
+    /// in whole seconds, rounded up, and at least one.
     ///
     /// ```
     /// use std::time::Duration;

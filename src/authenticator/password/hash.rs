@@ -52,8 +52,8 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// The kind of new hashes: Argon2id with 19 MiB, two passes and one lane, the first choice of the
-    /// OWASP Password Storage Cheat Sheet.
+    /// The kind of new hashes: Argon2id with 19 MiB, two passes and one lane, the first choice of
+    /// the OWASP Password Storage Cheat Sheet.
     pub(crate) const NEW: Self = Self::Argon2id {
         memory_kib: Params::DEFAULT_M_COST,
         passes: Params::DEFAULT_T_COST,

@@ -28,8 +28,8 @@ use crate::{
 /// much memory, which is a denial of service for everyone else. The hashes are computed on the
 /// runtime's blocking threads, so the worker threads serve other requests meanwhile.
 ///
-/// When the limit is reached, further logins wait in a queue, first come, first served. If the queue
-/// is full, or a login has waited too long, the response is 503 with `Retry-After`
+/// When the limit is reached, further logins wait in a queue, first come, first served. If the
+/// queue is full, or a login has waited too long, the response is 503 with `Retry-After`
 /// ([`TryLater::busy`](crate::TryLater::busy)). One more hash at a time is reserved for the
 /// reverification of existing logins, so a flood of new logins does not end them.
 ///
@@ -133,15 +133,15 @@ impl HashLimiter {
 
     /// Returns whether the password matches a stored hash, which is a PHC string or a bcrypt hash.
     ///
-    /// Pass `None` if there is no such user. To prevent user enumeration by a timing attack, the call
-    /// then takes the same time: each call computes one hash of each kind (algorithm and parameters)
-    /// that this limiter has seen, and one of the kind that [`hash`](Self::hash) makes. A new kind
-    /// counts from its first call on. At most eight kinds count. With a ninth kind, only the users
-    /// with that kind take longer, so their time differs from that of other users.
+    /// Pass `None` if there is no such user. To prevent user enumeration by a timing attack, the
+    /// call then takes the same time: each call computes one hash of each kind (algorithm and
+    /// parameters) that this limiter has seen, and one of the kind that [`hash`](Self::hash) makes.
+    /// A new kind counts from its first call on. At most eight kinds count. With a ninth kind, only
+    /// the users with that kind take longer, so their time differs from that of other users.
     ///
-    /// A password of more than 1024 bytes is wrong and is not hashed. With bcrypt, a password of more
-    /// than 72 bytes is wrong, because bcrypt ignores all bytes after the first 72. An invalid stored
-    /// hash is logged at level `error` and matches no password.
+    /// A password of more than 1024 bytes is wrong and is not hashed. With bcrypt, a password of
+    /// more than 72 bytes is wrong, because bcrypt ignores all bytes after the first 72. An invalid
+    /// stored hash is logged at level `error` and matches no password.
     ///
     /// # Errors
     ///
@@ -169,8 +169,8 @@ impl HashLimiter {
         self.verify_for(CheckKind::Login, hash, password).await
     }
 
-    /// Does the same as [`verify`](Self::verify) for an existing login, which does not queue behind new
-    /// logins. Call it in [`Authenticator::reverify`](crate::Authenticator::reverify).
+    /// Does the same as [`verify`](Self::verify) for an existing login, which does not queue behind
+    /// new logins. Call it in [`Authenticator::reverify`](crate::Authenticator::reverify).
     ///
     /// # Errors
     ///
@@ -235,13 +235,13 @@ impl HashLimiter {
 
     /// Hashes a new password with a random salt, and returns a PHC string to store.
     ///
-    /// The algorithm is Argon2id (RFC 9106) with 19 MiB, two passes and one lane, the first choice of
-    /// the OWASP Password Storage Cheat Sheet.
+    /// The algorithm is Argon2id (RFC 9106) with 19 MiB, two passes and one lane, the first choice
+    /// of the OWASP Password Storage Cheat Sheet.
     ///
     /// # Errors
     ///
-    /// An error with status 400 if the password is longer than 1024 bytes. [`TryLater`] if the queue
-    /// is full or the queue timeout has passed.
+    /// An error with status 400 if the password is longer than 1024 bytes. [`TryLater`] if the
+    /// queue is full or the queue timeout has passed.
     ///
     /// # Panics
     ///
@@ -298,7 +298,8 @@ impl HashLimiter {
             );
             self.busy()
         })?;
-        // The work holds the permit: if the client disconnects, the hash is still computed to its end.
+        // The work holds the permit: if the client disconnects, the hash is still computed to its
+        // end.
         let done = web::block(move || {
             let done = work();
             drop(permit);

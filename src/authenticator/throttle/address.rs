@@ -37,7 +37,8 @@ pub(crate) fn of(req: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     client(peer, &forwarded, trusted)
 }
 
-/// Whether a proxy seems to be in front of the server that the application has not listed as trusted.
+/// Whether a proxy seems to be in front of the server that the application has not listed as
+/// trusted.
 pub(crate) fn seems_proxied(req: &HttpRequest, trusted: &[IpNet]) -> bool {
     trusted.is_empty() && req.headers().contains_key(&X_FORWARDED_FOR)
 }

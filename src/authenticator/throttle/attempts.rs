@@ -25,8 +25,8 @@ use crate::{
 
 pub(crate) type Clock = dyn Fn() -> Instant + Send + Sync;
 
-/// The maximum number of counted user-ids, and of counted addresses. Each of the two maps takes less
-/// than 12 MB.
+/// The maximum number of counted user-ids, and of counted addresses. Each of the two maps takes
+/// less than 12 MB.
 const CAPACITY: usize = 100_000;
 
 /// How many logins wait for attempts in progress of the same user-id or address, and for how long.
@@ -162,8 +162,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Ends the attempt, and counts a failure for the user-id, for the address, or for both. Returns
-    /// which of the two limits this failure reached.
+    /// Ends the attempt, and counts a failure for the user-id, for the address, or for both.
+    /// Returns which of the two limits this failure reached.
     fn end(&self, for_user_id: bool, for_address: bool) -> (bool, bool) {
         let now = self.attempts.since_start((self.clock)());
         let mut all = self.attempts.lock();

@@ -67,8 +67,8 @@ impl<A: Authenticator> Throttle<A> {
 }
 
 impl<A: Authenticator> ThrottleBuilder<A> {
-    /// Sets the rate limit of a user-id: how many logins may fail at once, and the interval after which
-    /// one more may fail.
+    /// Sets the rate limit of a user-id: how many logins may fail at once, and the interval after
+    /// which one more may fail.
     ///
     /// Default: 10, and one more each minute. [`build`](Self::build) fails if either is zero.
     ///
@@ -131,8 +131,8 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     ///
     /// The client address is the last address in the header that is not a trusted proxy's. A client
     /// cannot forge it, because each trusted proxy appends the address that it sees. A peer without
-    /// an address, as on a Unix socket, counts as trusted if the list has at least one entry. If the
-    /// list is empty, only user-ids are limited there.
+    /// an address, as on a Unix socket, counts as trusted if the list has at least one entry. If
+    /// the list is empty, only user-ids are limited there.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -235,7 +235,7 @@ impl<A: Authenticator> ThrottleBuilder<A> {
 /// assert_eq!(error.unwrap_err(), ThrottleError::ZeroLimit);
 /// let error = Throttle::builder(users).trusted_proxies(["nginx"]).build();
 /// let text = error.unwrap_err().to_string();
-/// assert!(text.starts_with(r#""nginx" is neither an IP address nor a network such as 10.0.0.0/8"#));
+/// assert!(text.starts_with("\"nginx\" is neither an IP address nor a network such as 10.0.0.0/8"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

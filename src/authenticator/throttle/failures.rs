@@ -31,8 +31,8 @@ pub(crate) enum Room {
 #[derive(Debug)]
 pub(crate) struct Failures {
     limit: Limit,
-    /// The keys with failures that have not drained yet. A full map evicts the key with the fewest or
-    /// oldest failures.
+    /// The keys with failures that have not drained yet. A full map evicts the key with the fewest
+    /// or oldest failures.
     failed: ExpiringMap<Key, (), Duration>,
     /// The number of attempts in progress.
     undecided: HashMap<Key, u32>,

@@ -35,23 +35,24 @@ use crate::authenticator::{
 /// limit of an address slows down one client that tries many users, for example with passwords
 /// leaked from other sites (credential stuffing).
 ///
-/// By default, ten logins of a user-id may fail at once, and one more each minute; fifty logins from
-/// an address may fail at once, and one more each ten seconds. A login over a rate limit is answered
-/// 429 with `Retry-After` ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts))
-/// before any password is hashed. Valid credentials do not count, and neither do credentials that
-/// could not be checked. If the client disconnects before the check ends, the attempt counts for its
-/// address only: the client has learnt nothing, but a hash has been computed. Concurrent guesses
-/// cannot exceed a limit.
+/// By default, ten logins of a user-id may fail at once, and one more each minute; fifty logins
+/// from an address may fail at once, and one more each ten seconds. A login over a rate limit is
+/// answered 429 with `Retry-After`
+/// ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)) before any password is
+/// hashed. Valid credentials do not count, and neither do credentials that could not be checked. If
+/// the client disconnects before the check ends, the attempt counts for its address only: the
+/// client has learnt nothing, but a hash has been computed. Concurrent guesses cannot exceed a
+/// limit.
 ///
-/// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an attacker
-/// cannot end the logins of other users. While an attacker guesses passwords for a user-id, a user
-/// who is not logged in cannot log in either, because both requests look the same. This also affects
-/// non-browser clients, which send no session cookie; a `CredentialCache` around the `Throttle`
-/// lets clients with cached credentials pass. A client that keeps sending an old password uses up
-/// the rate limit of its user-id.
+/// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an
+/// attacker cannot end the logins of other users. While an attacker guesses passwords for a
+/// user-id, a user who is not logged in cannot log in either, because both requests look the same.
+/// This also affects non-browser clients, which send no session cookie; a `CredentialCache` around
+/// the `Throttle` lets clients with cached credentials pass. A client that keeps sending an old
+/// password uses up the rate limit of its user-id.
 ///
-/// If the checks in progress could use up a limit, further logins of that user-id or address wait for
-/// them. Up to 1000 logins wait, each for up to ten seconds; the others are answered 503 with
+/// If the checks in progress could use up a limit, further logins of that user-id or address wait
+/// for them. Up to 1000 logins wait, each for up to ten seconds; the others are answered 503 with
 /// `Retry-After` ([`TryLater::busy`](crate::TryLater::busy)).
 ///
 /// The client address is the peer address, unless you set

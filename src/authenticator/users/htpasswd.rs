@@ -72,8 +72,8 @@ impl Stamp {
         }
     }
 
-    /// Whether the file was written long enough ago. A time in the future does not count, because it
-    /// says nothing about the file.
+    /// Whether the file was written long enough ago. A time in the future counts as not
+    /// long enough ago.
     fn has_settled(&self, now: SystemTime) -> bool {
         let age = self.modified.and_then(|it| now.duration_since(it).ok());
         age.is_some_and(|age| age > SETTLE_TIME)
@@ -98,8 +98,8 @@ impl Htpasswd {
         &self.path
     }
 
-    /// Returns the users, which may be a second old, and the number of changes so far. Reads the file
-    /// off the worker thread.
+    /// Returns the users, which may be a second old, and the number of changes so far. Reads the
+    /// file off the worker thread.
     pub(crate) async fn current(self: &Arc<Self>, now: Instant) -> (Arc<Table>, u64) {
         let is_due = {
             let mut last = self.lock();

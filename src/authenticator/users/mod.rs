@@ -25,12 +25,13 @@ use crate::authenticator::{
     },
 };
 
-/// An [`Authenticator`] with a list of users from a password file (htpasswd), an environment variable
-/// or the code.
+/// An [`Authenticator`] with a list of users from a password file (htpasswd), an environment
+/// variable or the code.
 ///
 /// Passwords are hashed. For development and for secrets from the environment, plaintext passwords
 /// are possible, too. Hashes are PHC strings of Argon2id, scrypt or PBKDF2 (SHA-256, SHA-512), or
-/// bcrypt hashes; a weaker hash is an error. A [`HashLimiter`] computes them off the worker threads.
+/// bcrypt hashes; a weaker hash is an error. A [`HashLimiter`] computes them off the worker
+/// threads.
 ///
 /// To prevent user enumeration by a timing attack, a login takes the same time for every user-id,
 /// whether the user exists or not, and whatever kind of hash the user has. Each login computes one
@@ -74,13 +75,14 @@ enum Store {
 impl Users {
     /// Creates users with plaintext passwords.
     ///
-    /// Only keyed fingerprints of the passwords stay in memory. A login compares all of them in constant
-    /// time, so its time does not reveal which users exist.
+    /// Only keyed fingerprints of the passwords stay in memory. A login compares all of them in
+    /// constant time, so its time does not reveal which users exist.
     ///
     /// # Errors
     ///
-    /// [`UsersError`] if the list is empty, if a user is listed twice or could never log in, or if a
-    /// password is empty, is longer than 1024 bytes, has a control character, or looks like a hash.
+    /// [`UsersError`] if the list is empty, if a user is listed twice or could never log in, or if
+    /// a password is empty, is longer than 1024 bytes, has a control character, or looks like a
+    /// hash.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -115,8 +117,8 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// [`UsersError`] if the list is empty, if a user is listed twice or could never log in, or if a
-    /// hash is weak, malformed, unknown or too expensive (more than 1 GiB of memory, or several
+    /// [`UsersError`] if the list is empty, if a user is listed twice or could never log in, or if
+    /// a hash is weak, malformed, unknown or too expensive (more than 1 GiB of memory, or several
     /// seconds), or if there are more than eight kinds of hashes.
     ///
     /// ```
@@ -149,7 +151,8 @@ impl Users {
     ///
     /// # Errors
     ///
-    /// [`UsersError`] as for [`hashed`](Self::hashed), and if the variable is not set or is not UTF-8.
+    /// [`UsersError`] as for [`hashed`](Self::hashed), and if the variable is not set or is not
+    /// UTF-8.
     ///
     /// ```sh
     /// ADMINS=$(htpasswd -nB -C 12 alice) cargo run
@@ -168,13 +171,13 @@ impl Users {
         Ok(Self::of(Store::Hashed(Arc::new(table))))
     }
 
-    /// Reads users with plaintext passwords from an environment variable, once. The variable contains
-    /// lines of `user-id:password`; a password may contain colons.
+    /// Reads users with plaintext passwords from an environment variable, once. The variable
+    /// contains lines of `user-id:password`; a password may contain colons.
     ///
     /// # Errors
     ///
-    /// [`UsersError`] as for [`plaintext`](Self::plaintext), and if the variable is not set or is not
-    /// UTF-8.
+    /// [`UsersError`] as for [`plaintext`](Self::plaintext), and if the variable is not set or is
+    /// not UTF-8.
     ///
     /// ```sh
     /// ADMINS=alice:wonderland cargo run
@@ -195,23 +198,23 @@ impl Users {
         Ok(Self::of(Store::Plaintext(Arc::new(users))))
     }
 
-    /// Reads users from a password file, as Apache's `htpasswd -B -C 12` writes it, and reloads the file
-    /// when it changes.
+    /// Reads users from a password file, as Apache's `htpasswd -B -C 12` writes it, and reloads the
+    /// file when it changes.
     ///
     /// The hashes may also be PHC strings. Empty lines and lines that begin with `#` are skipped.
     ///
     /// A login checks whether the file has changed, at most once per second. If the file cannot be
-    /// read or has an error, the error is logged at level `warn`, and the previous users stay valid.
-    /// If a user was removed or a password was changed, an existing login ends when it is
+    /// read or has an error, the error is logged at level `warn`, and the previous users stay
+    /// valid. If a user was removed or a password was changed, an existing login ends when it is
     /// [reverified](crate::BasicLoginBuilder::reverify_after).
     ///
-    /// A bcrypt cost below 10 is logged at level `warn`, because an attacker who steals the file could
-    /// guess passwords fast. The default cost of `htpasswd` is 5.
+    /// A bcrypt cost below 10 is logged at level `warn`, because an attacker who steals the file
+    /// could guess passwords fast. The default cost of `htpasswd` is 5.
     ///
     /// # Errors
     ///
-    /// [`UsersError`] as for [`hashed`](Self::hashed), and if the file cannot be read or is longer than
-    /// 16 MiB. The error names the line and a fix.
+    /// [`UsersError`] as for [`hashed`](Self::hashed), and if the file cannot be read or is longer
+    /// than 16 MiB. The error names the line and a fix.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -242,8 +245,8 @@ impl Users {
         Self { store, hashes: HashLimiter::shared(), clock: Arc::new(Instant::now) }
     }
 
-    /// Sets the limiter that computes the hashes. Default: [`HashLimiter::shared`]. Plaintext passwords
-    /// are not hashed and do not use the limiter.
+    /// Sets the limiter that computes the hashes. Default: [`HashLimiter::shared`]. Plaintext
+    /// passwords are not hashed and do not use the limiter.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Passwords with hashes of other implementations: Apache's htpasswd, Python's hashlib (OpenSSL), and
-/// the reference implementation of Argon2.
+/// Passwords with hashes of other implementations: Apache's htpasswd, Python's hashlib (OpenSSL),
+/// and the reference implementation of Argon2.
 const KNOWN: [(&str, &str); 7] = [
     ("wonderland", "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au"),
     ("wonderland", "$2y$05$jKNDJhxZXLGCM1j.Y9j27uAG0pyON.6oWpBCmm0vZE0R4PC9iqncK"),

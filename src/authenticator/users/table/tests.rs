@@ -64,8 +64,8 @@ fn errors_name_the_line_and_the_fix() {
     refuses(
         "bob:$argon2id$v=19$m=104857600,t=1,p=1$c29tZXNhbHQ$bQk8UB/VmZZF4Oo79iDXuL5/0ttZwg2f\n",
         &format!(
-            ", line 1: user \"bob\" has a hash whose cost is out of range: Argon2id may use at most \
-             1 GiB of memory (m=1048576); {fix_hint} bob"
+            ", line 1: user \"bob\" has a hash whose cost is out of range: Argon2id may use at \
+             most 1 GiB of memory (m=1048576); {fix_hint} bob"
         ),
     );
     refuses(
