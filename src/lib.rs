@@ -83,7 +83,7 @@
 //!   users and wrong passwords get the same response after the same work, which prevents user
 //!   enumeration.
 //! - `throttle`: [`Throttle`] limits failed logins per user-id and per address, against brute
-//!   force. It never limits existing logins.
+//!   force. It does not limit existing logins. After a restart, this holds only if a [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) is set.
 //! - `cache`: [`CredentialCache`] caches valid credentials for a while. Clients without a session
 //!   then do not cost one hash per request.
 //!
