@@ -20,9 +20,9 @@
 //!    in flight, in any tab, cannot restore the login.
 //! 3. A challenge in answer to the old credentials makes the browser forget them. The user typed
 //!    whatever it sends next.
-//! 4. Requests of a logged-in user pass without a call of the authenticator. They write the session
-//!    only to record a visit or a verification from time to time. A password hash is computed at
-//!    login, not on every request.
+//! 4. Requests of a logged-in user pass without a call of the authenticator until a verification is
+//!    due, every five minutes by default. They write the session only to record a visit or a
+//!    verification. So a password is hashed at login and at each verification, not on every request.
 //! 5. Background requests (`fetch`, images, `WebSocket`) of a user who is not logged in are refused
 //!    without a dialog. The dialog opens when the user opens a page.
 //! 6. Non-browser clients such as `curl -u` get plain, stateless Basic authentication, and leave no
@@ -82,8 +82,9 @@
 //!   variable or the code. A [`HashLimiter`] computes the hashes off the worker threads. Unknown
 //!   users and wrong passwords get the same response after the same work, which prevents user
 //!   enumeration.
-//! - `throttle`: [`Throttle`] limits failed logins per user-id and per address, against brute
-//!   force. It does not limit existing logins. After a restart, this holds only if a [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) is set.
+//! - `throttle`: [`Throttle`] limits failed logins per user-id and per address, against brute force.
+//!   It does not limit existing logins. After a restart, this holds only if a
+//!   [`fingerprint_key`](BasicLoginBuilder::fingerprint_key) is set.
 //! - `cache`: [`CredentialCache`] caches valid credentials for a while. Clients without a session
 //!   then do not cost one hash per request.
 //!
