@@ -1,4 +1,4 @@
-//! Responses: status, challenge, headers, texts, and what they must not reveal.
+//! Responses of the crate: status, challenge, headers and texts, and the secrets that none may contain.
 
 #![expect(clippy::expect_used, reason = "what fails here is a test")]
 
@@ -71,7 +71,7 @@ impl Watch {
         Self(Clock::starting_at(noon()))
     }
 
-    /// Sets it to this many seconds after noon.
+    /// Advances the clock to so many seconds after noon.
     fn set(&self, seconds: u64) {
         let ahead = Duration::from_secs(seconds).checked_sub(self.seconds());
         self.0.advance(ahead.expect("a later time"));
@@ -90,8 +90,8 @@ impl Watch {
     }
 }
 
-/// Polls the future until it is pending.
-fn begins<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+/// Polls a future once, and returns its output if it is ready.
+fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,
@@ -102,7 +102,7 @@ fn session() -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]))
 }
 
-/// An application that receives requests, independent of its middleware's types.
+/// An application that answers requests. It hides the types of the middleware.
 struct Site(Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>>);
 
 async fn start<T, B>(app: App<T>) -> Site
@@ -123,7 +123,7 @@ where
     }))
 }
 
-/// A protected `/admin/` that greets the user, a public page, and a logout inside and outside.
+/// A protected `/admin/` that shows the user-id, a public page, and a logout inside and outside.
 async fn site(login: &BasicLogin) -> Site {
     let admin = web::scope("/admin")
         .wrap(login.clone())
@@ -137,12 +137,12 @@ async fn site(login: &BasicLogin) -> Site {
     start(app).await
 }
 
-/// A browser opens a page.
+/// A navigation.
 fn page(path: &str) -> TestRequest {
     from_page(path).insert_header(("Sec-Fetch-Mode", "navigate")).insert_header(HTML)
 }
 
-/// A page of this site uses `fetch`.
+/// A fetch by a page of this site.
 fn fetch(path: &str) -> TestRequest {
     from_page(path).insert_header(("Sec-Fetch-Mode", "cors")).insert_header(("Accept", "*/*"))
 }
@@ -154,8 +154,8 @@ fn from_page(path: &str) -> TestRequest {
         .insert_header(("Sec-Fetch-Site", "same-origin"))
 }
 
-/// A request of `curl`.
-fn program(path: &str) -> TestRequest {
+/// A request of curl.
+fn non_browser(path: &str) -> TestRequest {
     TestRequest::get().uri(path).insert_header(("User-Agent", "curl/8.14.1"))
 }
 
@@ -191,7 +191,7 @@ impl Answer {
         Self { status, status_text, headers, body, cookies }
     }
 
-    /// The only header with this name.
+    /// The header of this name. Panics if there are several.
     #[track_caller]
     fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.get_all(name);
@@ -205,18 +205,18 @@ impl Answer {
         self.header("WWW-Authenticate")
     }
 
-    /// The password of the script on a logout page.
+    /// The reserved password that the script of a logout page sends.
     fn reserved_password(&self) -> Option<&str> {
         self.body.split("data-password=\"").nth(1)?.split('"').next()
     }
 
     #[track_caller]
     fn session(&self) -> Cookie<'static> {
-        self.cookies.iter().find(|it| it.name() == "id").expect("a session's cookie").clone()
+        self.cookies.iter().find(|it| it.name() == "id").expect("a session cookie").clone()
     }
 }
 
-/// Converts an error to a response, as the server does, if an error is expected.
+/// Converts an error to a response, as the server does.
 async fn answer_errors(
     req: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -234,11 +234,11 @@ async fn ask(site: &Site, req: TestRequest) -> Answer {
     site.0(req).await
 }
 
-/// Alice opens `/admin/` and types her password. Returns her session.
+/// Logs alice in at `/admin/`, and returns her session cookie.
 async fn log_in(site: &Site) -> Cookie<'static> {
-    let asked = ask(site, page("/admin/")).await;
-    assert_eq!(asked.challenge(), Some(CHALLENGE));
-    let typed = page("/admin/").cookie(asked.session()).insert_header(alice());
+    let challenged = ask(site, page("/admin/")).await;
+    assert_eq!(challenged.challenge(), Some(CHALLENGE));
+    let typed = page("/admin/").cookie(challenged.session()).insert_header(alice());
     let welcome = ask(site, typed).await;
     assert_eq!((welcome.status, &*welcome.body), (StatusCode::OK, "alice"));
     welcome.session()

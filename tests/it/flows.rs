@@ -1,4 +1,4 @@
-//! Login and logout, as browsers and non-browser clients do it.
+//! Login and logout of browsers and non-browser clients.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ const WRONG: Credentials = ("alice", "wrong");
 const ENGINES: [Engine; 3] = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
 const STORES: [Store; 2] = [Store::Cookie, Store::Memory];
 
-/// Runs a flow in each engine with each kind of session.
-async fn everywhere(change: impl Fn(&mut Setup), flow: impl AsyncFn(&mut Browser, &Site)) {
+/// Runs a flow in each browser engine with each kind of session store.
+async fn in_every_setup(change: impl Fn(&mut Setup), flow: impl AsyncFn(&mut Browser, &Site)) {
     for store in STORES {
         for engine in ENGINES {
             let mut setup = Setup::new(store);
@@ -31,37 +31,37 @@ async fn everywhere(change: impl Fn(&mut Setup), flow: impl AsyncFn(&mut Browser
 
 #[actix_web::test]
 async fn first_visit_prompts_once_and_logs_in() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
             assert_eq!(browser.open(site, "/a/").status, 401);
-            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
             assert_eq!(browser.open(site, "/a/x").body, "Signed in as alice");
             assert_eq!(browser.fetch(site, "/a/y/z"), 200);
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.prompts, 1);
             assert_eq!(site.seen().checked.len(), 1, "the password was checked once");
         },
     )
     .await;
 }
 
-fn logged_in(browser: &mut Browser, site: &Site) {
+fn log_in(browser: &mut Browser, site: &Site) {
     browser.open(site, "/a/");
-    assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-    browser.asked = 0;
+    assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+    browser.prompts = 0;
 }
 
 #[actix_web::test]
 async fn wrong_credentials_prompt_again_with_a_reason() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
             browser.open(site, "/a/");
-            let refused = browser.types(site, WRONG);
+            let refused = browser.type_credentials(site, WRONG);
             assert_eq!(refused.status, 401);
             assert!(refused.body.contains("Wrong user name or password"));
-            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-            assert_eq!(browser.asked, 2);
+            assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.prompts, 2);
         },
     )
     .await;
@@ -75,22 +75,22 @@ async fn old_credentials_are_refused_after_logout() {
         ("POST", "/logout"),
         ("GET", "/deep/below/logout"),
     ] {
-        everywhere(
+        in_every_setup(
             |_| {},
             async |browser, site| {
-                logged_in(browser, site);
+                log_in(browser, site);
                 let answer = browser.request(site, Kind::Page, method, path);
-                assert_eq!((answer.status, browser.asked), (401, 1), "{method} {path}");
+                assert_eq!((answer.status, browser.prompts), (401, 1), "{method} {path}");
                 assert!(answer.body.contains("You are logged out"));
-                assert_eq!(browser.holds(A), None, "the browser has forgotten");
+                assert_eq!(browser.holds(A), None, "the browser dropped the credentials");
 
                 let served = site.seen().served.len();
-                let answer = browser.cancels(site);
+                let answer = browser.cancel_dialog(site);
                 assert!(answer.body.contains("You are logged out"), "{}", answer.body);
                 assert_eq!(browser.open(site, "/a/").status, 401);
                 assert_eq!(site.seen().served.len(), served);
-                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-                assert_eq!(browser.asked, 2);
+                assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.prompts, 2);
             },
         )
         .await;
@@ -101,13 +101,13 @@ async fn old_credentials_are_refused_after_logout() {
 async fn login_at_the_logout_prompt_redirects_to_landing_path() {
     for path in ["/a/logout", "/logout"] {
         for (user, body) in [(ALICE, "Signed in as alice"), (BOB, "Signed in as bob")] {
-            everywhere(
+            in_every_setup(
                 |_| {},
                 async |browser, site| {
-                    logged_in(browser, site);
+                    log_in(browser, site);
                     browser.request(site, Kind::Page, "POST", path);
-                    assert_eq!(browser.types(site, user).body, body, "{path}");
-                    assert_eq!(browser.asked, 1);
+                    assert_eq!(browser.type_credentials(site, user).body, body, "{path}");
+                    assert_eq!(browser.prompts, 1);
                 },
             )
             .await;
@@ -117,14 +117,14 @@ async fn login_at_the_logout_prompt_redirects_to_landing_path() {
 
 #[actix_web::test]
 async fn wrong_password_at_the_logout_prompt_prompts_again() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             browser.open(site, "/logout");
-            assert_eq!(browser.types(site, WRONG).status, 401);
-            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
-            assert_eq!(browser.asked, 2);
+            assert_eq!(browser.type_credentials(site, WRONG).status, 401);
+            assert_eq!(browser.type_credentials(site, BOB).body, "Signed in as bob");
+            assert_eq!(browser.prompts, 2);
         },
     )
     .await;
@@ -132,14 +132,14 @@ async fn wrong_password_at_the_logout_prompt_prompts_again() {
 
 #[actix_web::test]
 async fn five_logins_and_logouts_prompt_once_each() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             for round in 1..=5 {
                 browser.open(site, "/a/logout");
-                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-                assert_eq!(browser.asked, round);
+                assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.prompts, round);
                 assert_eq!(browser.open(site, "/a/x").body, "Signed in as alice");
             }
         },
@@ -150,16 +150,16 @@ async fn five_logins_and_logouts_prompt_once_each() {
 #[actix_web::test]
 async fn fetch_logout_opens_no_dialog_and_next_page_prompts_once() {
     for path in ["/a/logout", "/logout"] {
-        everywhere(
+        in_every_setup(
             |_| {},
             async |browser, site| {
-                logged_in(browser, site);
+                log_in(browser, site);
                 assert_eq!(browser.fetch(site, path), 204);
                 assert_eq!(browser.fetch(site, "/a/x"), 401);
-                assert_eq!(browser.asked, 0, "no dialog over a background request");
+                assert_eq!(browser.prompts, 0, "no dialog over a background request");
                 assert_eq!(browser.open(site, "/a/").status, 401);
-                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-                assert_eq!(browser.asked, 1);
+                assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.prompts, 1);
             },
         )
         .await;
@@ -169,19 +169,19 @@ async fn fetch_logout_opens_no_dialog_and_next_page_prompts_once() {
 #[actix_web::test]
 async fn logout_page_opens_no_dialog() {
     for path in ["/a/logout", "/logout"] {
-        everywhere(
-            |setup| setup.answer = LogoutResponse::Page,
+        in_every_setup(
+            |setup| setup.logout_response = LogoutResponse::Page,
             async |browser, site| {
-                logged_in(browser, site);
+                log_in(browser, site);
                 let answer = browser.request(site, Kind::Page, "POST", path);
-                assert_eq!((answer.status, browser.asked), (200, 0), "{path}");
+                assert_eq!((answer.status, browser.prompts), (200, 0), "{path}");
                 assert!(answer.body.contains("You are logged out"));
                 let held = browser.holds(A).map(|it| it.credentials.by.0);
-                assert_eq!(held, Some("logged-out"), "in the place of the real ones");
+                assert_eq!(held, Some("logged-out"), "the reserved user replaced alice");
 
                 assert_eq!(browser.open(site, "/a/").status, 401);
-                assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-                assert_eq!(browser.asked, 1);
+                assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+                assert_eq!(browser.prompts, 1);
                 assert!(!site.seen().checked.is_empty());
             },
         )
@@ -191,20 +191,20 @@ async fn logout_page_opens_no_dialog() {
 
 #[actix_web::test]
 async fn logout_page_without_scripts_prompts_at_the_next_visit() {
-    everywhere(
-        |setup| setup.answer = LogoutResponse::Page,
+    in_every_setup(
+        |setup| setup.logout_response = LogoutResponse::Page,
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             browser.send(Kind::Page, 0, "GET", "/logout");
             browser.progress(site, 0, false);
             browser.deliver(0);
-            browser.exchanges.clear(); // the script's request, blocked
+            browser.exchanges.clear(); // The browser blocks the script's request.
 
             let served = site.seen().served.len();
             assert_eq!(browser.open(site, "/a/").status, 401);
             assert_eq!(site.seen().served.len(), served);
-            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.prompts, 1);
         },
     )
     .await;
@@ -213,15 +213,15 @@ async fn logout_page_without_scripts_prompts_at_the_next_visit() {
 #[actix_web::test]
 async fn logout_redirect_prompts_at_the_next_visit() {
     let redirect = LogoutResponse::Redirect("/free".to_owned());
-    everywhere(
-        |setup| setup.answer = redirect.clone(),
+    in_every_setup(
+        |setup| setup.logout_response = redirect.clone(),
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             assert_eq!(browser.open(site, "/logout").body, "free");
-            assert_eq!(browser.asked, 0);
+            assert_eq!(browser.prompts, 0);
             assert_eq!(browser.open(site, "/a/").status, 401);
-            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.type_credentials(site, BOB).body, "Signed in as bob");
+            assert_eq!(browser.prompts, 1);
         },
     )
     .await;
@@ -234,12 +234,12 @@ async fn logout_without_login_says_so_and_leaves_no_session() {
         (LogoutResponse::Page, "You are logged out"),
         (LogoutResponse::Redirect("/free".to_owned()), "free"),
     ] {
-        everywhere(
-            |setup| setup.answer = answer.clone(),
+        in_every_setup(
+            |setup| setup.logout_response = answer.clone(),
             async |browser, site| {
                 let shown = browser.open(site, "/logout");
                 assert!(shown.status == 200 && shown.body.contains(body));
-                assert_eq!((browser.asked, browser.cookie.as_deref()), (0, None));
+                assert_eq!((browser.prompts, browser.cookie.as_deref()), (0, None));
                 assert_eq!(browser.fetch(site, "/logout"), 204);
                 assert_eq!(site.memory.len(), 0);
             },
@@ -250,10 +250,10 @@ async fn logout_without_login_says_so_and_leaves_no_session() {
 
 #[actix_web::test]
 async fn poll_during_logout_is_refused_quietly() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             // Two polls are in flight with the old credentials and the old cookie.
             browser.send(Kind::Fetch, 1, "GET", "/a/poll");
             browser.send(Kind::Fetch, 1, "GET", "/logout");
@@ -269,12 +269,12 @@ async fn poll_during_logout_is_refused_quietly() {
             browser.exchanges.truncate(0);
             browser.cookie = cookie;
 
-            // While the dialog is open, and when it is answered, more of them go out.
+            // More polls are sent while the dialog is open and after the user has typed.
             assert_eq!(browser.fetch(site, "/a/poll"), 401);
-            assert_eq!(browser.asked, 1);
-            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.prompts, 1);
+            assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
             assert_eq!(browser.fetch(site, "/a/poll"), 200);
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.prompts, 1);
         },
     )
     .await;
@@ -282,16 +282,16 @@ async fn poll_during_logout_is_refused_quietly() {
 
 #[actix_web::test]
 async fn second_logout_click_does_not_log_in() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             browser.send(Kind::Page, 0, "GET", "/logout");
-            browser.progress(site, 0, false); // handled, its answer lost with the page
+            browser.progress(site, 0, false); // The second click discards the answer.
             browser.send(Kind::Page, 0, "GET", "/logout");
             browser.settle(site);
-            assert_eq!((browser.shown[&0].status, browser.asked), (401, 1));
-            assert_eq!(browser.types(site, ALICE).status, 200);
+            assert_eq!((browser.shown[&0].status, browser.prompts), (401, 1));
+            assert_eq!(browser.type_credentials(site, ALICE).status, 200);
         },
     )
     .await;
@@ -299,18 +299,18 @@ async fn second_logout_click_does_not_log_in() {
 
 #[actix_web::test]
 async fn request_in_its_handler_cannot_undo_a_logout() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             browser.send(Kind::Fetch, 1, "GET", "/a/write");
             browser.progress(site, 0, true);
             let mut slow = browser.exchanges.remove(0);
             browser.open(site, "/logout");
-            browser.cancels(site);
+            browser.cancel_dialog(site);
 
-            // The request ends and writes the session, and its cookie replaces the logout's.
-            let asked = browser.asked;
+            // The handler returns and writes the session. Its cookie replaces the logout's.
+            let prompts = browser.prompts;
             site.permit(slow.wire.number);
             slow = {
                 browser.exchanges.push(slow);
@@ -319,9 +319,9 @@ async fn request_in_its_handler_cannot_undo_a_logout() {
             };
             browser.exchanges.push(slow);
             browser.deliver(0);
-            assert_eq!(browser.asked, asked);
+            assert_eq!(browser.prompts, prompts);
             let entry = site.peek(browser.cookie.as_deref(), A).expect("an entry");
-            assert_eq!(entry["is"], "logged_out", "struck from the session itself");
+            assert_eq!(entry["is"], "logged_out", "the late write did not restore the login");
 
             let wire =
                 Wire { credentials: Some(ALICE), ..Wire::page("/a/", browser.cookie.clone()) };
@@ -338,11 +338,11 @@ fn curl(path: &str, credentials: Option<Credentials>, cookie: Option<String>) ->
 
 #[actix_web::test]
 async fn logout_during_authentication_refuses_the_request() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
-            // Another user's credentials, so that the authenticator is asked.
+            log_in(browser, site);
+            // Another user's credentials need a call of the authenticator.
             let cookie = browser.cookie.clone();
             let wire = Wire { credentials: Some(BOB), ..Wire::page("/a/x", cookie) };
             let mut slow = site.start(&wire, true);
@@ -361,10 +361,10 @@ async fn logout_during_authentication_refuses_the_request() {
 
 #[actix_web::test]
 async fn logout_invalidates_old_cookie() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             let wire =
                 Wire { credentials: Some(ALICE), ..Wire::page("/a/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, 200);
@@ -377,10 +377,10 @@ async fn logout_invalidates_old_cookie() {
 
 #[actix_web::test]
 async fn session_without_credentials_is_refused() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             let answer = site.answer(&Wire::page("/a/", browser.cookie.clone()));
             assert_eq!(answer.status, 401);
             let answer = site.answer(&curl("/a/", None, browser.cookie.clone()));
@@ -392,10 +392,10 @@ async fn session_without_credentials_is_refused() {
 
 #[actix_web::test]
 async fn public_page_reads_any_session_by_its_cookie() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             assert_eq!(browser.open(site, "/a/write").status, 200);
             let number = site.seen().served.last().unwrap().0;
             let thief = |path| site.answer(&Wire::page(path, browser.cookie.clone()));
@@ -408,10 +408,10 @@ async fn public_page_reads_any_session_by_its_cookie() {
 
 #[actix_web::test]
 async fn logged_in_request_neither_writes_session_nor_checks_password() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             let checked = site.seen().checked.len();
             for path in ["/a/", "/a/x", "/a/y/z"] {
                 let wire =
@@ -427,10 +427,10 @@ async fn logged_in_request_neither_writes_session_nor_checks_password() {
 
 #[actix_web::test]
 async fn password_is_reverified_after_five_minutes() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             site.seen().now += Duration::from_millis(299_999);
             browser.open(site, "/a/");
             assert_eq!(site.seen().checked.len(), 1);
@@ -438,8 +438,8 @@ async fn password_is_reverified_after_five_minutes() {
             browser.open(site, "/a/");
             assert_eq!(site.seen().checked.len(), 2);
             browser.open(site, "/a/");
-            assert_eq!(site.seen().checked.len(), 2, "and then it counts for five more");
-            assert_eq!(browser.asked, 0);
+            assert_eq!(site.seen().checked.len(), 2, "not again for five minutes");
+            assert_eq!(browser.prompts, 0);
         },
     )
     .await;
@@ -447,10 +447,10 @@ async fn password_is_reverified_after_five_minutes() {
 
 #[actix_web::test]
 async fn clock_set_back_causes_reverification() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             site.seen().now -= Duration::from_millis(1);
             assert_eq!(browser.open(site, "/a/").status, 200);
             assert_eq!(site.seen().checked.len(), 2);
@@ -461,21 +461,21 @@ async fn clock_set_back_causes_reverification() {
 
 #[actix_web::test]
 async fn login_ends_when_its_password_is_no_longer_accepted() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             let old = browser.cookie.clone();
             site.seen().revoked.push(ALICE.1);
             site.seen().now += Duration::from_secs(300);
-            assert_eq!(browser.fetch(site, "/a/poll"), 401, "quietly");
-            assert_eq!(browser.asked, 0);
+            assert_eq!(browser.fetch(site, "/a/poll"), 401);
+            assert_eq!(browser.prompts, 0, "the refusal opened no dialog");
             let answer = browser.open(site, "/a/");
             assert!(answer.body.contains("no longer accepts your password"), "{}", answer.body);
-            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.type_credentials(site, BOB).body, "Signed in as bob");
+            assert_eq!(browser.prompts, 1);
 
-            // The ended login would stay ended even if the password were accepted again.
+            // The login stays ended, even if the password is accepted again.
             site.seen().revoked.clear();
             let wire = Wire { credentials: Some(ALICE), ..Wire::page("/a/", old) };
             assert_eq!(site.answer(&wire).status, 401);
@@ -489,32 +489,33 @@ async fn new_fingerprint_key_costs_one_check_and_no_prompt() {
     for store in STORES {
         let site = Site::new(&Setup::new(store)).await;
         let mut browser = Browser::new(Engine::Firefox);
-        logged_in(&mut browser, &site);
+        log_in(&mut browser, &site);
         let cookie = match store {
             Store::Cookie => browser.cookie.clone(),
-            Store::Memory | Store::Redis(_) => continue, // the sessions of the other site are not this one's
+            // The other site has its own store, so it does not know the session.
+            Store::Memory | Store::Redis(_) => continue,
         };
         let other = Site::with(&Setup::new(store), |it| it.fingerprint_key([8; 32])).await;
         browser.cookie = cookie;
         assert_eq!(browser.open(&other, "/a/").status, 200);
         assert_eq!(browser.open(&other, "/a/").status, 200);
-        assert_eq!((browser.asked, other.seen().checked.len()), (0, 1));
+        assert_eq!((browser.prompts, other.seen().checked.len()), (0, 1));
     }
 }
 
 #[actix_web::test]
 async fn authenticator_failure_is_not_a_refusal() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
             browser.open(site, "/a/");
             site.seen().authenticator_is_down = true;
             let before = browser.cookie.clone();
-            assert_eq!(browser.types(site, ALICE).status, 503);
-            assert_eq!((browser.asked, browser.cookie == before), (1, true));
+            assert_eq!(browser.type_credentials(site, ALICE).status, 503);
+            assert_eq!((browser.prompts, browser.cookie == before), (1, true));
             site.seen().authenticator_is_down = false;
             assert_eq!(browser.open(site, "/a/").status, 200);
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.prompts, 1);
         },
     )
     .await;
@@ -524,7 +525,7 @@ async fn authenticator_failure_is_not_a_refusal() {
 async fn unavailable_store_is_not_a_refusal() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let mut browser = Browser::new(Engine::Chromium);
-    logged_in(&mut browser, &site);
+    log_in(&mut browser, &site);
     site.memory.set_broken(true);
     let served = site.seen().served.len();
     assert_eq!(browser.open(&site, "/a/").status, 500);
@@ -532,14 +533,14 @@ async fn unavailable_store_is_not_a_refusal() {
     assert_eq!(site.seen().served.len(), served);
     site.memory.set_broken(false);
     assert_eq!(browser.open(&site, "/a/").status, 200);
-    assert_eq!(browser.asked, 0);
+    assert_eq!(browser.prompts, 0);
 }
 
 #[actix_web::test]
 async fn public_pages_use_no_store_without_a_session_cookie() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let mut browser = Browser::new(Engine::Firefox);
-    logged_in(&mut browser, &site);
+    log_in(&mut browser, &site);
     site.memory.set_broken(true);
     for (cookie, status) in [(None, 200), (browser.cookie.clone(), 500)] {
         for wire in [Wire::page("/free", None), curl("/free", Some(ALICE), None)] {
@@ -551,10 +552,10 @@ async fn public_pages_use_no_store_without_a_session_cookie() {
 #[actix_web::test]
 async fn browser_classified_as_non_browser_cannot_log_out() {
     for store in STORES {
-        let programs = |it: BasicLoginBuilder| it.classify_with(|_| RequestKind::NonBrowser);
-        let site = Site::with(&Setup::new(store), programs).await;
+        let classified = |it: BasicLoginBuilder| it.classify_with(|_| RequestKind::NonBrowser);
+        let site = Site::with(&Setup::new(store), classified).await;
         let mut browser = Browser::new(Engine::Chromium);
-        logged_in(&mut browser, &site);
+        log_in(&mut browser, &site);
         assert_eq!(browser.cookie, None);
         browser.open(&site, "/logout");
         for path in ["/a/", "/a/x"] {
@@ -567,7 +568,7 @@ async fn browser_classified_as_non_browser_cannot_log_out() {
 
 #[actix_web::test]
 async fn non_browser_is_served_every_time_and_leaves_no_session() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |_, site| {
             for _ in 0..3 {
@@ -579,7 +580,7 @@ async fn non_browser_is_served_every_time_and_leaves_no_session() {
             assert_eq!(site.answer(&curl("/a/x", None, None)).challenge.as_deref(), Some(A));
             assert_eq!(site.memory.len(), 0);
 
-            // A stale cookie means nothing for a non-browser client.
+            // A stale cookie does not matter for a non-browser client.
             let stale = Some("stale".to_owned());
             assert_eq!(site.answer(&curl("/a/x", Some(ALICE), stale)).status, 200);
         },
@@ -589,16 +590,16 @@ async fn non_browser_is_served_every_time_and_leaves_no_session() {
 
 #[actix_web::test]
 async fn non_browser_with_cookies_can_log_out_and_in() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |_, site| {
             assert_eq!(site.answer(&curl("/a/x", Some(ALICE), None)).status, 200);
             let out = site.answer(&curl("/logout", Some(ALICE), None));
             assert_eq!((out.status, out.challenge.as_deref()), (401, Some(A)));
-            let elsewhere = site.answer(&curl("/a/x", Some(ALICE), out.set_cookie));
-            assert_eq!(elsewhere.status, 401);
-            let once_more = site.answer(&curl("/a/x", Some(ALICE), elsewhere.set_cookie));
-            assert_eq!(once_more.status, 200);
+            let first = site.answer(&curl("/a/x", Some(ALICE), out.set_cookie));
+            assert_eq!(first.status, 401);
+            let second = site.answer(&curl("/a/x", Some(ALICE), first.set_cookie));
+            assert_eq!(second.status, 200);
         },
     )
     .await;
@@ -606,10 +607,10 @@ async fn non_browser_with_cookies_can_log_out_and_in() {
 
 #[actix_web::test]
 async fn cross_site_request_cannot_log_a_visitor_out() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             let mut wire =
                 Wire { credentials: Some(ALICE), ..Wire::page("/logout", browser.cookie.clone()) };
             wire.headers.retain(|(name, _)| *name != "sec-fetch-site");
@@ -623,12 +624,12 @@ async fn cross_site_request_cannot_log_a_visitor_out() {
 }
 
 #[actix_web::test]
-async fn logout_scope_decides_over_application_data() {
-    for (clears, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
+async fn logout_scope_decides_whether_application_data_stays() {
+    for (logout_scope, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
         for store in STORES {
-            let site = Site::new(&Setup { clears, ..Setup::new(store) }).await;
+            let site = Site::new(&Setup { logout_scope, ..Setup::new(store) }).await;
             let mut browser = Browser::new(Engine::Chromium);
-            logged_in(&mut browser, &site);
+            log_in(&mut browser, &site);
             assert_eq!(browser.open(&site, "/a/write").status, 200);
             assert!(site.dump(browser.cookie.as_deref()).contains("written"));
             browser.open(&site, "/logout");
@@ -649,14 +650,14 @@ async fn application_data_outlives_a_login_that_expires() {
         }),
     ];
     for (how, end) in ends {
-        everywhere(
+        in_every_setup(
             |setup| setup.deadlines = how == "expired",
             async |browser, site| {
-                logged_in(browser, site);
+                log_in(browser, site);
                 assert_eq!(browser.open(site, "/a/write").status, 200);
                 end(site);
                 assert_eq!(browser.open(site, "/a/").status, 401, "{how}");
-                assert_eq!(browser.types(site, BOB).body, "Signed in as bob", "{how}");
+                assert_eq!(browser.type_credentials(site, BOB).body, "Signed in as bob", "{how}");
                 assert!(site.dump(browser.cookie.as_deref()).contains("written"), "{how}");
             },
         )
@@ -666,10 +667,10 @@ async fn application_data_outlives_a_login_that_expires() {
 
 #[actix_web::test]
 async fn application_data_outlives_a_change_of_users() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             assert_eq!(browser.open(site, "/a/write").status, 200);
             let bob = Wire { credentials: Some(BOB), ..Wire::page("/a/", browser.cookie.clone()) };
             let answer = site.answer(&bob);
@@ -683,45 +684,46 @@ async fn application_data_outlives_a_change_of_users() {
 
 #[actix_web::test]
 async fn logout_clears_the_session_or_only_its_realm() {
-    for (clears, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
+    for (logout_scope, kept) in [(LogoutScope::Session, false), (LogoutScope::Realm, true)] {
         for store in STORES {
-            let setup = Setup { clears, ..Setup::new(store) };
+            let setup = Setup { logout_scope, ..Setup::new(store) };
             let site = Site::new(&setup).await;
             let mut browser = Browser::new(Engine::Chromium);
-            logged_in(&mut browser, &site);
+            log_in(&mut browser, &site);
             browser.open(&site, "/a/b/");
-            assert_eq!(browser.types(&site, CAROL).body, "Signed in as carol");
+            assert_eq!(browser.type_credentials(&site, CAROL).body, "Signed in as carol");
             let with_both = browser.cookie.clone();
             browser.open(&site, "/logout");
-            browser.cancels(&site);
+            browser.cancel_dialog(&site);
 
-            let b = site.peek(browser.cookie.as_deref(), B).expect("never to Fresh");
+            let b = site.peek(browser.cookie.as_deref(), B).expect("an entry, not Fresh");
             assert_eq!(b["is"], if kept { "logged_in" } else { "logged_out" });
             let wire =
                 Wire { credentials: Some(CAROL), ..Wire::page("/a/b/", browser.cookie.clone()) };
             assert_eq!(site.answer(&wire).status, if kept { 200 } else { 401 });
             // The old cookie does not restore the other realm's login either.
             let wire = Wire { credentials: Some(CAROL), ..Wire::page("/a/b/", with_both) };
-            let is_in = kept && store == Store::Cookie;
-            assert_eq!(site.answer(&wire).status, if is_in { 200 } else { 401 }, "{store:?}");
+            let is_logged_in = kept && store == Store::Cookie;
+            let status = if is_logged_in { 200 } else { 401 };
+            assert_eq!(site.answer(&wire).status, status, "{store:?}");
         }
     }
 }
 
 #[actix_web::test]
 async fn two_realms_have_separate_logins() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             assert_eq!(browser.open(site, "/a/b/").status, 401);
-            assert_eq!(browser.types(site, CAROL).body, "Signed in as carol");
+            assert_eq!(browser.type_credentials(site, CAROL).body, "Signed in as carol");
             assert_eq!(browser.open(site, "/a/").body, "Signed in as alice");
             assert_eq!(browser.open(site, "/a/b/x").body, "Signed in as carol");
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.prompts, 1);
             let cookie = browser.cookie.clone();
             let alice = Wire { credentials: Some(ALICE), ..Wire::page("/a/b/", cookie) };
-            assert_eq!(site.answer(&alice).status, 401, "one realm's user is not the other's");
+            assert_eq!(site.answer(&alice).status, 401, "a user of realm A is no user of realm B");
         },
     )
     .await;
@@ -734,13 +736,17 @@ async fn unreadable_entry_counts_as_logged_out() {
         for wire in [Wire::page("/a/", None), curl("/a/", None, None)] {
             let site = Site::new(&Setup::new(Store::Memory)).await;
             let mut browser = Browser::new(Engine::Firefox);
-            logged_in(&mut browser, &site);
+            log_in(&mut browser, &site);
             site.memory.set(&key, broken);
             let cookie = browser.cookie.clone();
             let answer = site.answer(&Wire { credentials: Some(ALICE), cookie, ..wire });
             assert_eq!(answer.status, 401, "{broken}");
             browser.cookie = answer.set_cookie;
-            assert_eq!(browser.open(&site, "/a/").status, 200, "typed, after that challenge");
+            assert_eq!(
+                browser.open(&site, "/a/").status,
+                200,
+                "credentials typed after that challenge"
+            );
         }
     }
 }
@@ -749,7 +755,7 @@ async fn unreadable_entry_counts_as_logged_out() {
 async fn login_without_an_id_is_refused() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let mut browser = Browser::new(Engine::Firefox);
-    logged_in(&mut browser, &site);
+    log_in(&mut browser, &site);
     let entry = site.peek(browser.cookie.as_deref(), A).unwrap();
     let mut without_id = entry.clone();
     without_id["id"] = serde_json::Value::Null;
@@ -763,12 +769,12 @@ async fn login_without_an_id_is_refused() {
 
 #[actix_web::test]
 async fn state_of_one_origin_proves_nothing_for_another() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
-            // The ports share the cookie, but not the credentials.
+            // Browsers share cookies across ports, but not credentials.
             let other = Wire {
                 origin: "http://localhost:9090",
                 ..Wire::page("/a/", browser.cookie.clone())
@@ -801,7 +807,7 @@ async fn changed_origin_during_logout_costs_a_second_prompt() {
             assert_eq!(by_proxy("/a/", None, true), 401);
             assert_eq!(by_proxy("/a/", Some(ALICE), true), 200);
             assert_eq!(by_proxy("/logout", Some(ALICE), true), 401);
-            // Each refusal makes the browser prompt again.
+            // The browser prompts again after each refusal.
             let types = |_: &usize| by_proxy("/logout", Some(ALICE), !changes) == 303;
             assert_eq!((1..9).find(types), Some(prompts), "{store:?}");
         }
@@ -810,11 +816,11 @@ async fn changed_origin_during_logout_costs_a_second_prompt() {
 
 #[actix_web::test]
 async fn login_on_another_port_does_not_accept_old_credentials() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
-            // The browser keeps alice's for this port.
+            log_in(browser, site);
+            // After a logout by fetch, the browser keeps alice's credentials for this port.
             assert_eq!(browser.fetch(site, "/logout"), 204);
             let at_other_port = |credentials, cookie: &Option<String>| Wire {
                 origin: "http://localhost:9090",
@@ -842,26 +848,27 @@ fn open_at_other_port(browser: &mut Browser, site: &Site, path: &str) -> u16 {
     browser.shown[&1].status
 }
 
-/// The browser holds Alice's credentials on the other port for `/a/x/…` only, and Bob logs in
-/// here.
-fn alice_was_at_the_other_port(browser: &mut Browser, site: &Site) {
+/// Leaves alice's credentials in the browser for `/a/x/…` on the other port, and logs bob in on this
+/// port.
+fn leave_credentials_on_other_port(browser: &mut Browser, site: &Site) {
     assert_eq!(open_at_other_port(browser, site, "/a/x/y"), 401);
     browser.type_into(0, ALICE);
     browser.settle(site);
     assert_eq!(browser.shown[&1].body, "Signed in as alice");
     assert_eq!(browser.fetch(site, "/logout"), 204);
     browser.open(site, "/a/");
-    browser.types(site, BOB);
-    assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+    browser.type_credentials(site, BOB);
+    assert_eq!(browser.type_credentials(site, BOB).body, "Signed in as bob");
 }
 
 #[actix_web::test]
 async fn page_on_another_port_does_not_adopt_a_login() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            alice_was_at_the_other_port(browser, site);
-            assert_eq!(open_at_other_port(browser, site, "/a/"), 401, "answered by the browser");
+            leave_credentials_on_other_port(browser, site);
+            let status = open_at_other_port(browser, site, "/a/");
+            assert_eq!(status, 401, "the browser answered the challenge with alice's credentials");
         },
     )
     .await;
@@ -869,13 +876,14 @@ async fn page_on_another_port_does_not_adopt_a_login() {
 
 #[actix_web::test]
 async fn logout_on_another_port_does_not_trust_the_directory() {
-    everywhere(
-        |setup| setup.answer = LogoutResponse::Redirect("/free".to_owned()),
+    in_every_setup(
+        |setup| setup.logout_response = LogoutResponse::Redirect("/free".to_owned()),
         async |browser, site| {
-            alice_was_at_the_other_port(browser, site);
+            leave_credentials_on_other_port(browser, site);
             browser.send(Kind::Page, 1, "POST", "/logout");
             browser.settle(site);
-            assert_eq!(open_at_other_port(browser, site, "/a/"), 401, "answered by the browser");
+            let status = open_at_other_port(browser, site, "/a/");
+            assert_eq!(status, 401, "the browser answered the challenge with alice's credentials");
         },
     )
     .await;
@@ -883,10 +891,10 @@ async fn logout_on_another_port_does_not_trust_the_directory() {
 
 #[actix_web::test]
 async fn websocket_without_credentials_proves_nothing() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
             let mut socket = Wire::page("/a/socket", browser.cookie.clone());
             socket.headers.truncate(1);
@@ -903,13 +911,13 @@ async fn websocket_without_credentials_proves_nothing() {
 
 #[actix_web::test]
 async fn browser_answers_a_challenged_fetch_outside_the_directory() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
             browser.open(site, "/a/deep/page");
-            browser.types(site, ALICE);
+            browser.type_credentials(site, ALICE);
             assert_eq!(browser.fetch(site, "/a/x"), 200);
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.prompts, 1);
         },
     )
     .await;
@@ -917,16 +925,16 @@ async fn browser_answers_a_challenged_fetch_outside_the_directory() {
 
 #[actix_web::test]
 async fn plain_http_without_sec_fetch_headers_works() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
             browser.is_plain_http = true;
-            logged_in(browser, site);
+            log_in(browser, site);
             assert_eq!(browser.fetch(site, "/a/poll"), 200);
             browser.open(site, "/logout");
             assert_eq!(browser.fetch(site, "/a/poll"), 401);
-            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.prompts, 1);
         },
     )
     .await;
@@ -940,17 +948,17 @@ async fn subresources_are_challenged_if_configured() {
                 Site::with(&Setup::new(store), BasicLoginBuilder::challenge_subresources).await;
             let mut browser = Browser::new(engine);
             assert_eq!(browser.fetch(&site, "/a/data"), 401);
-            assert_eq!(browser.asked, 1);
+            assert_eq!(browser.prompts, 1);
             browser.type_into(0, ALICE);
             browser.settle(&site);
             assert_eq!(browser.fetch(&site, "/a/data"), 200);
             assert_eq!(browser.fetch(&site, "/logout"), 204);
             assert_eq!(browser.fetch(&site, "/a/data"), 401);
-            assert_eq!(browser.asked, 2);
+            assert_eq!(browser.prompts, 2);
             browser.type_into(0, BOB);
             browser.settle(&site);
             assert_eq!(browser.fetch(&site, "/a/data"), 200);
-            assert_eq!(browser.asked, 2);
+            assert_eq!(browser.prompts, 2);
         }
     }
 }
@@ -958,14 +966,14 @@ async fn subresources_are_challenged_if_configured() {
 #[actix_web::test]
 async fn login_works_at_a_path_longer_than_a_cookie() {
     let long = format!("/a/{}", "x".repeat(6000));
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
             browser.open(site, &long);
-            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
             browser.fetch(site, "/logout");
             assert_eq!(browser.open(site, &long).status, 401);
-            assert_eq!(browser.types(site, ALICE).body, "Signed in as alice");
+            assert_eq!(browser.type_credentials(site, ALICE).body, "Signed in as alice");
         },
     )
     .await;
@@ -973,22 +981,22 @@ async fn login_works_at_a_path_longer_than_a_cookie() {
 
 #[actix_web::test]
 async fn request_that_raced_logout_keeps_typed_credentials() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
-            // Created before the logout, with its cookie, and sent after the next login, with its
-            // credentials: Chromium's cache may hold a request back.
+            log_in(browser, site);
+            // Chromium's cache may hold a request back. Its cookie is then from before the logout, and
+            // its credentials from after the next login.
             let cookie = browser.cookie.clone();
             browser.open(site, "/logout");
-            assert_eq!(browser.types(site, BOB).body, "Signed in as bob");
+            assert_eq!(browser.type_credentials(site, BOB).body, "Signed in as bob");
             let mut late = Wire { credentials: Some(BOB), ..Wire::page("/a/poll", cookie) };
             late.headers.retain(|(name, _)| *name != "sec-fetch-mode");
             late.headers.push(("sec-fetch-mode", "cors".to_owned()));
             let answer = site.answer(&late);
             assert_eq!((answer.status, answer.set_cookie), (403, None));
             late.credentials = None;
-            assert_eq!(site.answer(&late).status, 401, "there is nothing to be dropped");
+            assert_eq!(site.answer(&late).status, 401, "the browser has no credentials to drop");
         },
     )
     .await;
@@ -1000,13 +1008,13 @@ async fn late_write_of_a_public_page_may_begin_an_unmarked_session() {
         let site = Site::new(&Setup::new(Store::Memory)).await;
         let mut browser = Browser::new(Engine::Chromium);
         browser.open(&site, "/a/x/y");
-        assert_eq!(browser.types(&site, ALICE).body, "Signed in as alice");
+        assert_eq!(browser.type_credentials(&site, ALICE).body, "Signed in as alice");
         let late = Wire::page("/free/write", browser.cookie.clone());
         assert_eq!(browser.fetch(&site, "/logout"), 204);
         if writes {
             browser.cookie = site.answer(&late).set_cookie;
         }
-        // The browser sends nothing unasked to a page above the one where it was prompted.
+        // `/a/` is above the directory of the login, so the browser sends no credentials preemptively.
         assert_eq!(browser.open(&site, "/a/").status, status);
     }
 }
@@ -1018,27 +1026,30 @@ async fn replacement_session_is_fresh_for_no_realm() {
         let mut browser = Browser::new(Engine::Chromium);
         for (path, user) in [("/a/c/", ALICE), ("/a/b/c/", CAROL)] {
             browser.open(&site, path);
-            assert_eq!(browser.types(&site, user).body, format!("Signed in as {}", user.0));
+            assert_eq!(
+                browser.type_credentials(&site, user).body,
+                format!("Signed in as {}", user.0)
+            );
         }
         let old = browser.cookie.clone();
         assert_eq!(browser.fetch(&site, "/logout"), 204);
-        // One realm answers a request that raced the logout with a session of its own.
-        let overtaken = Wire { credentials: Some(ALICE), ..Wire::page("/a/c/", old) };
-        browser.cookie = site.answer(&overtaken).set_cookie;
-        browser.asked = 0;
-        // The browser sends nothing unasked to a page above the one where the other realm
-        // prompted.
+        // Realm A answers a request that raced the logout, with a new session.
+        let raced = Wire { credentials: Some(ALICE), ..Wire::page("/a/c/", old) };
+        browser.cookie = site.answer(&raced).set_cookie;
+        browser.prompts = 0;
+        // `/a/b/` is above the directory of realm B's login, so the browser sends no credentials
+        // preemptively.
         assert_eq!(browser.open(&site, "/a/b/").status, 401, "{store:?}");
-        assert_eq!(browser.asked, 1);
+        assert_eq!(browser.prompts, 1);
     }
 }
 
 #[actix_web::test]
 async fn prefetch_logs_nobody_out() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
-            logged_in(browser, site);
+            log_in(browser, site);
             let mut wire =
                 Wire { credentials: Some(ALICE), ..Wire::page("/logout", browser.cookie.clone()) };
             wire.headers.push(("sec-purpose", "prefetch;prerender".to_owned()));
@@ -1052,14 +1063,14 @@ async fn prefetch_logs_nobody_out() {
 
 #[actix_web::test]
 async fn session_stores_no_password() {
-    everywhere(
+    in_every_setup(
         |_| {},
         async |browser, site| {
             browser.open(site, "/a/");
             let mut sessions = vec![site.dump(browser.cookie.as_deref())];
-            browser.types(site, WRONG);
+            browser.type_credentials(site, WRONG);
             sessions.push(site.dump(browser.cookie.as_deref()));
-            browser.types(site, ALICE);
+            browser.type_credentials(site, ALICE);
             sessions.push(site.dump(browser.cookie.as_deref()));
             browser.open(site, "/logout");
             sessions.push(site.dump(browser.cookie.as_deref()));
@@ -1078,7 +1089,7 @@ async fn zero_reverify_after_checks_every_request_and_writes_nothing() {
         let always = |it: BasicLoginBuilder| it.reverify_after(Duration::ZERO);
         let site = Site::with(&Setup::new(store), always).await;
         let mut browser = Browser::new(Engine::Firefox);
-        logged_in(&mut browser, &site);
+        log_in(&mut browser, &site);
         let checked = site.seen().checked.len();
         for _ in 0..2 {
             let wire =
@@ -1098,10 +1109,10 @@ async fn session_fixation_is_prevented_by_renewal_at_login() {
         let planted = site.answer(&Wire::page("/a/", None)).set_cookie;
         let mut browser = Browser::new(Engine::Chromium);
         browser.cookie.clone_from(&planted);
-        logged_in(&mut browser, &site);
+        log_in(&mut browser, &site);
         assert_eq!(browser.cookie != planted, renews);
-        assert_eq!(site.leads_nowhere(planted.as_deref().unwrap()), renews);
-        // In both cases, the credentials are still required.
+        assert_eq!(site.has_no_session(planted.as_deref().unwrap()), renews);
+        // Either way, the attacker's session does not pass without credentials.
         assert_eq!(site.answer(&Wire::page("/a/", planted)).status, 401);
         assert_eq!(browser.open(&site, "/a/x").status, 200);
     }

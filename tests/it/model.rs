@@ -1,4 +1,10 @@
-//! A model that checks the guarantees against random orders of events.
+//! Checks the guarantees under random interleavings of events.
+//!
+//! The events are those of a user with two tabs on one or two ports, of another site's page, and of a
+//! server that handles requests in any order, stops in the middle of them, and answers late. They
+//! drive the real middleware behind the real `SessionMiddleware`. After each step the model checks the
+//! guarantees of DESIGN.md. The known cases in which a guarantee does not hold have names ([`Limit`]),
+//! and each has a test that shows it.
 
 mod limits;
 mod world;
@@ -15,15 +21,15 @@ use proptest::{
 use self::{limits::Limit, world::Model};
 use crate::support::{
     browser::Engine,
-    site::{A, B, Credentials, Hole, Setup, Store},
+    site::{A, B, Bug, Credentials, Setup, Store},
 };
 
 const PAGES: [&str; 7] =
     ["/a/", "/a/x/y", "/a/write", "/a/b/", "/a/b/x/write", "/free", "/free/write"];
 const BACKGROUND: [&str; 4] = ["/a/poll", "/a/x/write", "/a/b/poll", "/free/write"];
-const LOG_OUTS: [&str; 5] =
+const LOGOUTS: [&str; 5] =
     ["/a/logout", "/logout", "/deep/below/logout", "/a/b/logout", "/a/out-of-b"];
-const FORGED: [&str; 5] = ["/a/", "/a/b/x/write", "/a/logout", "/logout", "/a/out-of-b"];
+const CROSS_SITE_FORMS: [&str; 5] = ["/a/", "/a/b/x/write", "/a/logout", "/logout", "/a/out-of-b"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -31,74 +37,74 @@ enum Step {
         tab: usize,
         path: &'static str,
     },
-    /// A `fetch` that the browser may hold back: Chromium has attached its cookie by then, but
-    /// not its credentials.
+    /// A fetch, which the browser may hold back. In Chromium it then has the cookie of that time, but
+    /// takes its credentials when it is sent.
     Fetch {
         tab: usize,
         path: &'static str,
         is_held_back: bool,
     },
-    Socket {
+    WebSocket {
         path: &'static str,
     },
-    LogOut {
+    Logout {
         tab: usize,
         path: &'static str,
     },
-    LogOutByFetch {
+    LogoutByFetch {
         path: &'static str,
     },
-    /// The user opens a page and types until it is shown. Nothing else happens meanwhile.
-    LogIn {
+    /// The user opens a page and types credentials at each prompt. Nothing else happens meanwhile.
+    Login {
         tab: usize,
         path: &'static str,
-        who: Who,
+        account: Account,
     },
-    /// Another site's page sends a form here.
-    Forge {
+    /// Another site's page submits a form to this site.
+    CrossSiteForm {
         tab: usize,
         path: &'static str,
         is_plain_http: bool,
     },
-    /// One request advances by one step: to the server, through it, or back.
+    /// One request advances by a step: to the server, through it, or back to the browser.
     Progress(usize),
-    /// All requests in flight complete, in order.
+    /// All requests in flight complete, in the order in which they were sent.
     Settle,
     Type {
         dialog: usize,
-        who: Who,
+        account: Account,
     },
     Cancel {
         dialog: usize,
     },
-    /// The user closes a page before it has loaded.
+    /// The user closes a page before its answer arrives.
     Abort(usize),
-    Program {
+    NonBrowser {
         path: &'static str,
     },
-    /// This many seconds pass.
+    /// So many seconds pass.
     Wait(u64),
-    /// The application revokes all logins of a user, without a request.
-    Revoke {
+    /// `revoke_user` ends all logins of a user.
+    RevokeUser {
         realm: &'static str,
-        who: Who,
+        account: Account,
     },
-    /// The application revokes the browser's login in a realm by its id.
-    EndLogin {
+    /// `revoke_login` ends the browser's login in a realm.
+    RevokeLogin {
         realm: &'static str,
     },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Who {
+enum Account {
     First,
     Second,
     Wrong,
-    /// A user of both realms, with the same password.
+    /// Valid in both realms, with the same password.
     Both,
 }
 
-impl Who {
+impl Account {
     fn credentials(self, realm: &str) -> Credentials {
         match (self, realm) {
             (Self::First, A) => ("alice", "one"),
@@ -111,79 +117,93 @@ impl Who {
     }
 }
 
-fn steps(who: Vec<Who>) -> impl Strategy<Value = Vec<Step>> {
+fn steps(accounts: Vec<Account>) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         4 => (0..2_usize, select(&PAGES)).prop_map(|(tab, path)| Step::Open { tab, path }),
         3 => (0..2_usize, select(&BACKGROUND), any::<bool>())
             .prop_map(|(tab, path, is_held_back)| Step::Fetch { tab, path, is_held_back }),
-        1 => select(&BACKGROUND).prop_map(|path| Step::Socket { path }),
-        3 => (0..2_usize, select(&LOG_OUTS)).prop_map(|(tab, path)| Step::LogOut { tab, path }),
-        1 => select(&LOG_OUTS).prop_map(|path| Step::LogOutByFetch { path }),
-        2 => (0..2_usize, select(&PAGES), select(who.clone()))
-            .prop_map(|(tab, path, who)| Step::LogIn { tab, path, who }),
-        1 => (0..2_usize, select(&FORGED), any::<bool>())
-            .prop_map(|(tab, path, is_plain_http)| Step::Forge { tab, path, is_plain_http }),
+        1 => select(&BACKGROUND).prop_map(|path| Step::WebSocket { path }),
+        3 => (0..2_usize, select(&LOGOUTS)).prop_map(|(tab, path)| Step::Logout { tab, path }),
+        1 => select(&LOGOUTS).prop_map(|path| Step::LogoutByFetch { path }),
+        2 => (0..2_usize, select(&PAGES), select(accounts.clone()))
+            .prop_map(|(tab, path, account)| Step::Login { tab, path, account }),
+        1 => (0..2_usize, select(&CROSS_SITE_FORMS), any::<bool>())
+            .prop_map(|(tab, path, is_plain_http)| Step::CrossSiteForm { tab, path, is_plain_http }),
         9 => (0..8_usize).prop_map(Step::Progress),
         5 => Just(Step::Settle),
-        7 => (0..8_usize, select(who)).prop_map(|(dialog, who)| Step::Type { dialog, who }),
+        7 => (0..8_usize, select(accounts)).prop_map(|(dialog, account)| Step::Type { dialog, account }),
         2 => (0..8_usize).prop_map(|dialog| Step::Cancel { dialog }),
         1 => (0..8_usize).prop_map(Step::Abort),
-        1 => select(&PAGES).prop_map(|path| Step::Program { path }),
+        1 => select(&PAGES).prop_map(|path| Step::NonBrowser { path }),
         1 => select(&[3, 15, 45]).prop_map(Step::Wait),
-        1 => select(&[A, A, B]).prop_map(|realm| Step::Revoke { realm, who: Who::First }),
-        1 => select(&[A, A, B]).prop_map(|realm| Step::EndLogin { realm }),
+        1 => select(&[A, A, B]).prop_map(|realm| Step::RevokeUser { realm, account: Account::First }),
+        1 => select(&[A, A, B]).prop_map(|realm| Step::RevokeLogin { realm }),
     ];
     proptest::collection::vec(step, 10..70)
 }
 
-fn setups(hole: Option<Hole>) -> impl Strategy<Value = (Setup, Engine)> {
-    let answers = vec![
+fn setups(bug: Option<Bug>) -> impl Strategy<Value = (Setup, Engine)> {
+    let responses = vec![
         LogoutResponse::Challenge,
         LogoutResponse::Challenge,
         LogoutResponse::Page,
         LogoutResponse::Redirect("/free".to_owned()),
     ];
-    let ports = match hole {
+    let ports = match bug {
         None => vec![false, true],
-        Some(hole) => vec![hole == Hole::PortsAreOne],
+        Some(bug) => vec![bug == Bug::PortsNotDistinguished],
     };
-    let machines = match hole {
+    let machines = match bug {
         None => vec![false, true],
-        Some(hole) => vec![hole == Hole::MachinesAreApart],
+        Some(bug) => vec![bug == Bug::RevocationListPerMachine],
     };
     let engines = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
     (
         select(vec![Store::Cookie, Store::Memory]),
-        select(answers),
+        select(responses),
         select(vec![LogoutScope::Session, LogoutScope::Realm]),
         select(engines.to_vec()),
         any::<bool>(),
         (select(ports), select(machines)),
     )
         .prop_map(
-            move |(store, answer, clears, engine, deadlines, (two_ports, two_machines))| {
+            move |(
+                store,
+                logout_response,
+                logout_scope,
+                engine,
+                deadlines,
+                (two_ports, two_machines),
+            )| {
                 let setup = Setup::new(store);
-                let setup =
-                    Setup { answer, clears, hole, deadlines, two_ports, two_machines, ..setup };
+                let setup = Setup {
+                    logout_response,
+                    logout_scope,
+                    bug,
+                    deadlines,
+                    two_ports,
+                    two_machines,
+                    ..setup
+                };
                 (setup, engine)
             },
         )
 }
 
-/// Statistics: how much was tried, and what occurred.
+/// The counts of a run.
 #[derive(Debug, Default)]
 struct Tally {
     served: usize,
-    log_outs: usize,
+    logouts: usize,
     prompts: usize,
     limits: BTreeMap<Limit, usize>,
 }
 
 type Failure = TestError<((Setup, Engine), Vec<Step>)>;
 
-/// Runs random cases until one breaks a guarantee (with a bug: the guarantee that it should
-/// break). `MODEL_CASES` is the number of cases.
-fn try_all(cases: u32, hole: Option<(Hole, &str)>) -> (Result<(), Failure>, Tally) {
+/// Runs random cases until one breaks a guarantee. With a bug, only the guarantee that the bug is
+/// expected to break counts. The environment variable `MODEL_CASES` overrides the number of cases.
+fn run_cases(cases: u32, bug: Option<(Bug, &str)>) -> (Result<(), Failure>, Tally) {
     let cases = match std::env::var("MODEL_CASES") {
         Ok(cases) => cases.parse().expect("MODEL_CASES is a number"),
         Err(_) => cases,
@@ -194,17 +214,17 @@ fn try_all(cases: u32, hole: Option<(Hole, &str)>) -> (Result<(), Failure>, Tall
     let system = actix_web::rt::System::new();
     let tally = Rc::new(RefCell::new(Tally::default()));
     let result = runner.run(
-        &(setups(hole.map(|(hole, _)| hole)), steps(EVERYBODY.to_vec())),
+        &(setups(bug.map(|(bug, _)| bug)), steps(ACCOUNTS.to_vec())),
         |((setup, engine), steps)| {
             let mut model = system.block_on(Model::new(setup, engine));
-            if let Err(broken) = steps.iter().try_for_each(|step| model.step(step)) {
-                let is_wanted = hole.is_none_or(|(_, promise)| broken.starts_with(promise));
-                return if is_wanted { Err(TestCaseError::fail(broken)) } else { Ok(()) };
+            if let Err(failure) = steps.iter().try_for_each(|step| model.step(step)) {
+                let is_expected = bug.is_none_or(|(_, guarantee)| failure.starts_with(guarantee));
+                return if is_expected { Err(TestCaseError::fail(failure)) } else { Ok(()) };
             }
             let mut tally = tally.borrow_mut();
             tally.served += model.site.seen().served.len();
-            tally.log_outs += model.log_outs();
-            tally.prompts += model.browser.asked;
+            tally.logouts += model.logouts();
+            tally.prompts += model.browser.prompts;
             for limit in model.limits {
                 *tally.limits.entry(limit).or_default() += 1;
             }
@@ -214,78 +234,79 @@ fn try_all(cases: u32, hole: Option<(Hole, &str)>) -> (Result<(), Failure>, Tall
     (result, Rc::into_inner(tally).unwrap().into_inner())
 }
 
-/// The shortest failure, as a list of events.
-fn tell(error: Failure) -> String {
+/// Describes the shortest failing case, step by step.
+fn describe(error: Failure) -> String {
     let TestError::Fail(reason, ((setup, engine), steps)) = error else { return error.to_string() };
     let system = actix_web::rt::System::new();
     let mut model = system.block_on(Model::new(setup.clone(), engine));
     let _ = steps.iter().try_for_each(|step| model.step(step));
-    format!("{reason}\n{engine:?} {setup:?}\n{}\n", model.story.join("\n"))
+    format!("{reason}\n{engine:?} {setup:?}\n{}\n", model.transcript.join("\n"))
 }
 
-const EVERYBODY: [Who; 5] = [Who::First, Who::First, Who::First, Who::Second, Who::Wrong];
+const ACCOUNTS: [Account; 5] =
+    [Account::First, Account::First, Account::First, Account::Second, Account::Wrong];
 
 #[test]
 fn no_order_of_events_breaks_a_guarantee() {
-    let (result, tally) = try_all(2_000, None);
+    let (result, tally) = run_cases(2_000, None);
     eprintln!("{tally:?}");
     if let Err(error) = result {
-        panic!("{}", tell(error));
+        panic!("{}", describe(error));
     }
-    // The model would prove little if few requests were served.
-    assert!(tally.served > 1_000 && tally.log_outs > 1_000 && tally.prompts > 1_000, "{tally:?}");
+    // A run in which few requests are served proves little.
+    assert!(tally.served > 1_000 && tally.logouts > 1_000 && tally.prompts > 1_000, "{tally:?}");
 }
 
-/// With a bug reintroduced, the model must find that it breaks its guarantee.
+/// Asserts that the model finds a reintroduced bug, by the guarantee that it breaks.
 #[track_caller]
-fn finds(hole: Hole, promise: &str) {
-    let (result, _) = try_all(20_000, Some((hole, promise)));
-    let story = tell(result.expect_err("the hole was not found"));
-    eprintln!("{story}");
-    assert!(story.starts_with(promise), "{story}");
+fn assert_found(bug: Bug, guarantee: &str) {
+    let (result, _) = run_cases(20_000, Some((bug, guarantee)));
+    let transcript = describe(result.expect_err("the bug was not found"));
+    eprintln!("{transcript}");
+    assert!(transcript.starts_with(guarantee), "{transcript}");
 }
 
 #[test]
 fn model_finds_request_in_flight_taken_for_an_answer() {
-    finds(Hole::KeyIsNotRenewed, "1:");
+    assert_found(Bug::SessionNotRenewed, "1:");
 }
 
 #[test]
 fn model_finds_challenge_taken_for_a_prompt() {
-    finds(Hole::ChallengedMeansAsked, "1:");
+    assert_found(Bug::ChallengeCountsAsPrompt, "1:");
 }
 
 #[test]
 fn model_finds_non_browsers_locked_out() {
-    finds(Hole::ProgramsNeedASession, "4:");
+    assert_found(Bug::NonBrowsersNeedASession, "4:");
 }
 
 #[test]
 fn model_finds_login_that_outlives_its_timeout() {
-    finds(Hole::DeadlinesAreForgotten, "1:");
+    assert_found(Bug::TimeoutsIgnored, "1:");
 }
 
 #[test]
 fn model_finds_logout_that_prompts_again() {
-    finds(Hole::LogoutAlwaysChallenges, "2:");
+    assert_found(Bug::LogoutAlwaysChallenges, "2:");
 }
 
 #[test]
 fn model_finds_cross_site_logout() {
-    finds(Hole::OtherSitesAreNotTold, "3:");
+    assert_found(Bug::CrossSiteNotRecognized, "3:");
 }
 
 #[test]
 fn model_finds_old_credentials_accepted_on_another_port() {
-    finds(Hole::PortsAreOne, "1:");
+    assert_found(Bug::PortsNotDistinguished, "1:");
 }
 
 #[test]
 fn model_finds_revoked_login_still_accepted() {
-    finds(Hole::RevocationsAreLost, "1:");
+    assert_found(Bug::RevocationsLost, "1:");
 }
 
 #[test]
 fn model_finds_logout_unknown_to_the_other_machine() {
-    finds(Hole::MachinesAreApart, "1:");
+    assert_found(Bug::RevocationListPerMachine, "1:");
 }

@@ -18,7 +18,7 @@ use actix_web::{
 };
 use actix_web_httpauth::headers::www_authenticate::{Challenge, basic::Basic};
 
-/// Cookies with the same key, as of an application in two tabs.
+/// A session middleware with a fixed key, for requests of two tabs to one application.
 fn middleware() -> SessionMiddleware<CookieSessionStore> {
     SessionMiddleware::new(CookieSessionStore::default(), Key::from(&[7; 64]))
 }
@@ -88,7 +88,7 @@ async fn session_is_not_saved_if_the_inner_service_errors() {
     assert_eq!(response.cookies().count(), 0);
 }
 
-/// Why a login is saved although its handler fails.
+/// Why a login is stored even if the handler fails.
 #[actix_web::test]
 async fn session_is_saved_if_a_handler_errors() {
     let failing = async |session: Session| {
@@ -111,7 +111,7 @@ async fn update_of_a_loaded_value_is_not_saved() {
     assert!(written(Some(&old), update).await.is_none());
 }
 
-/// Why nothing is removed that may be absent: a logged-in request sets no cookie.
+/// Why the crate removes no key that may be absent: a request of a logged-in user must set no cookie.
 #[actix_web::test]
 async fn removal_of_an_absent_key_counts_as_a_change() {
     let old = session_with("old").await;
@@ -119,7 +119,7 @@ async fn removal_of_an_absent_key_counts_as_a_change() {
     assert!(written(Some(&old), remove).await.is_some());
 }
 
-/// Why logout clears, renews and inserts: after a purge it could not store the logout.
+/// Why logout clears, renews and inserts: after a purge, it could not store the `LoggedOut` state.
 #[actix_web::test]
 async fn purge_discards_later_changes() {
     let old = session_with("old").await;
@@ -169,7 +169,7 @@ async fn renewed_session_has_a_new_key() {
     assert_eq!(read(&new).await, "it");
 }
 
-/// Why a login stays saved if the request writes nothing.
+/// Why the status of the session shows whether a request wrote it.
 #[actix_web::test]
 async fn reading_a_session_sets_no_cookie() {
     let old = session_with("old").await;
@@ -180,7 +180,7 @@ async fn reading_a_session_sets_no_cookie() {
     assert!(written(Some(&old), look).await.is_none());
 }
 
-/// Why a non-browser client leaves no session, and why logout always leaves an entry.
+/// Why a non-browser client leaves nothing in the store, and why logout always leaves an entry.
 #[actix_web::test]
 async fn empty_new_session_is_not_saved() {
     assert!(written(None, |session| session.renew()).await.is_none());
@@ -191,7 +191,7 @@ async fn empty_new_session_is_not_saved() {
     assert!(written(None, clear).await.is_none());
 }
 
-/// Why a logout revokes the login's id: the previous cookie is still readable.
+/// Why a logout revokes the login's id: the old cookie is still readable.
 #[actix_web::test]
 async fn old_cookie_of_the_cookie_store_stays_readable() {
     let old = session_with("old").await;
@@ -201,7 +201,7 @@ async fn old_cookie_of_the_cookie_store_stays_readable() {
     }
 }
 
-/// Why an empty session with a session cookie counts as logged out, not as new.
+/// Why an empty session with a session cookie counts as `LoggedOut`, not as `Fresh`.
 #[actix_web::test]
 async fn cookie_without_a_session_gives_an_empty_session() {
     let old = session_with("old").await;
@@ -215,7 +215,7 @@ async fn cookie_without_a_session_gives_an_empty_session() {
     assert_eq!(ask(web::get().to(look), Some(&broken)).await.status, StatusCode::OK);
 }
 
-/// Why a long path is stored as its hash, and a long user-id is refused.
+/// Why a long path is stored as a hash, and a long user-id is refused.
 #[actix_web::test]
 async fn session_too_large_for_a_cookie_is_an_error() {
     let handler = async |session: Session| {
@@ -232,7 +232,7 @@ async fn session_too_large_for_a_cookie_is_an_error() {
     );
 }
 
-/// Why `session_cookie` is `id` by default, and why the log mentions plain HTTP.
+/// Why `session_cookie` is `id` by default, and why a log message warns about plain HTTP.
 #[actix_web::test]
 async fn session_cookie_is_named_id_and_secure_by_default() {
     let cookie = session_with("it").await;
@@ -242,7 +242,8 @@ async fn session_cookie_is_named_id_and_secure_by_default() {
     assert_eq!(cookie.path(), Some("/"));
 }
 
-/// Why a missing or misplaced `SessionMiddleware` can be detected: it takes the entries.
+/// Why the crate can detect a missing or misplaced `SessionMiddleware`: it takes the entries that were
+/// written.
 #[actix_web::test]
 async fn session_middleware_takes_the_entries_of_a_session() {
     let write = async |session: Session| {
@@ -260,18 +261,18 @@ async fn session_middleware_takes_the_entries_of_a_session() {
     assert_eq!(left.entries().len(), 1);
 }
 
-/// Why challenges are not created with the types of actix-web-httpauth.
+/// Why the crate does not build challenges with the types of actix-web-httpauth.
 #[test]
 fn httpauth_challenge_lacks_escaping_and_charset() {
     let challenge = |realm: &'static str| Basic::with_realm(realm).to_bytes();
     assert_eq!(challenge(r"back\slash"), r#"Basic realm="back\slash""#);
-    // The closing quote of the realm is escaped.
+    // The trailing backslash escapes the quote that ends the realm.
     assert_eq!(challenge(r"end\"), r#"Basic realm="end\""#);
     assert_eq!(challenge(r#"a "quote""#), r#"Basic realm="a \"quote\"""#);
 }
 
-/// Why `NormalizePath` must not be outside `BasicLogin`: the browser's directory is `/admin/`
-/// here, but that of the remaining path would be `/`.
+/// Why `NormalizePath` must not be outside of `BasicLogin`: the browser's directory is `/admin/`, but
+/// that of the trimmed path would be `/`.
 #[actix_web::test]
 async fn normalize_path_hides_the_directory_of_a_login() {
     let path = async |req: HttpRequest| req.path().to_owned();

@@ -1,5 +1,7 @@
-//! Several machines that share sessions and revoked logins in a real Redis. These tests need a
-//! `redis-server` and are ignored by default: `cargo test --test it redis -- --ignored`.
+//! Several machines that share sessions and revocations in a real Redis.
+//!
+//! These tests need a `redis-server`, so they run only on request:
+//! `cargo test --test it redis -- --ignored`.
 
 use std::{
     array, env,
@@ -25,7 +27,7 @@ use crate::support::site::{Answer, Credentials, Setup, Site, Store, Wire};
 const ALICE: Credentials = ("alice", "one");
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A server with its own port and directory, which stops with the test.
+/// A Redis server with its own port and directory. It stops at the end of the test.
 struct Redis {
     port: u16,
     directory: TempDir,
@@ -40,11 +42,11 @@ impl Redis {
         let directory = TempDir::new().unwrap();
         let child = Self::serve(port, &directory);
         let redis = Self { port, directory, child };
-        redis.is_there().await;
+        redis.wait_until_ready().await;
         redis
     }
 
-    /// It saves its data to disk, so that the data survives a restart.
+    /// Starts the server. It saves its data to disk, so the data survives a restart.
     fn serve(port: u16, directory: &TempDir) -> Child {
         Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
@@ -55,7 +57,7 @@ impl Redis {
             .expect("redis-server is installed")
     }
 
-    async fn is_there(&self) {
+    async fn wait_until_ready(&self) {
         let answers = async {
             while RedisRevocationStore::new(&self.url()).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -79,9 +81,9 @@ impl Redis {
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
-    async fn start_again(&mut self) {
+    async fn restart(&mut self) {
         self.child = Self::serve(self.port, &self.directory);
-        self.is_there().await;
+        self.wait_until_ready().await;
     }
 }
 
@@ -92,8 +94,8 @@ impl Drop for Redis {
     }
 }
 
-/// The site of the other tests on two machines: one receives the requests with even numbers, the
-/// other those with odd numbers.
+/// The site under test on two machines. Requests with even numbers go to the first machine, those with
+/// odd numbers to the second.
 async fn two_machines(redis: &Redis) -> Site {
     let store = Store::Redis(redis.port);
     Site::new(&Setup { two_machines: true, ..Setup::new(store) }).await
@@ -107,15 +109,15 @@ async fn ask(site: &Site, wire: Wire) -> Answer {
     site.start(&wire, false).await
 }
 
-/// Alice logs in on the machine of even numbers. Returns her cookie.
+/// Logs alice in on the first machine, and returns her cookie.
 async fn log_in(site: &Site) -> String {
-    let asked = ask(site, wire(0, "/a/", None, None)).await.set_cookie.unwrap();
-    let welcome = ask(site, wire(2, "/a/", Some(&asked), Some(ALICE))).await;
+    let challenged = ask(site, wire(0, "/a/", None, None)).await.set_cookie.unwrap();
+    let welcome = ask(site, wire(2, "/a/", Some(&challenged), Some(ALICE))).await;
     assert_eq!(welcome.status, 200);
     welcome.set_cookie.unwrap()
 }
 
-async fn is_refused_everywhere(site: &Site, cookie: &str) {
+async fn assert_refused_everywhere(site: &Site, cookie: &str) {
     for number in [10, 11] {
         let answer = ask(site, wire(number, "/a/", Some(cookie), Some(ALICE))).await;
         assert_eq!(answer.status, 401, "machine {}", number % 2);
@@ -151,7 +153,7 @@ async fn logout_on_one_machine_counts_on_the_other_in_any_order() {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(LIMIT, arrives).await.expect("it reaches its handler");
+        timeout(LIMIT, arrives).await.expect("the request reaches its handler");
         let out = ask(&site, wire(14, "/logout", Some(&cookie), Some(ALICE))).await;
         assert_eq!(out.status, 401);
 
@@ -161,12 +163,12 @@ async fn logout_on_one_machine_counts_on_the_other_in_any_order() {
                 running.abort();
                 None
             }
-            // A panic ends its task.
+            // A panic ends the task.
             _ => timeout(LIMIT, running).await.unwrap().ok().and_then(|it| it.set_cookie),
         };
         assert_eq!(late.is_some(), ["/a/write", "/a/fail/write"].contains(&path), "{path}");
         for cookie in [Some(cookie), out.set_cookie, late].into_iter().flatten() {
-            is_refused_everywhere(&site, &cookie).await;
+            assert_refused_everywhere(&site, &cookie).await;
         }
     }
 }
@@ -176,10 +178,10 @@ async fn logout_on_one_machine_counts_on_the_other_in_any_order() {
 async fn revoked_user_is_logged_out_on_every_machine() {
     let redis = Redis::start().await;
     let site = two_machines(&redis).await;
-    let (at_work, at_home) = (log_in(&site).await, log_in(&site).await);
+    let (office, home) = (log_in(&site).await, log_in(&site).await);
     site.logins.0.revoke_user("alice").await.unwrap();
-    for cookie in [at_work, at_home] {
-        is_refused_everywhere(&site, &cookie).await;
+    for cookie in [office, home] {
+        assert_refused_everywhere(&site, &cookie).await;
     }
     log_in(&site).await;
 }
@@ -210,11 +212,11 @@ async fn redis_keys_expire_and_have_the_prefix() {
     let days = 30 * 24 * 60 * 60;
     assert!((days..=days + 61).contains(&seconds), "{seconds}");
 
-    assert!(store.get(&[]).await.is_err(), "Redis has no answer to no question");
+    assert!(store.get(&[]).await.is_err(), "Redis rejects a read of no keys");
     redis_cli(&redis, &["set", keys.trim(), "nonsense"]);
-    let asked = ask(&site, wire(0, "/a/", None, None)).await.set_cookie.unwrap();
-    let answer = ask(&site, wire(1, "/a/", Some(&asked), Some(ALICE))).await;
-    assert_eq!(answer.status, 503, "nonsense lets nobody in");
+    let challenged = ask(&site, wire(0, "/a/", None, None)).await.set_cookie.unwrap();
+    let answer = ask(&site, wire(1, "/a/", Some(&challenged), Some(ALICE))).await;
+    assert_eq!(answer.status, 503, "an unreadable value refuses the request");
 }
 
 fn redis_cli(redis: &Redis, arguments: &[&str]) -> String {
@@ -228,10 +230,10 @@ fn redis_cli(redis: &Redis, arguments: &[&str]) -> String {
 async fn unreachable_redis_is_an_error_at_start_up() {
     let error = RedisRevocationStore::new("redis://127.0.0.1:1").await.unwrap_err().to_string();
     assert!(error.starts_with("the revocation store is unavailable: "), "{error}");
-    assert!(RedisRevocationStore::new("127.0.0.1").await.is_err(), "nor is that a URL");
+    assert!(RedisRevocationStore::new("127.0.0.1").await.is_err(), "the address is not a URL");
 }
 
-/// An example, which ends with the test.
+/// A running example. It stops at the end of the test.
 struct Example(Child);
 
 impl Example {
@@ -246,7 +248,7 @@ impl Example {
             .unwrap_or_else(|error| panic!("{}: {error}; cargo build --examples", file.display()))
     }
 
-    /// The addresses that it prints.
+    /// Starts an example, and returns the addresses that it prints.
     fn start<const N: usize>(name: &str, variables: &[(&str, &str)]) -> (Self, [String; N]) {
         let mut child = Self::spawn(name, variables, Stdio::null());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -266,7 +268,7 @@ impl Drop for Example {
     }
 }
 
-/// An instance of the demo, or one of the two of the example `redis`.
+/// An instance of the example `admin`, or one of the two instances of the example `redis`.
 struct Demo {
     address: String,
     _process: Rc<Example>,
@@ -288,14 +290,14 @@ impl Demo {
     }
 }
 
-/// A browser with its cookie, and with Alice's credentials after she typed them.
+/// A browser with its cookie. It sends alice's credentials after she has typed them.
 #[derive(Default)]
 struct Browser {
     cookie: Option<String>,
     has_typed: bool,
 }
 
-/// The head of a response, in lower case, and its body.
+/// A response. `head` is in lower case.
 struct Page {
     status: u16,
     head: String,
@@ -354,17 +356,21 @@ async fn two_demo_instances_share_logins() {
         assert_eq!(browser.open(there, "/admin/").await, 200);
         assert_eq!(browser.ask(there, "POST", "/logout").await.status, 401);
         for demo in [here, there] {
-            // Each challenge makes the browser forget, and it is another page that is opened.
+            // Each challenge makes the browser drop its credentials. The paths differ, because
+            // credentials that come to the path of the challenge count as typed.
             assert_eq!(browser.open(demo, &format!("/admin/{}", demo.address)).await, 401);
         }
 
-        let (mut at_work, mut at_home) =
-            (Browser::log_in(here).await, Browser::log_in(there).await);
-        assert_eq!(at_work.ask(here, "POST", "/admin/everywhere").await.status, 303);
-        for browser in [&mut at_work, &mut at_home] {
+        let (mut office, mut home) = (Browser::log_in(here).await, Browser::log_in(there).await);
+        assert_eq!(office.ask(here, "POST", "/admin/everywhere").await.status, 303);
+        for browser in [&mut office, &mut home] {
             let page = browser.ask(there, "GET", "/admin/").await;
             assert!(page.status == 401 && page.body.contains("Your login has ended"));
-            assert_eq!(browser.open(there, "/admin/").await, 200, "typed again");
+            assert_eq!(
+                browser.open(there, "/admin/").await,
+                200,
+                "the user typed the password again"
+            );
         }
     }
 }
@@ -388,9 +394,9 @@ async fn redis_example_runs_two_instances_with_shared_logins() {
         for (demo, path) in [(here, "/admin/"), (there, "/admin/elsewhere")] {
             assert_eq!(browser.open(demo, path).await, 401);
         }
-        // Within one process, the application's memory would suffice.
+        // The two instances are one process, so a store in memory would also pass the test above.
         let ended = redis_cli(&redis, &["keys", "basic-logout:*"]);
-        assert!(ended.contains("basic-logout:"), "the ended login is in Redis: {ended}");
+        assert!(ended.contains("basic-logout:"), "the revocation is in Redis: {ended}");
     }
 
     let mut browser = Browser::log_in(&demos[0]).await;
@@ -428,7 +434,7 @@ async fn demo_answers_503_without_redis_and_recovers() {
     }
     assert_eq!(browser.cookie, cookie);
 
-    redis.start_again().await;
+    redis.restart().await;
     assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login is still valid");
     assert_eq!(browser.open(&demo, "/logout").await, 401);
 }
@@ -445,9 +451,9 @@ async fn hanging_redis_is_treated_like_an_unreachable_one() {
         assert_eq!(page.status, 503, "{path}");
     }
     let store = async { RedisRevocationStore::new(&redis.url()).await.is_err() };
-    assert!(timeout(LIMIT, store).await.expect("it is given up"));
+    assert!(timeout(LIMIT, store).await.expect("the connection attempt times out"));
     redis.signal("-CONT");
-    redis.is_there().await;
+    redis.wait_until_ready().await;
     assert_eq!(browser.open(&demo, "/admin/").await, 200, "the login is still valid");
 }
 
@@ -466,7 +472,7 @@ async fn hanging_revocation_store_refuses_requests() {
     let back = async {
         while ask(&site, wire(4, "/a/", Some(&cookie), Some(ALICE))).await.status != 200 {}
     };
-    timeout(LIMIT, back).await.expect("it recovers");
+    timeout(LIMIT, back).await.expect("the site recovers");
 }
 
 #[actix_web::test]

@@ -39,7 +39,7 @@ fn with_credentials(req: TestRequest) -> TestRequest {
     req.insert_header(("Authorization", "Basic YWxpY2U6eA=="))
 }
 
-/// Processes a response as a server does: it drops the request first, then sends the body.
+/// Sends a response as a server does: drops the request, then sends the body.
 async fn send<B: MessageBody>(response: Result<ServiceResponse<B>, Error>) -> String {
     let body = response.unwrap().into_body();
     let Ok(bytes) = to_bytes(body).await else { panic!("no body") };
@@ -48,7 +48,7 @@ async fn send<B: MessageBody>(response: Result<ServiceResponse<B>, Error>) -> St
 
 #[actix_web::test]
 async fn missing_session_middleware_is_logged_once() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let app = App::new().wrap(login()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
     for _ in 0..3 {
@@ -60,7 +60,7 @@ async fn missing_session_middleware_is_logged_once() {
 
 #[actix_web::test]
 async fn misplaced_session_middleware_is_logged_once() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let login = login();
     let app = App::new()
         .route("/logout", web::to(login.logout()))
@@ -76,7 +76,7 @@ async fn misplaced_session_middleware_is_logged_once() {
 
 #[actix_web::test]
 async fn logout_without_session_middleware_is_logged() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let app = App::new().route("/admin/", web::to(login().logout()));
     let app = test::init_service(app).await;
     send(app.call(with_credentials(page()).to_request()).await).await;
@@ -85,7 +85,7 @@ async fn logout_without_session_middleware_is_logged() {
 
 #[actix_web::test]
 async fn correct_order_logs_nothing() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
     assert!(!send(app.call(page().to_request()).await).await.is_empty());
@@ -94,9 +94,9 @@ async fn correct_order_logs_nothing() {
 
 #[actix_web::test]
 async fn disconnecting_client_logs_no_setup_mistake() {
-    let (log, _listening) = Log::listen();
-    // A slow middleware between the two: the client disconnects before the session middleware
-    // takes the entries.
+    let (log, _guard) = Log::capture();
+    // A slow middleware between the two: the client disconnects before the session middleware can
+    // take the session's entries.
     let app = App::new()
         .wrap(login())
         .wrap_fn(|req, next| {
@@ -115,12 +115,12 @@ async fn disconnecting_client_logs_no_setup_mistake() {
     assert!(call.as_mut().poll(&mut context).is_pending());
     drop(call);
     assert_eq!(log.count(LOST), 0, "{}", log.text());
-    assert_eq!(log.count("refused"), 1, "it did get as far as that");
+    assert_eq!(log.count("refused"), 1, "the request was refused");
 }
 
 #[actix_web::test]
 async fn middleware_that_reads_bodies_logs_no_setup_mistake() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let app = App::new()
         .wrap(login())
         .wrap_fn(|req, next| {
@@ -141,7 +141,7 @@ async fn middleware_that_reads_bodies_logs_no_setup_mistake() {
 
 #[actix_web::test]
 async fn cookies_that_never_return_are_logged_once() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
     for round in 1..=5 {
@@ -149,12 +149,12 @@ async fn cookies_that_never_return_are_logged_once() {
         send(app.call(with_credentials(page()).to_request()).await).await;
         assert_eq!(log.count(NO_COOKIE), usize::from(round >= 3), "{}", log.text());
     }
-    assert!(log.text().contains("cookie_secure(false)"), "the cure");
+    assert!(log.text().contains("cookie_secure(false)"), "the message names the fix");
 }
 
 #[actix_web::test]
 async fn occasionally_returned_cookie_logs_no_setup_mistake() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;
     for _ in 0..5 {
@@ -170,7 +170,7 @@ async fn occasionally_returned_cookie_logs_no_setup_mistake() {
 
 #[actix_web::test]
 async fn renamed_session_cookie_is_logged_once() {
-    let (log, _listening) = Log::listen();
+    let (log, _guard) = Log::capture();
     let session = SessionMiddleware::builder(CookieSessionStore::default(), Key::from(&[1; 64]))
         .cookie_name("sid".to_owned())
         .build();
@@ -186,21 +186,21 @@ async fn renamed_session_cookie_is_logged_once() {
 
 #[actix_web::test]
 async fn stale_cookie_is_recognized_by_its_configured_name() {
-    for (told, is_known) in [("sid", true), ("id", false)] {
+    for (name, is_known) in [("sid", true), ("id", false)] {
         let anybody = async |_: &HttpRequest, _: &BasicAuth| Ok::<_, Error>(true);
         let login =
-            BasicLogin::builder("Admin area", anybody).session_cookie(told).build().unwrap();
+            BasicLogin::builder("Admin area", anybody).session_cookie(name).build().unwrap();
         let session =
             SessionMiddleware::builder(CookieSessionStore::default(), Key::from(&[1; 64]))
                 .cookie_name("sid".to_owned())
                 .build();
         let app = App::new().wrap(login).wrap(session).default_service(web::to(HttpResponse::Ok));
         let app = test::init_service(app).await;
-        let stale = page().cookie(Cookie::new("sid", "of a key that is gone"));
+        let stale = page().cookie(Cookie::new("sid", "its-session-no-longer-exists"));
         let answer = app.call(stale.to_request()).await.unwrap();
-        // In LoggedOut, missing credentials prove nothing and nothing is stored. In Fresh, they
-        // would.
-        let noted = answer.response().cookies().next().is_some();
-        assert_eq!(noted, !is_known, "{told}");
+        // LoggedOut: a request without credentials proves nothing, so no state is stored. Fresh: it
+        // proves that the browser holds none, so the state is stored.
+        let is_stored = answer.response().cookies().next().is_some();
+        assert_eq!(is_stored, !is_known, "{name}");
     }
 }

@@ -33,7 +33,7 @@ async fn non_browser_leaves_no_session_in_any_case() {
         }
     }
     site.answer(&request("curl/8.14.1", "/logout", ""));
-    assert_eq!((site.memory.len(), site.ended.kept().len()), (0, 0));
+    assert_eq!((site.memory.len(), site.revocations.ttls().len()), (0, 0));
 }
 
 #[actix_web::test]
@@ -41,7 +41,7 @@ async fn non_browser_logout_stores_a_session() {
     let site = a_site().await;
     let credentials = Some(ALICE);
     site.answer(&Wire { credentials, ..request("curl/8.14.1", "/logout", "") });
-    assert_eq!((site.memory.len(), site.ended.kept().len()), (1, 0));
+    assert_eq!((site.memory.len(), site.revocations.ttls().len()), (1, 0));
 }
 
 #[actix_web::test]
@@ -50,7 +50,7 @@ async fn visitor_of_public_pages_leaves_no_session() {
     for path in ["/free", "/logout", "/deep/below/logout"] {
         site.answer(&scan(path));
     }
-    assert_eq!((site.memory.len(), site.ended.kept().len()), (0, 0));
+    assert_eq!((site.memory.len(), site.revocations.ttls().len()), (0, 0));
 }
 
 #[actix_web::test]
@@ -63,7 +63,7 @@ async fn background_requests_and_cross_site_forms_leave_no_session() {
         }
     }
     let mut browser = Browser::new(Engine::Chromium);
-    browser.send_forged(0, "/a/", false);
+    browser.send_cross_site_form(0, "/a/", false);
     browser.settle(&site);
     assert_eq!(site.memory.len(), 0);
 }
@@ -74,7 +74,7 @@ async fn prompted_browser_leaves_one_small_session() {
     let mut browser = Browser::new(Engine::Chromium);
     for path in ["/a/", "/a/x", "/a/y/z", "/a/"] {
         browser.open(&site, path);
-        browser.cancels(&site);
+        browser.cancel_dialog(&site);
         browser.fetch(&site, "/a/poll");
     }
     assert_eq!(site.memory.len(), 1);
@@ -87,14 +87,14 @@ async fn login_and_logout_leave_one_session_and_one_revoked_id() {
     let site = a_site().await;
     let mut browser = Browser::new(Engine::Firefox);
     browser.open(&site, "/a/");
-    browser.types(&site, ALICE);
+    browser.type_credentials(&site, ALICE);
     for _ in 0..5 {
         browser.open(&site, "/a/x");
         browser.fetch(&site, "/a/poll");
     }
     assert_eq!(site.memory.len(), 1);
     browser.request(&site, Kind::Page, "POST", "/logout");
-    assert_eq!((site.memory.len(), site.ended.kept().len()), (1, 1));
+    assert_eq!((site.memory.len(), site.revocations.ttls().len()), (1, 1));
 }
 
 #[actix_web::test]
@@ -104,20 +104,20 @@ async fn client_posing_as_browser_leaves_a_session_per_refused_page() {
         site.answer(&scan(&format!("/a/{number}")));
         site.answer(&scan(&format!("/free/{number}")));
     }
-    assert_eq!((site.memory.len(), site.ended.kept().len()), (10, 0));
-    // Where nothing but its own cookie keeps it, it leaves nothing on the server.
+    assert_eq!((site.memory.len(), site.revocations.ttls().len()), (10, 0));
+    // A cookie session leaves nothing on the server.
     let site = Site::new(&Setup::new(Store::Cookie)).await;
     assert!(site.answer(&scan("/a/")).set_cookie.is_some());
     assert_eq!(site.memory.len(), 0);
 }
 
 #[actix_web::test]
-async fn browser_without_cookies_leaves_two_sessions_at_most() {
+async fn login_without_cookies_leaves_two_sessions_at_most() {
     let site = a_site().await;
     let mut browser = Browser::new(Engine::Firefox);
     browser.keeps_cookies = false;
     browser.open(&site, "/a/");
-    browser.types(&site, ALICE);
+    browser.type_credentials(&site, ALICE);
     let left = site.memory.len();
     for path in ["/a/", "/a/x", "/a/y"] {
         browser.open(&site, path);

@@ -10,21 +10,21 @@ use actix_web::{
 use super::*;
 
 /// The credentials that an authenticator received.
-type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
+type Calls = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
-fn note(asked: &Asked, credentials: &BasicAuth) {
+fn record(calls: &Calls, credentials: &BasicAuth) {
     let password = credentials.password().map(str::to_owned);
-    asked.lock().expect("unpoisoned").push((credentials.user_id().to_owned(), password));
+    calls.lock().expect("unpoisoned").push((credentials.user_id().to_owned(), password));
 }
 
-fn noted(asked: &Asked) -> Vec<(String, Option<String>)> {
-    std::mem::take(&mut asked.lock().expect("unpoisoned"))
+fn take_calls(calls: &Calls) -> Vec<(String, Option<String>)> {
+    std::mem::take(&mut calls.lock().expect("unpoisoned"))
 }
 
-fn noting(asked: &Asked) -> BasicLoginBuilder {
-    let asked = Arc::clone(asked);
+fn recording(calls: &Calls) -> BasicLoginBuilder {
+    let calls = Arc::clone(calls);
     let users = async move |_: &HttpRequest, credentials: &BasicAuth| {
-        note(&asked, credentials);
+        record(&calls, credentials);
         Ok(true)
     };
     BasicLogin::builder("Admin area", users).landing_path("/admin/").clock(noon)
@@ -32,8 +32,8 @@ fn noting(asked: &Asked) -> BasicLoginBuilder {
 
 #[actix_web::test]
 async fn malformed_header_never_reaches_the_authenticator() {
-    let asked = Asked::default();
-    let site = site(&noting(&asked).build().expect("a realm")).await;
+    let calls = Calls::default();
+    let site = site(&recording(&calls).build().expect("a realm")).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     for value in [
         "",
@@ -48,44 +48,48 @@ async fn malformed_header_never_reaches_the_authenticator() {
         "YWxpY2U6d29uZGVybGFuZA==",
     ] {
         let header = ("Authorization", value);
-        let answer = ask(&site, program("/admin/").insert_header(header)).await;
+        let answer = ask(&site, non_browser("/admin/").insert_header(header)).await;
         assert_eq!(answer.challenge(), Some(CHALLENGE), "{value}");
         let typed = page("/admin/").cookie(in_dialog.clone()).insert_header(header);
         let answer = ask(&site, typed).await;
         assert_eq!(answer.challenge(), Some(CHALLENGE), "{value}");
         assert!(answer.body.contains("Wrong user name or password"), "{value}");
     }
-    let twice = program("/admin/").append_header(alice()).append_header(alice());
+    let twice = non_browser("/admin/").append_header(alice()).append_header(alice());
     assert_eq!(ask(&site, twice).await.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(noted(&asked), []);
+    assert_eq!(take_calls(&calls), []);
 
-    assert_eq!(ask(&site, program("/admin/").insert_header(alice())).await.status, StatusCode::OK);
-    assert_eq!(noted(&asked).len(), 1);
+    assert_eq!(
+        ask(&site, non_browser("/admin/").insert_header(alice())).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(take_calls(&calls).len(), 1);
 }
 
 #[actix_web::test]
 async fn empty_user_id_and_password_are_empty_strings() {
-    let asked = Asked::default();
-    let site = site(&noting(&asked).build().expect("a realm")).await;
+    let calls = Calls::default();
+    let site = site(&recording(&calls).build().expect("a realm")).await;
     for (user_id, password) in [("alice", ""), ("", "wonderland"), ("", "")] {
-        let answer = ask(&site, program("/admin/").insert_header(basic(user_id, password))).await;
+        let answer =
+            ask(&site, non_browser("/admin/").insert_header(basic(user_id, password))).await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, user_id));
-        assert_eq!(noted(&asked), [(user_id.to_owned(), Some(password.to_owned()))]);
+        assert_eq!(take_calls(&calls), [(user_id.to_owned(), Some(password.to_owned()))]);
     }
 }
 
 #[actix_web::test]
 async fn authenticator_is_called_at_login_only() {
-    let asked = Asked::default();
-    let site = site(&noting(&asked).build().expect("a realm")).await;
+    let calls = Calls::default();
+    let site = site(&recording(&calls).build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
-    assert_eq!(noted(&asked).len(), 1);
+    assert_eq!(take_calls(&calls).len(), 1);
     for path in ["/admin/", "/admin/a", "/admin/b"] {
         let sent = page(path).cookie(logged_in.clone()).insert_header(alice());
         let answer = ask(&site, sent).await;
         assert_eq!((answer.status, answer.cookies.len()), (StatusCode::OK, 0));
     }
-    assert_eq!(noted(&asked), []);
+    assert_eq!(take_calls(&calls), []);
 }
 
 #[actix_web::test]
@@ -96,7 +100,7 @@ async fn authenticator_error_is_returned_unchanged() {
     for req in [
         page("/admin/").cookie(in_dialog.clone()).insert_header(alice()),
         fetch("/admin/").cookie(in_dialog).insert_header(alice()),
-        program("/admin/").insert_header(alice()),
+        non_browser("/admin/").insert_header(alice()),
     ] {
         let answer = ask(&site, req).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -114,7 +118,7 @@ async fn unauthorized_error_of_an_authenticator_becomes_a_challenge() {
     for (req, challenge) in [
         (page("/admin/").cookie(in_dialog.clone()), CHALLENGE),
         (fetch("/admin/").cookie(in_dialog), QUIET_CHALLENGE),
-        (program("/admin/"), CHALLENGE),
+        (non_browser("/admin/"), CHALLENGE),
     ] {
         let answer = ask(&site, req.insert_header(alice())).await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
@@ -127,11 +131,11 @@ async fn unauthorized_error_of_an_authenticator_becomes_a_challenge() {
 #[derive(Clone)]
 struct Role(&'static str);
 
-/// A site with a validator for actix-web-httpauth.
-async fn validated(asked: &Asked) -> Site {
-    let asked = Arc::clone(asked);
+/// A site with a validator of actix-web-httpauth's form.
+async fn validated(calls: &Calls) -> Site {
+    let calls = Arc::clone(calls);
     let validator = move |req: ServiceRequest, credentials: BasicAuth| {
-        note(&asked, &credentials);
+        record(&calls, &credentials);
         async move {
             match (credentials.user_id(), credentials.password()) {
                 ("alice", Some("wonderland")) => {
@@ -156,10 +160,10 @@ async fn validated(asked: &Asked) -> Site {
 
 #[actix_web::test]
 async fn validator_runs_on_every_request_and_may_leave_extensions() {
-    let asked = Asked::default();
-    let site = validated(&asked).await;
+    let calls = Calls::default();
+    let site = validated(&calls).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
-    assert_eq!(noted(&asked), []);
+    assert_eq!(take_calls(&calls), []);
     let typed = page("/admin/").cookie(in_dialog).insert_header(alice());
     let answer = ask(&site, typed).await;
     assert_eq!(answer.body, "alice the queen");
@@ -170,20 +174,20 @@ async fn validator_runs_on_every_request_and_may_leave_extensions() {
         assert_eq!(answer.body, "alice the queen");
         assert_eq!(answer.cookies, [], "nothing has changed");
     }
-    assert_eq!(noted(&asked).len(), 4);
+    assert_eq!(take_calls(&calls).len(), 4);
 }
 
 #[actix_web::test]
 async fn unauthorized_error_of_a_validator_becomes_a_challenge() {
-    let asked = Asked::default();
-    let site = validated(&asked).await;
+    let calls = Calls::default();
+    let site = validated(&calls).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     for (user_id, status, challenge, body) in [
         ("queen", StatusCode::UNAUTHORIZED, Some(CHALLENGE), "Wrong user name or password"),
         ("hatter", StatusCode::FORBIDDEN, None, "out of time"),
         ("dormouse", StatusCode::INTERNAL_SERVER_ERROR, None, "asleep"),
     ] {
-        for req in [page("/admin/").cookie(in_dialog.clone()), program("/admin/")] {
+        for req in [page("/admin/").cookie(in_dialog.clone()), non_browser("/admin/")] {
             let answer = ask(&site, req.insert_header(basic(user_id, "x"))).await;
             assert_eq!((answer.status, answer.challenge()), (status, challenge), "{user_id}");
             assert!(answer.body.contains(body), "{}", answer.body);

@@ -10,19 +10,20 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Counts the checks.
+/// An authenticator that counts its checks.
 #[derive(Clone, Default)]
 struct Counted {
-    asked: Arc<AtomicU64>,
+    checks: Arc<AtomicU64>,
     revision: Arc<AtomicU64>,
     rejects: Arc<AtomicBool>,
     down: Arc<AtomicBool>,
+    /// Holds each check until it is notified.
     held: Option<Arc<Notify>>,
 }
 
 impl Counted {
-    fn asked(&self) -> u64 {
-        self.asked.swap(0, Relaxed)
+    fn checks(&self) -> u64 {
+        self.checks.swap(0, Relaxed)
     }
 }
 
@@ -33,7 +34,7 @@ impl Authenticator for Counted {
         credentials: &'a BasicAuth,
     ) -> LocalBoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            self.asked.fetch_add(1, Relaxed);
+            self.checks.fetch_add(1, Relaxed);
             if let Some(held) = &self.held {
                 held.notified().await;
             }
@@ -62,7 +63,7 @@ async fn cached(users: &Counted, watch: &Watch) -> Site {
 }
 
 async fn status_of(site: &Site, user_id: &str, password: &str) -> u16 {
-    let req = program("/admin/").insert_header(basic(user_id, password));
+    let req = non_browser("/admin/").insert_header(basic(user_id, password));
     ask(site, req).await.status.as_u16()
 }
 
@@ -74,13 +75,13 @@ async fn valid_credentials_are_checked_once_until_they_expire() {
         watch.set(seconds);
         assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     }
-    assert_eq!(users.asked(), 1);
+    assert_eq!(users.checks(), 1);
     assert_eq!(status_of(&site, "bob", "wonderland").await, 200);
-    assert_eq!(users.asked(), 1, "somebody else's");
+    assert_eq!(users.checks(), 1, "bob's credentials are not alice's");
     watch.set(60);
     users.rejects.store(true, Relaxed);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 401);
-    assert_eq!(users.asked(), 1);
+    assert_eq!(users.checks(), 1);
 }
 
 #[actix_web::test]
@@ -91,17 +92,17 @@ async fn wrong_credentials_are_never_cached() {
     for (user_id, password) in
         [("alice", "x"), ("alice", ""), ("alice", "wonderlan"), ("alicewonderland", "")]
     {
-        users.asked();
+        users.checks();
         for _ in 0..3 {
             assert_eq!(status_of(&site, user_id, password).await, 401);
         }
-        assert_eq!(users.asked(), 3, "{user_id} {password}");
+        assert_eq!(users.checks(), 3, "{user_id} {password}");
     }
     users.down.store(true, Relaxed);
     for _ in 0..3 {
         assert_eq!(status_of(&site, "bob", "wonderland").await, 503);
     }
-    assert_eq!(users.asked(), 3);
+    assert_eq!(users.checks(), 3);
     users.down.store(false, Relaxed);
     assert_eq!(status_of(&site, "bob", "wonderland").await, 200);
 }
@@ -150,16 +151,16 @@ async fn concurrent_equal_credentials_are_checked_once() {
     for (password, expected) in [("wonderland", 200), ("x", 401), ("unauthorized", 401)] {
         let mut many: Vec<_> =
             (0..50).map(|_| Box::pin(status_of(&site, "alice", password))).collect();
-        assert!(many.iter_mut().all(|it| begins(it).is_none()));
+        assert!(many.iter_mut().all(|it| poll_once(it).is_none()));
         let mut other = Box::pin(status_of(&site, "bob", password));
-        assert!(begins(&mut other).is_none());
-        assert_eq!(users.asked(), 2, "alice once, bob once");
+        assert!(poll_once(&mut other).is_none());
+        assert_eq!(users.checks(), 2, "alice once, bob once");
         held.notify_waiters();
         for one in many {
             assert_eq!(one.await, expected);
         }
         assert_eq!(other.await, expected);
-        assert_eq!(users.asked(), 0);
+        assert_eq!(users.checks(), 0);
     }
 }
 
@@ -171,11 +172,11 @@ async fn next_request_takes_over_an_abandoned_check() {
     let site = cached(&users, &watch).await;
     let mut first = Box::pin(status_of(&site, "alice", "wonderland"));
     let mut second = Box::pin(status_of(&site, "alice", "wonderland"));
-    assert!(begins(&mut first).is_none() && begins(&mut second).is_none());
-    assert_eq!(users.asked(), 1);
+    assert!(poll_once(&mut first).is_none() && poll_once(&mut second).is_none());
+    assert_eq!(users.checks(), 1);
     drop(first);
-    assert!(begins(&mut second).is_none());
-    assert_eq!(users.asked(), 1);
+    assert!(poll_once(&mut second).is_none());
+    assert_eq!(users.checks(), 1);
     held.notify_waiters();
     assert_eq!(second.await, 200);
 }
@@ -188,13 +189,13 @@ async fn failed_check_is_not_shared() {
     let site = cached(&users, &watch).await;
     let mut first = Box::pin(status_of(&site, "alice", "wonderland"));
     let mut second = Box::pin(status_of(&site, "alice", "wonderland"));
-    assert!(begins(&mut first).is_none() && begins(&mut second).is_none());
+    assert!(poll_once(&mut first).is_none() && poll_once(&mut second).is_none());
     users.down.store(true, Relaxed);
     held.notify_waiters();
     assert_eq!(first.await, 503);
     users.down.store(false, Relaxed);
-    assert!(begins(&mut second).is_none());
-    assert_eq!(users.asked(), 2);
+    assert!(poll_once(&mut second).is_none());
+    assert_eq!(users.checks(), 2);
     held.notify_waiters();
     assert_eq!(second.await, 200);
 }
@@ -206,17 +207,17 @@ async fn change_during_a_check_is_not_cached_as_its_answer() {
     let watch = Watch::new();
     let site = cached(&users, &watch).await;
     let mut before = Box::pin(status_of(&site, "alice", "wonderland"));
-    assert!(begins(&mut before).is_none());
+    assert!(poll_once(&mut before).is_none());
     users.revision.store(1, Relaxed);
     let mut after = Box::pin(status_of(&site, "alice", "wonderland"));
-    assert!(begins(&mut after).is_none());
-    assert_eq!(users.asked(), 2, "asked again");
+    assert!(poll_once(&mut after).is_none());
+    assert_eq!(users.checks(), 2, "the new revision is checked again");
     held.notify_waiters();
     assert_eq!(before.await, 200);
     users.rejects.store(true, Relaxed);
     assert_eq!(after.await, 401);
     let mut later = Box::pin(status_of(&site, "alice", "wonderland"));
-    assert!(begins(&mut later).is_none(), "nor is its answer kept");
+    assert!(poll_once(&mut later).is_none(), "a refusal is not cached");
     held.notify_waiters();
     assert_eq!(later.await, 401);
 }
@@ -224,20 +225,24 @@ async fn change_during_a_check_is_not_cached_as_its_answer() {
 #[actix_web::test]
 async fn reverification_bypasses_the_cache() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let users_kept_long = CredentialCache::new(users.clone(), MINUTE * 60).clock(watch.instant());
-    let site = site_of(users_kept_long, &watch).await;
+    let long_cache = CredentialCache::new(users.clone(), MINUTE * 60).clock(watch.instant());
+    let site = site_of(long_cache, &watch).await;
     let logged_in = log_in(&site).await;
     let visit = || page("/admin/").cookie(logged_in.clone()).insert_header(alice());
     watch.set(300);
-    users.asked();
+    users.checks();
     assert_eq!(ask(&site, visit()).await.status, StatusCode::OK);
-    assert_eq!(users.asked(), 1);
+    assert_eq!(users.checks(), 1);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
-    assert_eq!(users.asked(), 0, "a program is let in from memory");
+    assert_eq!(users.checks(), 0, "the cache accepts a non-browser client");
     users.rejects.store(true, Relaxed);
     watch.set(600);
     assert_eq!(ask(&site, visit()).await.challenge(), Some(CHALLENGE));
-    assert_eq!(status_of(&site, "alice", "wonderland").await, 401, "and is forgotten with it");
+    assert_eq!(
+        status_of(&site, "alice", "wonderland").await,
+        401,
+        "the failed verification removed the cached entry"
+    );
 }
 
 #[actix_web::test]
@@ -261,7 +266,11 @@ async fn cache_with_zero_ttl_caches_nothing() {
     for _ in 0..3 {
         assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     }
-    assert_eq!(users.asked(), 3);
+    assert_eq!(users.checks(), 3);
     let site = site_of(CredentialCache::new(users.clone(), Duration::MAX), &watch).await;
-    assert_eq!(status_of(&site, "alice", "wonderland").await, 200, "no clock reaches that far");
+    assert_eq!(
+        status_of(&site, "alice", "wonderland").await,
+        200,
+        "the end of the time to live is out of the clock's range"
+    );
 }

@@ -5,11 +5,11 @@ use actix_web::http::Method;
 
 use super::*;
 
-/// Whether a logout request with these headers ends the login.
+/// Whether a request to the logout with these headers ends the login.
 async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool {
     let site = site(&realm().build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
-    // On plain http off localhost: no Sec-Fetch headers, unless they are the case.
+    // Without Sec-Fetch headers, as on plain HTTP, unless the case adds them.
     let mut req =
         TestRequest::post().uri(path).insert_header(("User-Agent", FIREFOX)).insert_header(HTML);
     for header in headers {
@@ -24,7 +24,7 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
     } else {
         assert_eq!(answer.challenge(), Some(CHALLENGE));
     }
-    // The old cookie proves nothing: logout also revokes the login that the cookie names.
+    // A logout revokes the login's id, so the old cookie shows whether the logout happened.
     let after = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
     assert_eq!(after.status == StatusCode::OK, answer.status == StatusCode::FORBIDDEN);
     after.status != StatusCode::OK
@@ -33,8 +33,8 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
 #[actix_web::test]
 async fn logout_is_refused_for_other_sites() {
     for (name, headers, expected) in [
-        ("a browser that says nothing", &[][..], true),
-        ("typed or a bookmark", &[("Sec-Fetch-Site", "none")], true),
+        ("no header", &[][..], true),
+        ("an entered address or a bookmark", &[("Sec-Fetch-Site", "none")], true),
         ("this origin", &[("Sec-Fetch-Site", "same-origin")], true),
         ("this site", &[("Sec-Fetch-Site", "same-site")], true),
         ("another site", &[("Sec-Fetch-Site", "cross-site")], false),
@@ -44,15 +44,15 @@ async fn logout_is_refused_for_other_sites() {
         ("another port", &[("Origin", "http://localhost:8081")], false),
         ("a host that ends like this one", &[("Origin", "http://x.localhost:8080")], false),
         ("a host that begins like this one", &[("Origin", "http://localhost:8080.x")], false),
-        ("a sandbox, or a redirect from elsewhere", &[("Origin", "null")], false),
-        ("no origin", &[("Origin", "")], false),
+        ("a sandbox, or a redirect from another site", &[("Origin", "null")], false),
+        ("an empty origin", &[("Origin", "")], false),
         (
-            "another site, whatever Origin says",
+            "another site, with this site's Origin",
             &[("Sec-Fetch-Site", "cross-site"), ("Origin", "http://localhost:8080")],
             false,
         ),
         (
-            "this origin, which a page may hide",
+            "this origin, hidden by the page",
             &[("Sec-Fetch-Site", "same-origin"), ("Origin", "null")],
             true,
         ),
@@ -73,7 +73,7 @@ async fn cross_site_fetch_logs_nobody_out() {
     assert_eq!(after.status, StatusCode::OK);
 }
 
-/// With `SameSite=Lax`, the browser sends no session cookie, but sends the credentials.
+/// With `SameSite=Lax`, the browser withholds the session cookie, but sends the credentials.
 #[actix_web::test]
 async fn cross_site_form_keeps_session_and_credentials() {
     let site = site(&realm().build().expect("a realm")).await;
@@ -92,11 +92,11 @@ async fn cross_site_form_keeps_session_and_credentials() {
             }
         }
     }
-    // Users follow links, and a non-browser client has no other sites.
+    // Users follow links from other sites, and non-browser clients have no CSRF.
     let link = page("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
     assert_eq!(ask(&site, link.insert_header(alice())).await.challenge(), Some(CHALLENGE));
-    let program = program("/admin/").method(Method::POST).insert_header(("Origin", "null"));
-    assert_eq!(ask(&site, program.insert_header(alice())).await.status, StatusCode::OK);
+    let curl = non_browser("/admin/").method(Method::POST).insert_header(("Origin", "null"));
+    assert_eq!(ask(&site, curl.insert_header(alice())).await.status, StatusCode::OK);
 }
 
 #[actix_web::test]
@@ -114,15 +114,15 @@ async fn browser_without_cookies_gets_a_page_after_two_dialogs() {
     let site = site(&realm().build().expect("a realm")).await;
     assert_eq!(ask(&site, page("/admin/")).await.challenge(), Some(CHALLENGE));
     let typed = || page("/admin/").insert_header(alice());
-    assert_eq!(ask(&site, typed()).await.challenge(), Some(CHALLENGE), "they may be its cache's");
+    assert_eq!(ask(&site, typed()).await.challenge(), Some(CHALLENGE), "may be cached");
     for _ in 0..3 {
         let answer = ask(&site, typed()).await;
         assert_eq!((answer.challenge(), answer.cookies.len()), (Some(QUIET_CHALLENGE), 0));
         assert!(answer.body.contains("Your browser does not keep cookies"), "{}", answer.body);
     }
     // A browser that keeps cookies is prompted as usual.
-    let asked = ask(&site, page("/admin/")).await.session();
-    assert_eq!(ask(&site, typed().cookie(asked)).await.status, StatusCode::OK);
+    let challenged = ask(&site, page("/admin/")).await.session();
+    assert_eq!(ask(&site, typed().cookie(challenged)).await.status, StatusCode::OK);
 }
 
 #[actix_web::test]
@@ -151,14 +151,14 @@ async fn another_site_cannot_imitate_the_logout_page_script() {
     let login = realm().logout_response(LogoutResponse::Page).build().expect("a realm");
     let site = site(&login).await;
     let session = log_in(&site).await;
-    let leaves = page("/logout").cookie(session).insert_header(alice());
-    let session = ask(&site, leaves).await.session();
-    let plays = |from| {
+    let logout = page("/logout").cookie(session).insert_header(alice());
+    let session = ask(&site, logout).await.session();
+    let send_script = |from| {
         let script = fetch("/admin/").insert_header(("X-Basic-Logout", "1"));
         ask(&site, script.insert_header(("Sec-Fetch-Site", from)).cookie(session.clone()))
     };
-    let answer = plays("cross-site").await;
+    let answer = send_script("cross-site").await;
     assert_eq!((answer.status, answer.challenge()), (StatusCode::FORBIDDEN, None));
     assert!(answer.cookies.is_empty());
-    assert_eq!(plays("same-origin").await.challenge(), Some(CHALLENGE));
+    assert_eq!(send_script("same-origin").await.challenge(), Some(CHALLENGE));
 }

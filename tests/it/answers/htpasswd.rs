@@ -1,4 +1,4 @@
-//! The htpasswd file: what is accepted, when it is read, and how changes affect logins.
+//! htpasswd files: the accepted hashes, when a file is reloaded, and the effect of changes on logins.
 
 use std::{env, fs, path::PathBuf, process::Command};
 
@@ -11,7 +11,7 @@ use crate::support::log::Log;
 const WONDERLAND: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 const STRASSE: &str = "$2y$04$m3e8ix4hfRAMfdENAY.D2es3VCh3lHVQEYeeAu6V7KKE9t0fVN8Oy";
 
-/// A password file, and a site with its users.
+/// An htpasswd file, and a site with its users.
 struct Guarded {
     directory: TempDir,
     site: Site,
@@ -38,7 +38,7 @@ impl Guarded {
     }
 
     async fn status_of(&self, user_id: &str, password: &str) -> u16 {
-        let req = program("/admin/").insert_header(basic(user_id, password));
+        let req = non_browser("/admin/").insert_header(basic(user_id, password));
         ask(&self.site, req).await.status.as_u16()
     }
 }
@@ -48,7 +48,11 @@ async fn changed_file_is_reloaded_within_a_second() {
     let guarded = Guarded::by(&format!("alice:{WONDERLAND}\n")).await;
     assert_eq!(guarded.status_of("alice", "wonderland").await, 200);
     guarded.write(&format!("alice:{STRASSE}\nbob:{WONDERLAND}\n"));
-    assert_eq!(guarded.status_of("alice", "wonderland").await, 200, "not looked at again yet");
+    assert_eq!(
+        guarded.status_of("alice", "wonderland").await,
+        200,
+        "the file is not checked again within a second"
+    );
     guarded.watch.set(1);
     assert_eq!(guarded.status_of("alice", "wonderland").await, 401);
     assert_eq!(guarded.status_of("alice", "straße").await, 200);
@@ -113,7 +117,11 @@ async fn previous_users_stay_valid_while_the_file_is_broken() {
         guarded.write(&good.replace("alice", "bob"));
         second += 1;
         guarded.watch.set(second);
-        assert_eq!(guarded.status_of("bob", "wonderland").await, 200, "mended");
+        assert_eq!(
+            guarded.status_of("bob", "wonderland").await,
+            200,
+            "the repaired file is loaded"
+        );
         guarded.write(&good);
         second += 1;
         guarded.watch.set(second);
@@ -125,18 +133,19 @@ async fn previous_users_stay_valid_while_the_file_is_broken() {
 fn cheap_bcrypt_hash_is_logged_and_an_expensive_one_is_not() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("users");
-    for (hash, told) in [(WONDERLAND.to_owned(), 1), (WONDERLAND.replace("$04$", "$12$"), 0)] {
+    for (hash, warnings) in [(WONDERLAND.to_owned(), 1), (WONDERLAND.replace("$04$", "$12$"), 0)] {
         fs::write(&path, format!("alice:{hash}\n")).expect("written");
-        let (log, guard) = Log::listen();
+        let (log, guard) = Log::capture();
         Users::htpasswd(&path).expect("users");
         drop(guard);
         let text = log.text();
-        assert_eq!(log.count("a cost below 10"), told, "{text}");
+        assert_eq!(log.count("a cost below 10"), warnings, "{text}");
         assert!(!text.contains("qqxtSN"), "{text}");
     }
 }
 
-/// Runs Apache's `htpasswd` if it is installed. `.ci/run` requires it.
+/// Runs Apache's `htpasswd`, and returns whether it is installed. It must be if `NO_TOOL_IS_MISSING` is
+/// set.
 #[track_caller]
 fn apache(arguments: &[&str]) -> bool {
     match Command::new("htpasswd").args(arguments).output() {
@@ -146,7 +155,7 @@ fn apache(arguments: &[&str]) -> bool {
         }
         Err(error) => {
             assert!(env::var_os("NO_TOOL_IS_MISSING").is_none(), "htpasswd: {error}");
-            eprintln!("not run, since htpasswd is not installed");
+            eprintln!("skipped: htpasswd is not installed");
             false
         }
     }
@@ -167,7 +176,11 @@ async fn file_made_by_apache_htpasswd_is_accepted() {
     assert_eq!(guarded.status_of("alice", "wonderland").await, 401);
     assert_eq!(guarded.status_of("bob smith", "zwei für").await, 200);
     assert_eq!(guarded.status_of("carol", &seventy_two).await, 200);
-    assert_eq!(guarded.status_of("carol", &(seventy_two + "7")).await, 401, "it would be cut off");
+    assert_eq!(
+        guarded.status_of("carol", &(seventy_two + "7")).await,
+        401,
+        "bcrypt would truncate it"
+    );
 
     assert!(apache(&["-bB", "-C", "4", path, "alice", "two"]));
     assert!(apache(&["-D", path, "bob smith"]));
@@ -183,7 +196,7 @@ async fn example_file_is_valid_for_apache_and_for_this_crate() {
     let login = BasicLogin::builder("Admin area", Users::htpasswd(path).expect("users"));
     let site = site(&login.build().expect("a realm")).await;
     for (user_id, password) in [("alice", "wonderland"), ("bob", "builder")] {
-        let req = program("/admin/").insert_header(basic(user_id, password));
+        let req = non_browser("/admin/").insert_header(basic(user_id, password));
         assert_eq!(ask(&site, req).await.status, StatusCode::OK);
         apache(&["-vb", path, user_id, password]);
     }
@@ -215,7 +228,7 @@ async fn htpasswd_rejects_weak_apache_hashes_with_line_and_fix() {
         );
         assert_eq!(error.line(), Some(2));
     }
-    // The suggested fix works.
+    // The command in the error fixes it.
     assert!(apache(&["-b", "-B", "-C", "12", text, "bob", "builder"]));
     assert!(Users::htpasswd(&path).is_ok());
 }

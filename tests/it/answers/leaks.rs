@@ -1,5 +1,7 @@
-//! Sends every kind of request in every kind of session and reads all logs: no secret is found. A
-//! second test leaks secrets on purpose, and the check finds them.
+//! Searches logs, responses, sessions and `Debug` output for secrets.
+//!
+//! The test sends every kind of request, with every kind of session. Another test leaks a secret on
+//! purpose, to show that the search finds it.
 
 use std::{
     collections::HashSet,
@@ -37,8 +39,8 @@ const FINGERPRINT_KEY: &str = "the key of fingerprints, of 40 bytes or so";
 const SESSION_KEY: &str = "the session's own key, which is as long as a key must be: 64 or more";
 const REDIS_PASSWORD: &str = "open-sesame";
 
-/// Every secret in each form in which it could leak: plain or in base64, as in headers and
-/// cookies, in hexadecimal digits, and as `Debug` shows bytes.
+/// Every secret, in each form in which it may leak: as text and in base64, and both of these in
+/// hexadecimal digits and as `Debug` shows bytes.
 fn secrets() -> Vec<(&'static str, String)> {
     let mut forms = Vec::new();
     for (name, secret) in [
@@ -64,24 +66,24 @@ fn secrets() -> Vec<(&'static str, String)> {
     forms
 }
 
-/// In hexadecimal digits, with a separator before each pair.
-fn digits(before: &str, text: &str) -> String {
+/// Encodes a text in hexadecimal digits, with a prefix before each byte.
+fn digits(prefix: &str, text: &str) -> String {
     text.bytes().fold(String::new(), |mut digits, it| {
-        write!(digits, "{before}{it:02x}").expect("a string takes it");
+        write!(digits, "{prefix}{it:02x}").expect("a write to a string");
         digits
     })
 }
 
-/// The places that a test searches, and the texts found there.
+/// The collected texts, each with the place where it was found.
 #[derive(Default)]
 struct Seen(Vec<(String, String)>);
 
 impl Seen {
-    fn note(&mut self, place: impl Into<String>, text: impl Into<String>) {
+    fn record(&mut self, place: impl Into<String>, text: impl Into<String>) {
         self.0.push((place.into(), text.into()));
     }
 
-    /// Places, and the secrets that they reveal.
+    /// The places that contain a secret, and the name of the secret.
     fn leaks(&self) -> Vec<(&str, &'static str)> {
         let secrets = secrets();
         let mut leaks = Vec::new();
@@ -101,7 +103,7 @@ impl Seen {
     }
 }
 
-/// The place where a page reveals a secret, if it does.
+/// Where a page leaks a secret on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leak {
     Nowhere,
@@ -117,14 +119,14 @@ enum Store {
     Memory,
 }
 
-/// One configuration of the site.
+/// A configuration of the site.
 #[derive(Clone, Debug)]
 struct Case {
     store: Store,
     security: Security,
-    answer: LogoutResponse,
-    /// Whether the application has responses of its own.
-    own: bool,
+    logout_response: LogoutResponse,
+    /// Whether the application uses `respond_with`.
+    custom_responses: bool,
     leak: Leak,
 }
 
@@ -139,7 +141,7 @@ fn key() -> Key {
 }
 
 /// The decrypted content of a session cookie.
-fn opened(cookie: &Cookie<'static>, security: Security) -> String {
+fn decrypted(cookie: &Cookie<'static>, security: Security) -> String {
     let mut jar = CookieJar::new();
     jar.add_original(cookie.clone());
     let opened = match security {
@@ -149,13 +151,13 @@ fn opened(cookie: &Cookie<'static>, security: Security) -> String {
     opened.map(|it| it.value().to_owned()).unwrap_or_default()
 }
 
-/// A site with this configuration, and the switches of its environment.
+/// A site in one configuration, with its stores, clock and file of users.
 struct World {
     site: Site,
     login: BasicLogin,
     watch: Watch,
     memory: MemoryStore,
-    ended: Revocations,
+    revocations: Revocations,
     users: tempfile::TempDir,
     notices: Arc<Mutex<Vec<(Reason, String)>>>,
     case: Case,
@@ -164,7 +166,8 @@ struct World {
 
 impl World {
     async fn new(case: Case) -> Self {
-        let (watch, memory, ended) = (Watch::new(), MemoryStore::default(), Revocations::default());
+        let (watch, memory, revocations) =
+            (Watch::new(), MemoryStore::default(), Revocations::default());
         let notices: Arc<Mutex<Vec<_>>> = Arc::default();
         let users = tempfile::tempdir().expect("a directory");
         let path = users.path().join("users.htpasswd");
@@ -172,68 +175,68 @@ impl World {
         let mut seen = Seen::default();
 
         let checked = Users::htpasswd(&path).expect("users").clock(watch.instant());
-        seen.note("Debug of Users", format!("{checked:?}"));
+        seen.record("Debug of Users", format!("{checked:?}"));
         let checked = Throttle::builder(checked)
             .clock(watch.instant())
             .per_user_id(3, Duration::from_secs(60))
             .build()
             .expect("a limit");
-        seen.note("Debug of Throttle", format!("{checked:?}"));
+        seen.record("Debug of Throttle", format!("{checked:?}"));
         let minutes = Duration::from_secs(300);
         let checked = CredentialCache::new(checked, minutes).clock(watch.instant());
-        seen.note("Debug of CredentialCache", format!("{checked:?}"));
-        let set_up = |builder: BasicLoginBuilder| {
+        seen.record("Debug of CredentialCache", format!("{checked:?}"));
+        let configured = |builder: BasicLoginBuilder| {
             let builder = builder
                 .landing_path("/admin/")
                 .clock(watch.system_time())
                 .fingerprint_key(FINGERPRINT_KEY)
                 .login_deadline(Duration::from_secs(3600))
-                .revocation_store(ended.clone())
-                .logout_response(case.answer.clone());
-            if !case.own {
+                .revocation_store(revocations.clone())
+                .logout_response(case.logout_response.clone());
+            if !case.custom_responses {
                 return builder;
             }
             let notices = Arc::clone(&notices);
             builder.respond_with(move |_, notice: &Notice<'_>| {
                 let shown = (notice.reason(), format!("{notice:?}"));
                 notices.lock().expect("unpoisoned").push(shown);
-                HttpResponse::Ok().body("words of the application's own")
+                HttpResponse::Ok().body("a custom text")
             })
         };
-        let builder = set_up(BasicLogin::builder("Admin area", checked));
-        seen.note("Debug of BasicLoginBuilder", format!("{builder:?}"));
+        let builder = configured(BasicLogin::builder("Admin area", checked));
+        seen.record("Debug of BasicLoginBuilder", format!("{builder:?}"));
         let login = builder.build().expect("a realm");
-        seen.note("Debug of BasicLogin", format!("{login:?}"));
-        seen.note("Debug of Logout", format!("{:?}", login.logout()));
-        let failing = set_up(BasicLogin::builder("Broken", fails)).build().expect("a realm");
+        seen.record("Debug of BasicLogin", format!("{login:?}"));
+        seen.record("Debug of Logout", format!("{:?}", login.logout()));
+        let failing = configured(BasicLogin::builder("Broken", fails)).build().expect("a realm");
 
         let logins = (login.clone(), failing);
         let site = match case.store {
             Store::Cookie => serve(CookieSessionStore::default(), &case, logins).await,
             Store::Memory => serve(memory.clone(), &case, logins).await,
         };
-        Self { site, login, watch, memory, ended, users, notices, case, seen }
+        Self { site, login, watch, memory, revocations, users, notices, case, seen }
     }
 
-    /// Sends a request, and records everything that is visible in and behind the response.
+    /// Sends a request, and records the response and the session.
     async fn ask(&mut self, name: &str, req: TestRequest) -> Answer {
         let answer = ask(&self.site, req).await;
-        self.seen.note(format!("{name}: body"), &*answer.body);
+        self.seen.record(format!("{name}: body"), &*answer.body);
         for (header, value) in &answer.headers {
-            self.seen.note(format!("{name}: header"), format!("{header}: {value:?}"));
+            self.seen.record(format!("{name}: header"), format!("{header}: {value:?}"));
         }
         for cookie in answer.cookies.iter().filter(|it| it.name() == "id") {
-            let held = opened(cookie, self.case.security);
-            self.seen.note(format!("{name}: session"), held);
+            let held = decrypted(cookie, self.case.security);
+            self.seen.record(format!("{name}: session"), held);
         }
-        self.seen.note(format!("{name}: session"), self.memory.all());
+        self.seen.record(format!("{name}: session"), self.memory.all());
         answer
     }
 
-    /// Alice types her password. Returns her session.
+    /// Logs alice in, and returns her session cookie.
     async fn log_in(&mut self) -> Cookie<'static> {
-        let asked = self.ask("asked", page("/admin/")).await.session();
-        let typed = page("/admin/").cookie(asked).insert_header(alice());
+        let challenged = self.ask("challenged", page("/admin/")).await.session();
+        let typed = page("/admin/").cookie(challenged).insert_header(alice());
         let welcome = self.ask("logged in", typed).await;
         assert_eq!(welcome.status, StatusCode::OK, "{:?}", self.case);
         welcome.session()
@@ -241,25 +244,25 @@ impl World {
 
     /// Sends every kind of request, and collects the reasons that the application received.
     async fn drive(mut self) -> (Seen, HashSet<Reason>) {
-        self.walk_about().await;
-        self.guess().await;
+        self.request_every_route().await;
+        self.guess_passwords().await;
         self.log_out().await;
-        self.lose_logins().await;
-        self.break_down().await;
+        self.end_logins().await;
+        self.make_stores_fail().await;
         let notices = std::mem::take(&mut *self.notices.lock().expect("unpoisoned"));
         let mut reasons = HashSet::new();
         for (reason, shown) in notices {
             reasons.insert(reason);
-            self.seen.note("Debug of Notice", shown);
+            self.seen.record("Debug of Notice", shown);
         }
         (self.seen, reasons)
     }
 
-    /// Every route, by each kind of client, with each kind of credentials and session.
-    async fn walk_about(&mut self) {
+    /// Requests every route, with each kind of client, credentials and session.
+    async fn request_every_route(&mut self) {
         let wrong = || basic("alice", WRONG);
-        let asked = self.ask("first visit", page("/admin/")).await.session();
-        let req = page("/admin/").cookie(asked).insert_header(wrong());
+        let challenged = self.ask("first visit", page("/admin/")).await.session();
+        let req = page("/admin/").cookie(challenged).insert_header(wrong());
         self.ask("wrong password", req).await;
         let login = self.log_in().await;
         let as_alice = |req: TestRequest| req.cookie(login.clone()).insert_header(alice());
@@ -271,13 +274,16 @@ impl World {
             ("a User outside", page("/public/")),
             ("a User without a realm", page("/whoami")),
             ("another realm", page("/broken/")),
-            ("another site's form", {
+            ("a cross-site form", {
                 page("/admin/").method(Method::POST).insert_header(("Sec-Fetch-Site", "cross-site"))
             }),
             ("logout from another site", {
                 page("/logout").insert_header(("Sec-Fetch-Site", "cross-site"))
             }),
-            ("a replacement out of turn", page("/admin/").insert_header(("X-Basic-Logout", "1"))),
+            (
+                "the script's header without a logout",
+                page("/admin/").insert_header(("X-Basic-Logout", "1")),
+            ),
         ] {
             self.ask(name, as_alice(req)).await;
         }
@@ -288,17 +294,17 @@ impl World {
                 "a broken header",
                 ("Authorization", format!("{} ", alice().1.replace("Basic", "Bear"))),
             ),
-            ("a header too long", basic("alice", &PASSWORD.repeat(1000))),
-            ("a user-id of lines", basic("alice\nmallory", PASSWORD)),
+            ("a header that is too long", basic("alice", &PASSWORD.repeat(1000))),
+            ("a user-id with a line break", basic("alice\nmallory", PASSWORD)),
         ] {
             self.ask(name, page("/admin/").cookie(login.clone()).insert_header(header.clone()))
                 .await;
-            self.ask(name, program("/admin/").insert_header(header.clone())).await;
+            self.ask(name, non_browser("/admin/").insert_header(header.clone())).await;
             self.ask(name, page("/public/").insert_header(header)).await;
         }
         let form = page("/admin/").method(Method::POST).insert_header(alice());
         let form = form.insert_header(("Sec-Fetch-Site", "cross-site"));
-        self.ask("another site's form, without the session", form).await;
+        self.ask("a cross-site form without the session", form).await;
         let mut twice = page("/admin/").cookie(login.clone());
         twice = twice.append_header(alice()).append_header(wrong());
         self.ask("two headers", twice).await;
@@ -307,33 +313,33 @@ impl World {
         self.ask("a forged session", page("/admin/").cookie(forged).insert_header(alice())).await;
     }
 
-    /// Non-browser clients, cached and not cached, and password guessing.
-    async fn guess(&mut self) {
-        for name in ["a program", "a program again"] {
-            self.ask(name, program("/admin/").insert_header(alice())).await;
+    /// Sends requests of non-browser clients, some from the cache, and guesses passwords.
+    async fn guess_passwords(&mut self) {
+        for name in ["a non-browser client", "a cached non-browser client"] {
+            self.ask(name, non_browser("/admin/").insert_header(alice())).await;
         }
-        self.ask("a program without a header", program("/admin/")).await;
+        self.ask("a non-browser client without a header", non_browser("/admin/")).await;
         for name in ["busy", "later", "odd", "unauthorized"] {
             let header = basic(name, PASSWORD);
-            self.ask(name, program("/broken/").insert_header(header)).await;
+            self.ask(name, non_browser("/broken/").insert_header(header)).await;
         }
         for _ in 0..4 {
             let bob = basic("bob", WRONG);
-            self.ask("guesses", program("/admin/").insert_header(bob)).await;
+            self.ask("guesses", non_browser("/admin/").insert_header(bob)).await;
         }
         for name in ["no cookies", "still no cookies", "never any cookies"] {
             self.ask(name, page("/admin/b").insert_header(alice())).await;
         }
     }
 
-    /// Every kind of logout.
+    /// Logs out in every way.
     async fn log_out(&mut self) {
         for (name, req) in [
             ("logout, by a page", page("/logout")),
             ("logout, by a form", page("/logout").method(Method::POST)),
             ("logout, inside", page("/admin/logout")),
             ("logout, by fetch", fetch("/logout").method(Method::POST)),
-            ("logout of a program", program("/logout")),
+            ("logout of a non-browser client", non_browser("/logout")),
         ] {
             let login = self.log_in().await;
             let out = self.ask(name, req.cookie(login.clone()).insert_header(alice())).await;
@@ -345,12 +351,16 @@ impl World {
                 self.ask("the page's script", script.cookie(after.clone())).await;
             }
             self.ask("after a logout", page("/admin/").cookie(after).insert_header(alice())).await;
-            self.ask("overtaken", fetch("/admin/api").cookie(login).insert_header(alice())).await;
+            self.ask(
+                "a request that raced the logout",
+                fetch("/admin/api").cookie(login).insert_header(alice()),
+            )
+            .await;
         }
     }
 
-    /// Every way in which a login ends without a logout.
-    async fn lose_logins(&mut self) {
+    /// Ends logins in every way except by logout.
+    async fn end_logins(&mut self) {
         let login = self.log_in().await;
         self.login.revoke_user("alice").await.expect("revoked");
         self.ask("revoked", page("/admin/").cookie(login).insert_header(alice())).await;
@@ -363,28 +373,28 @@ impl World {
             fs::write(&path, format!("alice:{hash}\nbob:{HASH}\n")).expect("written");
             self.watch.set(self.watch.seconds().as_secs() + 300);
             self.ask(name, page("/admin/").cookie(login.clone()).insert_header(alice())).await;
-            self.seen.note("Debug of UsersError", format!("{:?}", Users::htpasswd(&path)));
+            self.seen.record("Debug of UsersError", format!("{:?}", Users::htpasswd(&path)));
         }
         fs::write(&path, format!("alice:{HASH}\nbob:{BOBS_HASH}\n")).expect("written");
         self.watch.set(self.watch.seconds().as_secs() + 300);
     }
 
-    /// Unavailable stores.
-    async fn break_down(&mut self) {
+    /// Makes both stores unavailable.
+    async fn make_stores_fail(&mut self) {
         let login = self.log_in().await;
-        self.ended.set_broken(true);
+        self.revocations.set_broken(true);
         for path in ["/admin/", "/logout", "/public/"] {
             let req = page(path).cookie(login.clone()).insert_header(alice());
             self.ask("no revocations", req).await;
         }
-        self.ended.set_broken(false);
+        self.revocations.set_broken(false);
         self.memory.set_broken(true);
         self.ask("no sessions", page("/admin/").cookie(login.clone()).insert_header(alice())).await;
         self.memory.set_broken(false);
     }
 }
 
-/// An authenticator that can fail in several ways.
+/// An authenticator that returns an error that depends on the user-id.
 async fn fails(_: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
     let after = Duration::from_secs(90);
     Err(match credentials.user_id() {
@@ -428,7 +438,7 @@ where
     start(app).await
 }
 
-/// A handler that gives alice's password away, or her header.
+/// A handler that leaks alice's password or her header.
 fn leaking(leak: Leak, req: &HttpRequest, session: &Session) -> HttpResponse {
     let header = req.headers().get("Authorization").expect("credentials");
     let header = header.to_str().expect("text").to_owned();
@@ -443,25 +453,30 @@ fn leaking(leak: Leak, req: &HttpRequest, session: &Session) -> HttpResponse {
     answer.body("nothing to see")
 }
 
-/// Exercises a site, and records the log as well.
-async fn driven(case: Case) -> (Seen, HashSet<Reason>) {
-    let (log, guard) = Log::listen();
+/// Runs a case, and records the log as well.
+async fn drive_case(case: Case) -> (Seen, HashSet<Reason>) {
+    let (log, guard) = Log::capture();
     let (mut seen, reasons) = Box::pin(World::new(case).await.drive()).await;
     drop(guard);
-    seen.note("log", log.text());
+    seen.record("log", log.text());
     (seen, reasons)
 }
 
 fn cases() -> Vec<Case> {
-    let answers =
+    let responses =
         [LogoutResponse::Challenge, LogoutResponse::Page, LogoutResponse::Redirect("/".to_owned())];
     let mut cases = Vec::new();
     for store in [Store::Cookie, Store::Memory] {
         for security in [Security::Private, Security::Signed] {
-            for answer in answers.clone() {
-                for own in [false, true] {
-                    let (answer, leak) = (answer.clone(), Leak::Nowhere);
-                    cases.push(Case { store, security, answer, own, leak });
+            for logout_response in responses.clone() {
+                for custom_responses in [false, true] {
+                    cases.push(Case {
+                        store,
+                        security,
+                        logout_response: logout_response.clone(),
+                        custom_responses,
+                        leak: Leak::Nowhere,
+                    });
                 }
             }
         }
@@ -469,7 +484,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// All reasons. A new reason must be produced here, too.
+/// All reasons. The cases must meet each of them.
 const REASONS: [Reason; 12] = [
     Reason::LoginRequired,
     Reason::LoggedOut,
@@ -489,11 +504,11 @@ const REASONS: [Reason; 12] = [
 async fn no_secret_is_in_logs_sessions_responses_or_debug() {
     for case in cases() {
         let shown = format!("{case:?}");
-        let (is_own, is_memory) = (case.own, matches!(case.store, Store::Memory));
-        let (seen, reasons) = driven(case).await;
+        let (has_notices, is_memory) = (case.custom_responses, matches!(case.store, Store::Memory));
+        let (seen, reasons) = drive_case(case).await;
         assert_eq!(seen.leaks(), [], "{shown}");
-        // The search would prove nothing if nothing were logged. (File errors are logged on
-        // another thread: `broken_file_and_its_repair_are_logged_once`.)
+        // The log must contain these parts, or the search would prove nothing. Files are read on
+        // another thread, whose log `broken_file_and_its_repair_are_logged_once` checks.
         let log = seen.all("log");
         for part in [
             "TRACE",
@@ -527,7 +542,7 @@ async fn no_secret_is_in_logs_sessions_responses_or_debug() {
         assert!(seen.all(": header").contains("www-authenticate: \"Basic realm="));
         assert!(seen.all(": body").contains("User {"));
         let missing: Vec<_> = REASONS.iter().filter(|it| !reasons.contains(it)).collect();
-        assert!(missing.is_empty() || !is_own, "{missing:?} was not met in {shown}");
+        assert!(missing.is_empty() || !has_notices, "{missing:?} was not met in {shown}");
     }
 }
 
@@ -540,8 +555,9 @@ async fn leak_test_finds_a_leaked_secret() {
         (Leak::Header, "another handler: header", "alice's credentials"),
     ] {
         for store in [Store::Cookie, Store::Memory] {
-            let (security, answer) = (Security::Private, LogoutResponse::Challenge);
-            let (seen, _) = driven(Case { store, security, answer, own: false, leak }).await;
+            let (security, logout_response) = (Security::Private, LogoutResponse::Challenge);
+            let case = Case { store, security, logout_response, custom_responses: false, leak };
+            let (seen, _) = drive_case(case).await;
             assert!(seen.leaks().contains(&(place, secret)), "{leak:?}: {:?}", seen.leaks());
         }
     }
@@ -550,30 +566,30 @@ async fn leak_test_finds_a_leaked_secret() {
 #[actix_web::test]
 async fn debug_and_errors_show_no_secret() {
     let mut seen = Seen::default();
-    let mut note = |name: &str, shown: &dyn fmt::Debug| seen.note(name, format!("{shown:?}"));
+    let mut record = |name: &str, shown: &dyn fmt::Debug| seen.record(name, format!("{shown:?}"));
     let pairs = [("alice", PASSWORD), ("bob", BOBS)];
-    note("plaintext", &Users::plaintext(pairs).expect("users"));
-    note("hashed", &Users::hashed([("alice", HASH), ("bob", BOBS_HASH)]).expect("users"));
+    record("plaintext", &Users::plaintext(pairs).expect("users"));
+    record("hashed", &Users::hashed([("alice", HASH), ("bob", BOBS_HASH)]).expect("users"));
     for (name, error) in [
         ("a password for a hash", Users::hashed(pairs).err()),
         ("a hash for a password", Users::plaintext([("alice", HASH)]).err()),
         ("a hash cut off", Users::hashed([("alice", &HASH[..40])]).err()),
-        ("a hash there twice", Users::hashed([("bob", BOBS_HASH), ("bob", BOBS_HASH)]).err()),
-        ("a file that is none", Users::htpasswd(Path::new("/")).err()),
+        ("a duplicate user", Users::hashed([("bob", BOBS_HASH), ("bob", BOBS_HASH)]).err()),
+        ("a directory in place of a file", Users::htpasswd(Path::new("/")).err()),
     ] {
         let error = error.expect(name);
-        note(name, &error);
-        note(name, &error.to_string());
+        record(name, &error);
+        record(name, &error.to_string());
     }
-    note("HashLimiter", &HashLimiter::shared());
-    note("TryLater", &TryLater::busy(Duration::from_secs(1)));
+    record("HashLimiter", &HashLimiter::shared());
+    record("TryLater", &TryLater::busy(Duration::from_secs(1)));
     let short = realm().fingerprint_key(PASSWORD).build().expect_err("too short");
-    note("ConfigError", &short);
-    note("ConfigError", &short.to_string());
+    record("ConfigError", &short);
+    record("ConfigError", &short.to_string());
     for url in ["redis://alice:open-sesame@127.0.0.1:1/", "redis://alice:open-sesame@:port/"] {
         let error: RevocationError = RedisRevocationStore::new(url).await.expect_err("nobody");
-        note("RevocationError", &error);
-        note("RevocationError", &error.to_string());
+        record("RevocationError", &error);
+        record("RevocationError", &error.to_string());
     }
     assert_eq!(seen.leaks(), []);
     assert!(seen.0.iter().all(|(_, shown)| shown.len() > 4), "{:?}", seen.0);
@@ -587,20 +603,20 @@ async fn debug_and_errors_show_no_secret() {
     ];
     for (shown, secret) in cases {
         let mut seen = Seen::default();
-        seen.note("it", shown);
+        seen.record("it", shown);
         assert_eq!(seen.leaks(), [("it", secret)]);
     }
 }
 
-/// All parts of a request that a client controls, with text that would be a log line of its own.
+/// Puts text that would look like a separate log line into all parts of a request that a client controls.
 #[actix_web::test]
 async fn client_input_cannot_inject_log_lines() {
-    let (log, guard) = Log::listen();
+    let (log, guard) = Log::capture();
     let checked = Throttle::builder(is_alice).per_user_id(1, Duration::from_secs(60)).build();
     let login = BasicLogin::builder("Admin area", checked.expect("a limit"));
     let login = login.clock(noon).landing_path("/admin/");
     let site = site(&login.build().expect("a realm")).await;
-    let mut asked = 0;
+    let mut requests = 0;
     for text in ["\nFORGED", "\rFORGED", "\u{1b}[2KFORGED", "\u{2028}FORGED", "\u{202e}FORGED"] {
         for name in [format!("alice{text}"), format!("{text}alice")] {
             let session = ask(&site, page("/admin/")).await.session();
@@ -608,8 +624,8 @@ async fn client_input_cannot_inject_log_lines() {
             for _ in 0..2 {
                 let typed = page("/admin/").cookie(session.clone());
                 ask(&site, typed.insert_header(basic(&name, "x"))).await;
-                ask(&site, program(&path).insert_header(basic(&name, "x"))).await;
-                asked += 2;
+                ask(&site, non_browser(&path).insert_header(basic(&name, "x"))).await;
+                requests += 2;
             }
             let out = page(&path.replace("admin", "admin/logout")).insert_header(basic(&name, "x"));
             ask(&site, out.insert_header(("X-Forwarded-For", path.clone()))).await;
@@ -628,5 +644,5 @@ async fn client_input_cannot_inject_log_lines() {
     }
     // Input without control characters reaches the log.
     assert!(text.contains(r#"user="alice\u{2028}FORGED""#), "{text}");
-    assert!(log.count("wrong credentials") + log.count("refused") >= asked, "{text}");
+    assert!(log.count("wrong credentials") + log.count("refused") >= requests, "{text}");
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::support::log::Log;
 
-/// "wonderland", made by Apache's htpasswd, by Python's hashlib and by this crate.
+/// Hashes of "wonderland", made by Apache's htpasswd, by Python's hashlib and by this crate.
 const BCRYPT: &str = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
 const SLOW_BCRYPT: &str = "$2y$12$rt0frD9qtG6jPL8.8clKb.OSbnD5vvdF8fpgV/yRKv6zP3iFdHatW";
 const SCRYPT: &str =
@@ -22,7 +22,7 @@ async fn site_of(users: impl Authenticator) -> Site {
 }
 
 async fn status_of(site: &Site, user_id: &str, password: &str) -> u16 {
-    let answer = ask(site, program("/admin/").insert_header(basic(user_id, password))).await;
+    let answer = ask(site, non_browser("/admin/").insert_header(basic(user_id, password))).await;
     answer.status.as_u16()
 }
 
@@ -66,17 +66,17 @@ async fn users_log_in_with_plaintext_passwords() {
 #[actix_web::test]
 async fn users_are_read_from_the_environment() {
     const HASHED: &str = "HASHED_USERS_OF_A_TEST";
-    const IN_THE_CLEAR: &str = "CLEAR_USERS_OF_A_TEST";
+    const PLAINTEXT: &str = "PLAINTEXT_USERS_OF_A_TEST";
     if env::var_os(HASHED).is_none() {
-        // A test must not change the environment of the others, so this one runs again in its own
+        // A test must not change the environment of other tests, so this one runs again in its own
         // process.
         let this = "answers::passwords::users_are_read_from_the_environment";
-        let output = Command::new(env::current_exe().expect("this program"))
+        let output = Command::new(env::current_exe().expect("the path of this test"))
             .args(["--exact", this])
             .env(HASHED, format!("ann:{SCRYPT}\nalice:{BCRYPT}\n"))
-            .env(IN_THE_CLEAR, "# for development\r\nalice:wonder:land\r\n")
+            .env(PLAINTEXT, "# for development\r\nalice:wonder:land\r\n")
             .output()
-            .expect("it runs");
+            .expect("the test runs");
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success() && text.contains("1 passed"), "{text}");
         return;
@@ -85,11 +85,11 @@ async fn users_are_read_from_the_environment() {
     assert_eq!(status_of(&site, "ann", "wonderland").await, 200);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     assert_eq!(status_of(&site, "alice", "wonder:land").await, 401);
-    let site = site_of(Users::env_plaintext(IN_THE_CLEAR).expect("users")).await;
+    let site = site_of(Users::env_plaintext(PLAINTEXT).expect("users")).await;
     assert_eq!(status_of(&site, "alice", "wonder:land").await, 200);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 401);
-    let error = Users::env(IN_THE_CLEAR).expect_err("no hash").to_string();
-    assert!(error.starts_with(&format!("the environment variable {IN_THE_CLEAR}, line 2: ")));
+    let error = Users::env(PLAINTEXT).expect_err("no hash").to_string();
+    assert!(error.starts_with(&format!("the environment variable {PLAINTEXT}, line 2: ")));
     assert!(!error.contains("wonder"), "{error}");
 }
 
@@ -102,7 +102,7 @@ async fn unknown_user_gets_the_same_response_as_a_wrong_password() {
         let site = site_of(users).await;
         let in_dialog = ask(&site, page("/admin/")).await.session();
         for req in [
-            || program("/admin/"),
+            || non_browser("/admin/"),
             || page("/admin/"),
             || fetch("/admin/"),
             || page("/admin/").insert_header(("Accept", "application/json")),
@@ -136,18 +136,18 @@ async fn password_that_bcrypt_truncates_is_rejected() {
 }
 
 #[actix_web::test]
-async fn full_hash_limiter_refuses_nobody_and_changes_no_login() {
+async fn full_hash_limiter_gives_503_and_changes_no_login() {
     let limiter = HashLimiter::builder().concurrency(1).queue_limit(0);
     let limiter = limiter.queue_timeout(Duration::from_secs(7)).build().expect("a limiter");
     let users = Users::hashed([("alice", SLOW_BCRYPT)]).expect("users").hash_limiter(limiter);
     let site = site_of(users).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
-    // It takes the only permit, and keeps it for a long time.
-    let mut first = Box::pin(ask(&site, program("/admin/").insert_header(alice())));
-    assert!(begins(&mut first).is_none());
+    // The first login takes the only permit for the time of a slow hash.
+    let mut first = Box::pin(ask(&site, non_browser("/admin/").insert_header(alice())));
+    assert!(poll_once(&mut first).is_none());
     let typed = page("/admin/").cookie(in_dialog.clone()).insert_header(alice());
     let mut second = Box::pin(ask(&site, typed));
-    let answer = begins(&mut second).expect("nobody waits");
+    let answer = poll_once(&mut second).expect("an answer without waiting");
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(answer.header("Retry-After"), Some("7"));
     assert_eq!((answer.challenge(), answer.cookies.len()), (None, 0));
@@ -168,10 +168,10 @@ async fn existing_login_is_reverified_while_the_hash_limiter_is_full() {
     let site = site(&login.build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
     watch.set(300);
-    let mut other = Box::pin(ask(&site, program("/admin/").insert_header(basic("eve", "x"))));
-    assert!(begins(&mut other).is_none());
-    let mut late = Box::pin(ask(&site, program("/admin/").insert_header(basic("eve", "x"))));
-    assert_eq!(begins(&mut late).expect("an answer").status, StatusCode::SERVICE_UNAVAILABLE);
+    let mut other = Box::pin(ask(&site, non_browser("/admin/").insert_header(basic("eve", "x"))));
+    assert!(poll_once(&mut other).is_none());
+    let mut late = Box::pin(ask(&site, non_browser("/admin/").insert_header(basic("eve", "x"))));
+    assert_eq!(poll_once(&mut late).expect("an answer").status, StatusCode::SERVICE_UNAVAILABLE);
     let answer = ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
     assert_eq!(other.await.status, StatusCode::UNAUTHORIZED);
@@ -198,11 +198,11 @@ async fn try_later_is_sent_in_the_accepted_format() {
         let html = ask(&site, typed()).await;
         assert!(html.body.contains(&format!("<h1>{title}</h1>")), "{}", html.body);
         assert!(html.body.contains("Try again in 90 seconds."), "{}", html.body);
-        assert!(!html.body.contains("reload the page"), "nobody is asked");
+        assert!(!html.body.contains("reload the page"), "there is no dialog to reopen");
         let json = ask(&site, typed().insert_header(("Accept", "application/json"))).await;
         let problem: Value = serde_json::from_str(&json.body).expect("JSON");
         assert_eq!((&problem["status"], &problem["title"]), (&status.into(), &title.into()));
-        let text = ask(&site, program("/admin/").insert_header(basic(user_id, "x"))).await;
+        let text = ask(&site, non_browser("/admin/").insert_header(basic(user_id, "x"))).await;
         assert!(text.body.starts_with(&format!("{title}. ")), "{}", text.body);
         assert_eq!(text.header("Content-Type"), Some("text/plain; charset=utf-8"));
         for answer in [html, json, text] {
@@ -221,16 +221,16 @@ async fn application_can_respond_to_try_later_itself() {
         actix_web::HttpResponse::Ok().insert_header(("Retry-After", "0")).body(words)
     });
     let site = site(&login.build().expect("a realm")).await;
-    let answer = ask(&site, program("/admin/").insert_header(basic("many", "x"))).await;
+    let answer = ask(&site, non_browser("/admin/").insert_header(basic("many", "x"))).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(answer.body, "TooManyAttempts Some(90s)");
     assert_eq!(answer.header("Retry-After"), Some("90"));
-    assert_eq!(ask(&site, program("/admin/")).await.body, "LoginRequired None");
+    assert_eq!(ask(&site, non_browser("/admin/")).await.body, "LoginRequired None");
 }
 
 #[actix_web::test]
 async fn unusable_stored_hash_is_logged_and_accepts_no_password() {
-    let (log, guard) = Log::listen();
+    let (log, guard) = Log::capture();
     let limiter = HashLimiter::builder().build().expect("a limiter");
     for stored in ["$apr1$7RmEoxDb$UAKt.lg62KzpFVv9.Aj0g.", "wonderland", ""] {
         assert!(!limiter.verify(Some(stored), "wonderland").await.expect("an answer"), "{stored}");

@@ -16,8 +16,8 @@ use serde_json::Value;
 use super::*;
 use crate::support::store::MemoryStore;
 
-/// Navigations, subresources and requests of non-browser clients, refused by the middleware and
-/// answered by logout.
+/// Refusals of all kinds: to navigations, subresources and non-browser clients, by the middleware and
+/// by the logout.
 async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
     let logged_in = log_in(site).await;
     let bob = basic("bob", "builder");
@@ -25,25 +25,40 @@ async fn every_refusal(site: &Site) -> Vec<(&'static str, Answer)> {
     let wrong = basic("alice", "looking-glass");
     let requests = [
         ("a page", page("/admin/")),
-        ("a page, with a header of no login", page("/admin/").insert_header(alice())),
-        ("a page, with a header and never a cookie", page("/admin/").insert_header(alice())),
+        ("a page with credentials and no login", page("/admin/").insert_header(alice())),
+        ("a page with credentials and without cookies", page("/admin/").insert_header(alice())),
         (
-            "another site's form",
+            "a cross-site form",
             page("/admin/").method(Method::POST).insert_header(("Sec-Fetch-Site", "cross-site")),
         ),
-        ("a page, malformed", page("/admin/").insert_header(("Authorization", "Basic ?"))),
+        (
+            "a page with a malformed header",
+            page("/admin/").insert_header(("Authorization", "Basic ?")),
+        ),
         ("a fetch", fetch("/admin/api")),
-        ("a fetch, with a header of no login", fetch("/admin/api").insert_header(alice())),
-        ("a program", program("/admin/")),
-        ("a program, wrong", program("/admin/").insert_header(wrong.clone())),
-        ("a program, malformed", program("/admin/").insert_header(("Authorization", "Bearer x"))),
-        ("a login, wrong", page("/admin/").cookie(logged_in.clone()).insert_header(wrong)),
-        ("a login, not sent", page("/admin/").cookie(logged_in.clone())),
-        ("a login, not sent by fetch", fetch("/admin/api").cookie(logged_in.clone())),
+        ("a fetch with credentials and no login", fetch("/admin/api").insert_header(alice())),
+        ("a non-browser client", non_browser("/admin/")),
+        (
+            "a non-browser client with a wrong password",
+            non_browser("/admin/").insert_header(wrong.clone()),
+        ),
+        (
+            "a non-browser client with a malformed header",
+            non_browser("/admin/").insert_header(("Authorization", "Bearer x")),
+        ),
+        (
+            "a login with a wrong password",
+            page("/admin/").cookie(logged_in.clone()).insert_header(wrong),
+        ),
+        ("a login without credentials", page("/admin/").cookie(logged_in.clone())),
+        ("a login, fetch without credentials", fetch("/admin/api").cookie(logged_in.clone())),
         ("logout", page("/logout").cookie(logged_in.clone()).insert_header(alice())),
-        ("logout, inside", page("/admin/logout").cookie(logged_in.clone()).insert_header(alice())),
-        ("logout, not sent", page("/logout").cookie(logged_in)),
-        ("logout of a program", program("/logout").insert_header(alice())),
+        (
+            "logout inside the realm",
+            page("/admin/logout").cookie(logged_in.clone()).insert_header(alice()),
+        ),
+        ("logout without credentials", page("/logout").cookie(logged_in)),
+        ("logout of a non-browser client", non_browser("/logout").insert_header(alice())),
         (
             "a fetch while a dialog is open",
             fetch("/admin/b").cookie(rejected).insert_header(alice()),
@@ -61,13 +76,13 @@ async fn refusal_has_one_challenge_a_body_and_no_store() {
     let site = site(&realm().build().expect("a realm")).await;
     for (name, answer) in Box::pin(every_refusal(&site)).await {
         let (status, challenge) = match name {
-            "a fetch while a dialog is open" | "another site's form" => {
-                (StatusCode::FORBIDDEN, None)
-            }
-            "a page, with a header and never a cookie"
+            "a fetch while a dialog is open" | "a cross-site form" => (StatusCode::FORBIDDEN, None),
+            "a page with credentials and without cookies"
             | "a fetch"
-            | "a fetch, with a header of no login"
-            | "a login, not sent by fetch" => (StatusCode::UNAUTHORIZED, Some(QUIET_CHALLENGE)),
+            | "a fetch with credentials and no login"
+            | "a login, fetch without credentials" => {
+                (StatusCode::UNAUTHORIZED, Some(QUIET_CHALLENGE))
+            }
             _ => (StatusCode::UNAUTHORIZED, Some(CHALLENGE)),
         };
         assert_eq!((answer.status, answer.challenge()), (status, challenge), "{name}");
@@ -103,9 +118,9 @@ async fn realm_is_escaped_and_charset_is_utf_8() {
         let site = site(&login).await;
         for req in [
             page("/admin/"),
-            program("/admin/"),
+            non_browser("/admin/"),
             page("/logout").insert_header(alice()),
-            program("/logout").insert_header(alice()),
+            non_browser("/logout").insert_header(alice()),
         ] {
             let answer = ask(&site, req).await;
             let value = answer.headers.get("WWW-Authenticate").expect("a challenge");
@@ -123,7 +138,7 @@ async fn refusal_has_the_accepted_format() {
     const JSON: &str = "application/problem+json";
     const TEXT: &str = "text/plain; charset=utf-8";
     let site = site(&realm().build().expect("a realm")).await;
-    for (accept, for_page, for_program) in [
+    for (accept, for_page, for_non_browser) in [
         ("", HTML, TEXT),
         ("*/*", HTML, TEXT),
         ("image/png", HTML, TEXT),
@@ -142,7 +157,9 @@ async fn refusal_has_the_accepted_format() {
         ("application/json;q=0", HTML, TEXT),
         ("not an Accept", HTML, TEXT),
     ] {
-        for (client, expected) in [(page("/admin/"), for_page), (program("/admin/"), for_program)] {
+        for (client, expected) in
+            [(page("/admin/"), for_page), (non_browser("/admin/"), for_non_browser)]
+        {
             let answer = ask(&site, client.insert_header(("Accept", accept))).await;
             assert_eq!(answer.header("Content-Type"), Some(expected), "{accept:?}");
             match expected {
@@ -167,7 +184,7 @@ async fn refusal_is_valid_problem_json() {
     for (req, status) in [
         (page("/admin/"), 401),
         (page("/admin/").insert_header(alice()), 401),
-        (program("/admin/").insert_header(basic("alice", "\"\\")), 401),
+        (non_browser("/admin/").insert_header(basic("alice", "\"\\")), 401),
         (fetch("/admin/"), 401),
         (fetch("/admin/b").cookie(rejected).insert_header(alice()), 403),
         (page("/logout").insert_header(("Sec-Fetch-Site", "cross-site")), 403),
@@ -188,9 +205,9 @@ async fn refusal_is_valid_problem_json() {
 #[actix_web::test]
 async fn refusal_states_its_reason() {
     let (is_user, clock) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
-    let asked = Arc::clone(&is_user);
+    let is_known = Arc::clone(&is_user);
     let users = async move |req: &HttpRequest, credentials: &BasicAuth| {
-        Ok(asked.load(Relaxed) && is_alice(req, credentials).await?)
+        Ok(is_known.load(Relaxed) && is_alice(req, credentials).await?)
     };
     let seconds = Arc::clone(&clock);
     let login = BasicLogin::builder("Admin area", users)
@@ -199,30 +216,33 @@ async fn refusal_states_its_reason() {
         .build()
         .expect("a realm");
     let site = site(&login).await;
-    let says = async |req: TestRequest, what: &str| {
+    let assert_title = async |req: TestRequest, title: &str| {
         let answer = ask(&site, req).await;
-        assert!(answer.body.contains(&format!("<h1>{what}</h1>")), "{what}: {}", answer.body);
+        assert!(answer.body.contains(&format!("<h1>{title}</h1>")), "{title}: {}", answer.body);
         answer
     };
 
-    let answer = says(page("/admin/"), "Login required").await;
+    let answer = assert_title(page("/admin/"), "Login required").await;
     let wrong = basic("alice", "looking-glass");
     let typed = page("/admin/").cookie(answer.session());
-    says(typed.insert_header(wrong.clone()), "Wrong user name or password").await;
+    assert_title(typed.insert_header(wrong.clone()), "Wrong user name or password").await;
 
     let logged_in = log_in(&site).await;
-    let answer =
-        says(page("/logout").cookie(logged_in).insert_header(alice()), "You are logged out").await;
-    // After Cancel, Chromium repeats the request without credentials, and shows this response.
-    says(page("/admin/").cookie(answer.session()), "You are logged out").await;
+    let answer = assert_title(
+        page("/logout").cookie(logged_in).insert_header(alice()),
+        "You are logged out",
+    )
+    .await;
+    // After Cancel, Chromium repeats the request without credentials, and shows this answer.
+    assert_title(page("/admin/").cookie(answer.session()), "You are logged out").await;
 
     let logged_in = log_in(&site).await;
     is_user.store(false, Relaxed);
     clock.store(60, Relaxed);
     let sent = page("/admin/").cookie(logged_in).insert_header(alice());
-    let answer = says(sent, "Your login has ended").await;
+    let answer = assert_title(sent, "Your login has ended").await;
     assert_eq!(answer.challenge(), Some(CHALLENGE));
-    says(page("/admin/").cookie(answer.session()), "Your login has ended").await;
+    assert_title(page("/admin/").cookie(answer.session()), "Your login has ended").await;
 }
 
 #[actix_web::test]
@@ -286,7 +306,7 @@ async fn protected_responses_are_no_store_by_default() {
         ("/admin/own", Some("private")),
         ("/open", None),
     ] {
-        let answer = ask(&site, program(path).insert_header(alice())).await;
+        let answer = ask(&site, non_browser(path).insert_header(alice())).await;
         assert_eq!(answer.header("Cache-Control"), cache_control, "{path}");
     }
 }
@@ -302,16 +322,16 @@ async fn unavailable_session_store_gives_503_without_a_challenge() {
         .wrap(from_fn(session_store_errors))
         .wrap(from_fn(answer_errors));
     let site = start(app).await;
-    let asked = ask(&site, page("/admin/")).await;
-    assert_eq!(asked.challenge(), Some(CHALLENGE), "it is up");
+    let challenged = ask(&site, page("/admin/")).await;
+    assert_eq!(challenged.challenge(), Some(CHALLENGE), "the store works");
 
     store.set_broken(true);
     for (req, format) in [
         (page("/admin/"), "text/html; charset=utf-8"),
         (fetch("/admin/"), "text/plain; charset=utf-8"),
-        (program("/admin/"), "text/plain; charset=utf-8"),
+        (non_browser("/admin/"), "text/plain; charset=utf-8"),
     ] {
-        let answer = ask(&site, req.cookie(asked.session()).insert_header(alice())).await;
+        let answer = ask(&site, req.cookie(challenged.session()).insert_header(alice())).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{format}");
         assert_eq!(answer.challenge(), None, "{format}");
         assert_eq!(answer.header("Retry-After"), Some("5"), "{format}");
@@ -340,22 +360,22 @@ async fn logout_page_of_another_realm_replaces_no_credentials() {
     };
     let login = of_page(realm());
     let other = of_page(BasicLogin::builder("Back office", is_alice));
-    let theirs = ask(&site(&other).await, page("/logout").insert_header(alice())).await;
+    let other_page = ask(&site(&other).await, page("/logout").insert_header(alice())).await;
     let site = site(&login).await;
-    let leaves = page("/logout").cookie(log_in(&site).await).insert_header(alice());
-    let out = ask(&site, leaves).await;
-    let session = out.session();
-    let asks = |page: &Answer| {
+    let logout = page("/logout").cookie(log_in(&site).await).insert_header(alice());
+    let own_page = ask(&site, logout).await;
+    let session = own_page.session();
+    let run_script = |page: &Answer| {
         let password = page.reserved_password().expect("a script");
         let script = fetch("/admin/").insert_header(("X-Basic-Logout", "1"));
         ask(&site, script.insert_header(basic("logged-out", password)).cookie(session.clone()))
     };
-    let refused = asks(&theirs).await;
+    let refused = run_script(&other_page).await;
     assert_eq!((refused.status, refused.challenge()), (StatusCode::UNAUTHORIZED, Some(CHALLENGE)));
-    assert_eq!(asks(&out).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(run_script(&own_page).await.status, StatusCode::NO_CONTENT);
 }
 
-/// Head and body of a response, without the parts that differ each time.
+/// The head and the body of a response, without the headers that differ each time.
 fn over_a_socket(address: SocketAddr, method: &str, headers: &str) -> (Vec<String>, String) {
     let mut stream = TcpStream::connect(address).expect("a connection");
     let request = format!(
@@ -405,5 +425,5 @@ async fn head_response_is_the_get_response_without_body() {
         assert_eq!(body, "");
     }
     handle.stop(false).await;
-    running.await.expect("the server ended").expect("well");
+    running.await.expect("the server's task ends").expect("without an error");
 }

@@ -11,7 +11,7 @@ use crate::support::log::Log;
 const PASSWORD: &str = "wonderland";
 const WRONG: &str = "looking-glass";
 
-/// The passwords, and the user-id with each of them in base64, padded or not.
+/// Asserts that a text contains no password and no encoded credentials, with or without padding.
 fn assert_no_secret(text: &str) {
     for password in [PASSWORD, WRONG] {
         let encoded = BASE64_STANDARD.encode(format!("alice:{password}"));
@@ -19,16 +19,16 @@ fn assert_no_secret(text: &str) {
             assert!(!text.contains(secret), "{secret} in:\n{text}");
         }
     }
-    assert!(!text.contains("Basic YW"), "a header in:\n{text}");
+    assert!(!text.contains("Basic YW"), "an Authorization header in:\n{text}");
 }
 
 #[actix_web::test]
 async fn log_names_realm_and_user_but_no_secret() {
-    let (log, guard) = Log::listen();
+    let (log, guard) = Log::capture();
 
     let site = site(&realm().build().expect("a realm")).await;
-    let asked = ask(&site, page("/admin/")).await.session();
-    let wrong = page("/admin/").cookie(asked).insert_header(basic("alice", WRONG));
+    let challenged = ask(&site, page("/admin/")).await.session();
+    let wrong = page("/admin/").cookie(challenged).insert_header(basic("alice", WRONG));
     ask(&site, wrong).await;
     let logged_in = log_in(&site).await;
     ask(&site, page("/admin/a").cookie(logged_in.clone()).insert_header(alice())).await;
@@ -38,8 +38,8 @@ async fn log_names_realm_and_user_but_no_secret() {
     let logged_out = ask(&site, out).await.session();
     ask(&site, page("/admin/").cookie(logged_out).insert_header(alice())).await;
     ask(&site, page("/admin/").cookie(logged_in).insert_header(alice())).await;
-    ask(&site, program("/admin/").insert_header(alice())).await;
-    ask(&site, program("/admin/").insert_header(basic("alice", WRONG))).await;
+    ask(&site, non_browser("/admin/").insert_header(alice())).await;
+    ask(&site, non_browser("/admin/").insert_header(basic("alice", WRONG))).await;
     drop(guard);
 
     let text = log.text();
@@ -79,8 +79,8 @@ async fn debug_of_credentials_shows_no_secret() {
         .default_service(web::to(async |user: User| format!("{user:?}")));
     let app = App::new().service(admin).route("/logout", web::to(login.logout())).wrap(session());
     let site = start(app).await;
-    let user = ask(&site, program("/admin/").insert_header(alice())).await.body;
-    ask(&site, program("/admin/").insert_header(basic("alice", WRONG))).await;
+    let user = ask(&site, non_browser("/admin/").insert_header(alice())).await.body;
+    ask(&site, non_browser("/admin/").insert_header(basic("alice", WRONG))).await;
     ask(&site, page("/logout").insert_header(alice())).await;
 
     let short = realm().fingerprint_key(PASSWORD).build().expect_err("too short");

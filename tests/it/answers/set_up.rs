@@ -1,4 +1,4 @@
-//! Building a realm, and the places where it can be mounted.
+//! Configuration of a realm, and the places where the middleware works.
 
 use std::{
     fmt::Debug,
@@ -16,7 +16,7 @@ use actix_web::middleware::{Compat, Condition, Logger};
 use super::*;
 
 #[track_caller]
-fn fails(builder: BasicLoginBuilder, text: &str) {
+fn assert_error(builder: BasicLoginBuilder, text: &str) {
     let error = builder.build().expect_err(text);
     assert_eq!(error.to_string(), text);
     let error: Box<dyn std::error::Error> = Box::new(error);
@@ -29,26 +29,26 @@ fn of_realm(realm: &str) -> BasicLoginBuilder {
 
 #[test]
 fn invalid_configuration_is_an_error_with_a_reason() {
-    fails(of_realm(""), "the realm is empty: give it a name");
+    assert_error(of_realm(""), "the realm is empty: give it a name");
     for name in ["two\r\nlines", "nul\0", "\u{85}"] {
         let text = format!("the realm {name:?} contains a control character: remove it");
-        fails(of_realm(name), &text);
+        assert_error(of_realm(name), &text);
     }
-    fails(of_realm(&"x".repeat(257)), "the realm is 257 bytes long: use at most 256 bytes");
-    fails(of_realm(&"ü".repeat(129)), "the realm is 258 bytes long: use at most 256 bytes");
-    fails(
+    assert_error(of_realm(&"x".repeat(257)), "the realm is 257 bytes long: use at most 256 bytes");
+    assert_error(of_realm(&"ü".repeat(129)), "the realm is 258 bytes long: use at most 256 bytes");
+    assert_error(
         realm().session_cookie(""),
         "the name of the session cookie is empty: use the name that SessionMiddleware uses",
     );
     let zero = "the login or visit deadline is zero, so every login would expire at once: \
                 use a longer duration";
-    fails(realm().login_deadline(Duration::ZERO), zero);
-    fails(realm().visit_deadline(Duration::ZERO), zero);
-    fails(
+    assert_error(realm().login_deadline(Duration::ZERO), zero);
+    assert_error(realm().visit_deadline(Duration::ZERO), zero);
+    assert_error(
         realm().fingerprint_key([7; 31]),
         "the fingerprint key is 31 bytes long: use at least 32 random bytes",
     );
-    fails(
+    assert_error(
         realm().fingerprint_key([]),
         "the fingerprint key is 0 bytes long: use at least 32 random bytes",
     );
@@ -69,8 +69,8 @@ fn invalid_configuration_is_an_error_with_a_reason() {
             "{path:?} is not a path of this site: begin it with a single slash and use visible \
              ASCII characters only, such as \"/admin/\""
         );
-        fails(realm().landing_path(path), &text);
-        fails(realm().logout_response(LogoutResponse::Redirect(path.to_owned())), &text);
+        assert_error(realm().landing_path(path), &text);
+        assert_error(realm().logout_response(LogoutResponse::Redirect(path.to_owned())), &text);
     }
 }
 
@@ -107,14 +107,14 @@ fn values_at_the_limits_are_accepted() {
     }
 }
 
-/// Refused without credentials, greeted with them.
-async fn guards(site: &Site, path: &str) {
+/// Asserts that a path is refused without credentials, and accessible with them.
+async fn assert_guarded(site: &Site, path: &str) {
     assert_eq!(ask(site, page(path)).await.challenge(), Some(CHALLENGE));
-    assert_eq!(ask(site, program(path)).await.challenge(), Some(CHALLENGE));
-    let answer = ask(site, program(path).insert_header(alice())).await;
+    assert_eq!(ask(site, non_browser(path)).await.challenge(), Some(CHALLENGE));
+    let answer = ask(site, non_browser(path).insert_header(alice())).await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
-    let asked = ask(site, page(path)).await.session();
-    let answer = ask(site, page(path).cookie(asked).insert_header(alice())).await;
+    let challenged = ask(site, page(path)).await.session();
+    let answer = ask(site, page(path).cookie(challenged).insert_header(alice())).await;
     assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
 }
 
@@ -128,17 +128,17 @@ async fn middleware_wraps_app_scope_and_resource() {
     let open = || web::resource("/open").to(async || "open");
 
     let app = App::new().route("/x", web::get().to(whoami)).wrap(login.clone()).wrap(session());
-    guards(&start(app).await, "/x").await;
+    assert_guarded(&start(app).await, "/x").await;
 
     let scope = web::scope("/admin").wrap(login.clone()).route("/x", web::get().to(whoami));
     let site = start(App::new().service(scope).service(open()).wrap(session())).await;
-    guards(&site, "/admin/x").await;
-    guards(&site, "/admin/x").await;
+    assert_guarded(&site, "/admin/x").await;
+    assert_guarded(&site, "/admin/x").await;
     assert_eq!(ask(&site, page("/open")).await.body, "open");
 
     let resource = web::resource("/admin/x").wrap(login).route(web::get().to(whoami));
     let site = start(App::new().service(resource).service(open()).wrap(session())).await;
-    guards(&site, "/admin/x").await;
+    assert_guarded(&site, "/admin/x").await;
     assert_eq!(ask(&site, page("/open")).await.body, "open");
 }
 
@@ -160,9 +160,9 @@ async fn middleware_works_among_other_middleware() {
         .route("/x", web::get().to(whoami));
     let app = App::new().service(compat).service(conditional).service(off).service(between);
     let site = start(app.wrap(session())).await;
-    guards(&site, "/compat/x").await;
-    guards(&site, "/condition/x").await;
-    guards(&site, "/between/x").await;
+    assert_guarded(&site, "/compat/x").await;
+    assert_guarded(&site, "/condition/x").await;
+    assert_guarded(&site, "/between/x").await;
     assert_eq!(ask(&site, page("/off/x")).await.body, "open");
 }
 
@@ -181,9 +181,9 @@ async fn realms_reject_each_others_users() {
     let answer = ask(&site, page("/other/").cookie(logged_in).insert_header(alice())).await;
     assert_eq!(answer.challenge(), Some(r#"Basic realm="Other", charset="UTF-8""#));
     let bob = basic("bob", "builder");
-    assert_eq!(ask(&site, program("/other/").insert_header(bob.clone())).await.body, "bob");
+    assert_eq!(ask(&site, non_browser("/other/").insert_header(bob.clone())).await.body, "bob");
     assert_eq!(
-        ask(&site, program("/admin/").insert_header(bob)).await.challenge(),
+        ask(&site, non_browser("/admin/").insert_header(bob)).await.challenge(),
         Some(CHALLENGE)
     );
 }
@@ -191,7 +191,7 @@ async fn realms_reject_each_others_users() {
 #[test]
 fn futures_panic_outside_a_runtime() {
     fn panics(future: impl Future) {
-        let polled = catch_unwind(AssertUnwindSafe(|| begins(&mut Box::pin(future)).is_some()));
+        let polled = catch_unwind(AssertUnwindSafe(|| poll_once(&mut Box::pin(future)).is_some()));
         let panic = polled.expect_err("a panic");
         let message = panic.downcast_ref::<&str>().map(ToString::to_string);
         let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
@@ -207,25 +207,25 @@ fn futures_panic_outside_a_runtime() {
 
 #[test]
 fn public_types_are_send_and_sync_as_needed() {
-    fn everywhere<T: Send + Sync + Clone + Debug + Unpin + 'static>() {}
-    fn to_another_thread<T: Send + Debug>() {}
+    fn shared<T: Send + Sync + Clone + Debug + Unpin + 'static>() {}
+    fn sent<T: Send + Debug>() {}
 
-    everywhere::<BasicLogin>();
-    everywhere::<BasicLoginBuilder>();
-    everywhere::<Logout>();
-    everywhere::<HashLimiter>();
-    everywhere::<HashLimiterBuilder>();
-    everywhere::<HashLimiterError>();
-    everywhere::<Throttle<Users>>();
-    everywhere::<ThrottleBuilder<Users>>();
-    everywhere::<ThrottleError>();
-    everywhere::<Users>();
-    everywhere::<LogoutResponse>();
-    everywhere::<LogoutScope>();
-    everywhere::<ConfigError>();
-    everywhere::<User>();
-    everywhere::<RequestKind>();
-    everywhere::<Reason>();
-    everywhere::<Notice<'static>>();
-    to_another_thread::<Box<dyn std::error::Error + Send + Sync>>();
+    shared::<BasicLogin>();
+    shared::<BasicLoginBuilder>();
+    shared::<Logout>();
+    shared::<HashLimiter>();
+    shared::<HashLimiterBuilder>();
+    shared::<HashLimiterError>();
+    shared::<Throttle<Users>>();
+    shared::<ThrottleBuilder<Users>>();
+    shared::<ThrottleError>();
+    shared::<Users>();
+    shared::<LogoutResponse>();
+    shared::<LogoutScope>();
+    shared::<ConfigError>();
+    shared::<User>();
+    shared::<RequestKind>();
+    shared::<Reason>();
+    shared::<Notice<'static>>();
+    sent::<Box<dyn std::error::Error + Send + Sync>>();
 }

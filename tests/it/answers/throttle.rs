@@ -1,4 +1,4 @@
-//! Failed logins are limited by user-id and by address, and existing logins are not locked out.
+//! Rate limits of failed logins per user-id and per address. They do not lock out existing logins.
 
 use std::sync::{Mutex, atomic::AtomicBool};
 
@@ -14,10 +14,10 @@ const MINUTE: Duration = Duration::from_secs(60);
 type Users = Box<dyn Fn(&BasicAuth) -> bool + Send + Sync>;
 type Throttled = Throttle<Counted>;
 
-/// Accepts alice's password, and counts the checks.
+/// An authenticator that counts its checks. By default it accepts the password "wonderland".
 #[derive(Clone)]
 struct Counted {
-    asked: Arc<AtomicU64>,
+    checks: Arc<AtomicU64>,
     knows: Arc<Mutex<Users>>,
     down: Arc<AtomicBool>,
     /// Holds each check until it is notified.
@@ -27,12 +27,12 @@ struct Counted {
 impl Counted {
     fn new() -> Self {
         let knows: Users = Box::new(|it| it.password() == Some("wonderland"));
-        let (asked, down) = <_>::default();
-        Self { asked, knows: Arc::new(Mutex::new(knows)), down, held: None }
+        let (checks, down) = <_>::default();
+        Self { checks, knows: Arc::new(Mutex::new(knows)), down, held: None }
     }
 
-    fn asked(&self) -> u64 {
-        self.asked.load(Relaxed)
+    fn checks(&self) -> u64 {
+        self.checks.load(Relaxed)
     }
 }
 
@@ -43,7 +43,7 @@ impl actix_basic_logout::Authenticator for Counted {
         credentials: &'a BasicAuth,
     ) -> LocalBoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move {
-            self.asked.fetch_add(1, Relaxed);
+            self.checks.fetch_add(1, Relaxed);
             if let Some(held) = &self.held {
                 held.notified().await;
             }
@@ -55,7 +55,7 @@ impl actix_basic_logout::Authenticator for Counted {
     }
 }
 
-/// Three failures per user-id and one more each minute; five per address.
+/// Limits of three failures per user-id and one more each minute, and of five failures per address.
 fn limits(users: &Counted, watch: &Watch) -> ThrottleBuilder<Counted> {
     Throttle::builder(users.clone())
         .clock(watch.instant())
@@ -63,8 +63,8 @@ fn limits(users: &Counted, watch: &Watch) -> ThrottleBuilder<Counted> {
         .per_address(5, MINUTE)
 }
 
-/// The same without trusted proxies.
-fn three(users: &Counted, watch: &Watch) -> Throttled {
+/// A throttle with these limits, without trusted proxies.
+fn throttle_of_three(users: &Counted, watch: &Watch) -> Throttled {
     limits(users, watch).build().expect("limits")
 }
 
@@ -75,7 +75,7 @@ async fn site_of(throttle: Throttled, watch: &Watch) -> Site {
 
 /// A non-browser client at an address.
 fn from(address: &str) -> TestRequest {
-    program("/admin/").peer_addr(format!("{address}:999").parse().expect("an address"))
+    non_browser("/admin/").peer_addr(format!("{address}:999").parse().expect("an address"))
 }
 
 async fn status_of(site: &Site, req: TestRequest, user_id: &str, password: &str) -> u16 {
@@ -85,12 +85,12 @@ async fn status_of(site: &Site, req: TestRequest, user_id: &str, password: &str)
 #[actix_web::test]
 async fn failed_logins_of_a_user_id_are_limited() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     for number in 0..3 {
         let address = format!("1.2.3.{number}");
         assert_eq!(status_of(&site, from(&address), "alice", "x").await, 401);
     }
-    assert_eq!(users.asked(), 3);
+    assert_eq!(users.checks(), 3);
     for password in ["x", "wonderland"] {
         let req = from("1.2.3.9").insert_header(basic("alice", password));
         let answer = ask(&site, req).await;
@@ -99,7 +99,7 @@ async fn failed_logins_of_a_user_id_are_limited() {
         assert_eq!((answer.challenge(), answer.cookies.len()), (None, 0));
         assert!(answer.body.starts_with("Too many attempts. "), "{}", answer.body);
     }
-    assert_eq!(users.asked(), 3, "no hash was computed");
+    assert_eq!(users.checks(), 3, "no hash was computed");
     assert_eq!(status_of(&site, from("1.2.3.9"), "bob", "wonderland").await, 200);
     watch.set(59);
     assert_eq!(status_of(&site, from("1.2.3.9"), "alice", "wonderland").await, 429);
@@ -113,17 +113,17 @@ async fn failed_logins_of_a_user_id_are_limited() {
 #[actix_web::test]
 async fn throttle_counts_user_ids_case_insensitively() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     for user_id in ["alice", "Alice", " ALICE "] {
-        assert_eq!(status_of(&site, program("/admin/"), user_id, "x").await, 401);
+        assert_eq!(status_of(&site, non_browser("/admin/"), user_id, "x").await, 401);
     }
-    assert_eq!(status_of(&site, program("/admin/"), "alicE", "x").await, 429);
+    assert_eq!(status_of(&site, non_browser("/admin/"), "alicE", "x").await, 429);
 }
 
 #[actix_web::test]
 async fn failed_logins_from_an_address_are_limited() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     for number in 0..5 {
         let user_id = format!("user{number}");
         assert_eq!(status_of(&site, from("1.2.3.4"), &user_id, "x").await, 401);
@@ -137,7 +137,7 @@ async fn failed_logins_from_an_address_are_limited() {
 #[actix_web::test]
 async fn ipv6_clients_are_limited_by_their_64_bit_network() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     for number in 0..5 {
         let (address, user_id) = (format!("[2001:db8:1:2::{number}]"), format!("user{number}"));
         assert_eq!(status_of(&site, from(&address), &user_id, "x").await, 401);
@@ -157,11 +157,11 @@ async fn x_forwarded_for_is_ignored_unless_a_trusted_proxy_sends_it() {
         let (users, watch) = (Counted::new(), Watch::new());
         let throttle = limits(&users, &watch).trusted_proxies(proxies).build().expect("networks");
         let site = site_of(throttle, &watch).await;
-        let by = |said: &str| from("10.0.0.1").insert_header(("X-Forwarded-For", said));
+        let by = |forwarded: &str| from("10.0.0.1").insert_header(("X-Forwarded-For", forwarded));
         for number in 0..5 {
-            // The client has forged the first address.
-            let said = format!("9.9.9.{number}, 1.2.3.4");
-            assert_eq!(status_of(&site, by(&said), &format!("user{number}"), "x").await, 401);
+            // The client invented the first address. The proxy added the second.
+            let forwarded = format!("9.9.9.{number}, 1.2.3.4");
+            assert_eq!(status_of(&site, by(&forwarded), &format!("user{number}"), "x").await, 401);
         }
         let attacker = status_of(&site, by("9.9.9.9, 1.2.3.4"), "alice", "wonderland").await;
         assert_eq!(attacker, 429, "{proxies:?}");
@@ -187,15 +187,15 @@ async fn forwarded_header_is_never_trusted() {
 #[actix_web::test]
 async fn unnamed_proxy_is_logged_once() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let (log, guard) = Log::listen();
-    let said = || from("10.0.0.1").insert_header(("X-Forwarded-For", "1.2.3.4"));
-    let site = site_of(three(&users, &watch), &watch).await;
+    let (log, guard) = Log::capture();
+    let forwarded = || from("10.0.0.1").insert_header(("X-Forwarded-For", "1.2.3.4"));
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     for _ in 0..3 {
-        status_of(&site, said(), "alice", "wonderland").await;
+        status_of(&site, forwarded(), "alice", "wonderland").await;
     }
     let named = limits(&users, &watch).trusted_proxies(["10.0.0.1"]).build().expect("an address");
     let site = site_of(named, &watch).await;
-    status_of(&site, said(), "alice", "wonderland").await;
+    status_of(&site, forwarded(), "alice", "wonderland").await;
     drop(guard);
     assert_eq!(log.count("no proxy is trusted"), 1, "{}", log.text());
 }
@@ -203,7 +203,7 @@ async fn unnamed_proxy_is_logged_once() {
 #[actix_web::test]
 async fn valid_credentials_do_not_count_towards_the_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     for _ in 0..100 {
         assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 200);
     }
@@ -215,7 +215,7 @@ async fn valid_credentials_do_not_count_towards_the_limits() {
 #[actix_web::test]
 async fn failed_checks_do_not_count_towards_the_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     users.down.store(true, Relaxed);
     for _ in 0..100 {
         assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, 503);
@@ -231,33 +231,33 @@ async fn unauthorized_error_counts_as_a_wrong_password() {
     let throttle = Throttle::builder(users).clock(watch.instant()).per_user_id(1, MINUTE);
     let login = BasicLogin::builder("Admin area", throttle.build().expect("a limit"));
     let site = site(&login.build().expect("a realm")).await;
-    assert_eq!(status_of(&site, program("/admin/"), "alice", "x").await, 401);
-    assert_eq!(status_of(&site, program("/admin/"), "alice", "x").await, 429);
+    assert_eq!(status_of(&site, non_browser("/admin/"), "alice", "x").await, 401);
+    assert_eq!(status_of(&site, non_browser("/admin/"), "alice", "x").await, 429);
 }
 
 #[actix_web::test]
 async fn existing_login_is_not_limited_while_others_guess_its_password() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     let logged_in = log_in(&site).await;
     let visit = || page("/admin/").cookie(logged_in.clone()).insert_header(alice());
     watch.set(300);
     for status in [401, 401, 401, 429] {
         assert_eq!(status_of(&site, from("6.6.6.6"), "alice", "x").await, status);
     }
-    // The verification of its password is due, and succeeds.
-    let asked = users.asked();
+    // Verification of the login's password is due, and succeeds.
+    let checks = users.checks();
     assert_eq!(ask(&site, visit()).await.status, StatusCode::OK);
-    assert_eq!(users.asked(), asked + 1);
+    assert_eq!(users.checks(), checks + 1);
     *users.knows.lock().expect("unpoisoned") = Box::new(|_| false);
     watch.set(600);
-    assert_eq!(ask(&site, visit()).await.challenge(), Some(CHALLENGE), "it has changed");
+    assert_eq!(ask(&site, visit()).await.challenge(), Some(CHALLENGE), "the password changed");
 }
 
 #[actix_web::test]
 async fn stolen_session_does_not_bypass_the_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     let stolen = log_in(&site).await;
     for status in [401, 401, 401, 429] {
         let guess = page("/admin/").cookie(stolen.clone());
@@ -268,7 +268,7 @@ async fn stolen_session_does_not_bypass_the_limits() {
 #[actix_web::test]
 async fn limited_browser_login_shows_a_page_and_does_not_prompt_again() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     let typed =
         |it: &str| page("/admin/").cookie(in_dialog.clone()).insert_header(basic("alice", it));
@@ -288,17 +288,17 @@ async fn concurrent_guesses_do_not_exceed_the_limit() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
-    let site = site_of(three(&users, &watch), &watch).await;
-    let guess = || Box::pin(status_of(&site, program("/admin/"), "alice", "x"));
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
+    let guess = || Box::pin(status_of(&site, non_browser("/admin/"), "alice", "x"));
     let mut guesses: Vec<_> = (0..50).map(|_| guess()).collect();
-    assert!(guesses.iter_mut().all(|it| begins(it).is_none()), "some are checked, some wait");
-    assert_eq!(users.asked(), 3);
+    assert!(guesses.iter_mut().all(|it| poll_once(it).is_none()), "some are checked, some wait");
+    assert_eq!(users.checks(), 3);
     held.notify_waiters();
     let mut statuses = Vec::new();
     for guess in guesses {
         statuses.push(guess.await);
     }
-    assert_eq!(users.asked(), 3);
+    assert_eq!(users.checks(), 3);
     assert_eq!(statuses.iter().filter(|it| **it == 401).count(), 3);
     assert_eq!(statuses.iter().filter(|it| **it == 429).count(), 47);
 }
@@ -308,7 +308,7 @@ async fn concurrent_valid_logins_all_succeed() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     let one = |number| {
         let site = &site;
         let user_id = format!("user{number}");
@@ -317,7 +317,7 @@ async fn concurrent_valid_logins_all_succeed() {
     let mut waiting: Vec<_> = (0..200).map(one).collect();
     let mut let_in = 0;
     for _ in 0..1000 {
-        waiting.retain_mut(|it| match begins(it) {
+        waiting.retain_mut(|it| match poll_once(it) {
             None => true,
             Some(status) => {
                 assert_eq!(status, 200);
@@ -327,7 +327,7 @@ async fn concurrent_valid_logins_all_succeed() {
         });
         held.notify_waiters();
     }
-    assert_eq!((let_in, users.asked()), (200, 200));
+    assert_eq!((let_in, users.checks()), (200, 200));
 }
 
 #[actix_web::test]
@@ -335,16 +335,16 @@ async fn abandoned_attempt_makes_room_for_others() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
-    let site = site_of(three(&users, &watch), &watch).await;
-    let guess = |password| Box::pin(status_of(&site, program("/admin/"), "alice", password));
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
+    let guess = |password| Box::pin(status_of(&site, non_browser("/admin/"), "alice", password));
     let mut three: Vec<_> = (0..3).map(|_| guess("x")).collect();
-    assert!(three.iter_mut().all(|it| begins(it).is_none()));
+    assert!(three.iter_mut().all(|it| poll_once(it).is_none()));
     let mut waits = guess("wonderland");
-    assert!(begins(&mut waits).is_none());
-    assert_eq!(users.asked(), 3);
+    assert!(poll_once(&mut waits).is_none());
+    assert_eq!(users.checks(), 3);
     drop(three);
-    assert!(begins(&mut waits).is_none());
-    assert_eq!(users.asked(), 4);
+    assert!(poll_once(&mut waits).is_none());
+    assert_eq!(users.checks(), 4);
     held.notify_waiters();
     assert_eq!(waits.await, 200);
 }
@@ -353,21 +353,21 @@ async fn abandoned_attempt_makes_room_for_others() {
 async fn throttle_queue_is_bounded_and_times_out() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     users.held = Some(Arc::default());
-    let site = site_of(three(&users, &watch), &watch).await;
-    let guess = || Box::pin(ask(&site, program("/admin/").insert_header(basic("alice", "x"))));
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
+    let guess = || Box::pin(ask(&site, non_browser("/admin/").insert_header(basic("alice", "x"))));
     let mut guesses: Vec<_> = (0..3 + 1000).map(|_| guess()).collect();
-    assert!(guesses.iter_mut().all(|it| begins(it).is_none()));
-    let one_more = begins(&mut guess()).expect("nobody else waits");
+    assert!(guesses.iter_mut().all(|it| poll_once(it).is_none()));
+    let one_more = poll_once(&mut guess()).expect("an answer without waiting");
     assert_eq!(one_more.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(one_more.header("Retry-After"), Some("10"));
-    assert_eq!(users.asked(), 3);
+    assert_eq!(users.checks(), 3);
     let last = guesses.pop().expect("many");
     guesses.truncate(3);
     // Tokio advances the paused clock when all tasks are waiting.
     tokio::time::pause();
     let answer = tokio::time::timeout(MINUTE, last).await.expect("an answer in time");
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(users.asked(), 3);
+    assert_eq!(users.checks(), 3);
 }
 
 #[actix_web::test]
@@ -395,16 +395,16 @@ async fn abandoned_attempts_count_for_the_address_only() {
     let (mut users, watch) = (Counted::new(), Watch::new());
     let held = Arc::new(Notify::new());
     users.held = Some(Arc::clone(&held));
-    let site = site_of(three(&users, &watch), &watch).await;
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     for _ in 0..5 {
         let mut guess = Box::pin(status_of(&site, from("1.2.3.4"), "alice", "x"));
-        assert!(begins(&mut guess).is_none());
+        assert!(poll_once(&mut guess).is_none());
     }
-    assert_eq!(users.asked(), 5, "each has cost a hash");
+    assert_eq!(users.checks(), 5, "each attempt computed a hash");
     let mut same = Box::pin(status_of(&site, from("1.2.3.4"), "alice", "wonderland"));
-    assert_eq!(begins(&mut same), Some(429));
+    assert_eq!(poll_once(&mut same), Some(429));
     let mut other = Box::pin(status_of(&site, from("1.2.3.5"), "alice", "wonderland"));
-    assert!(begins(&mut other).is_none());
+    assert!(poll_once(&mut other).is_none());
     held.notify_waiters();
     assert_eq!(other.await, 200);
 }
@@ -412,8 +412,8 @@ async fn abandoned_attempts_count_for_the_address_only() {
 #[actix_web::test]
 async fn reached_limit_is_logged_once_and_without_a_secret() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let (log, guard) = Log::listen();
-    let throttle = three(&users, &watch);
+    let (log, guard) = Log::capture();
+    let throttle = throttle_of_three(&users, &watch);
     let shown = format!("{throttle:?}");
     let site = site_of(throttle, &watch).await;
     for _ in 0..10 {
@@ -434,13 +434,13 @@ async fn reached_limit_is_logged_once_and_without_a_secret() {
 #[actix_web::test]
 async fn clones_of_a_throttle_share_their_limits() {
     let (users, watch) = (Counted::new(), Watch::new());
-    let throttle = three(&users, &watch);
+    let throttle = throttle_of_three(&users, &watch);
     let one = site_of(throttle.clone(), &watch).await;
     let other = site_of(throttle, &watch).await;
     for site in [&one, &other, &one] {
-        assert_eq!(status_of(site, program("/admin/"), "alice", "x").await, 401);
+        assert_eq!(status_of(site, non_browser("/admin/"), "alice", "x").await, 401);
     }
-    assert_eq!(status_of(&other, program("/admin/"), "alice", "x").await, 429);
+    assert_eq!(status_of(&other, non_browser("/admin/"), "alice", "x").await, 429);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The `User` in handlers, inside and outside the middleware.
+//! The `User` extractor inside and outside the middleware.
 
 use std::sync::{
     Arc,
@@ -10,33 +10,33 @@ use actix_web::http::Method;
 
 use super::*;
 
-/// Handlers that require a `User` or accept its absence, inside and outside.
-async fn greeting(login: &BasicLogin, known_outside: bool) -> Site {
-    async fn demands(user: User) -> String {
+/// Handlers that require a `User` or take an optional one, inside and outside the middleware.
+async fn site_with_extractors(login: &BasicLogin, is_in_app_data: bool) -> Site {
+    async fn required(user: User) -> String {
         let since = user.logged_in_at().duration_since(noon()).expect("after noon");
         format!("{} of {}, {} s after noon", user.id(), user.realm(), since.as_secs())
     }
-    async fn takes(user: Option<User>) -> String {
+    async fn optional(user: Option<User>) -> String {
         user.map_or("nobody".to_owned(), |user| user.id().to_owned())
     }
     let app = App::new()
         .service(
             web::scope("/admin")
                 .wrap(login.clone())
-                .route("/takes", web::get().to(takes))
+                .route("/optional", web::get().to(optional))
                 .route("/logout", web::get().to(login.logout()))
-                .default_service(web::to(demands)),
+                .default_service(web::to(required)),
         )
-        .route("/demands", web::get().to(demands))
-        .route("/takes", web::get().to(takes));
-    let app = if known_outside { app.app_data(login.clone()) } else { app };
+        .route("/required", web::get().to(required))
+        .route("/optional", web::get().to(optional));
+    let app = if is_in_app_data { app.app_data(login.clone()) } else { app };
     start(app.wrap(session())).await
 }
 
-/// The session of Alice, who has logged in at `/admin/`.
-async fn logged_in(site: &Site) -> Cookie<'static> {
-    let asked = ask(site, page("/admin/")).await.session();
-    ask(site, page("/admin/").cookie(asked).insert_header(alice())).await.session()
+/// Logs alice in at `/admin/`, and returns her session cookie.
+async fn log_in_at_admin(site: &Site) -> Cookie<'static> {
+    let challenged = ask(site, page("/admin/")).await.session();
+    ask(site, page("/admin/").cookie(challenged).insert_header(alice())).await.session()
 }
 
 #[actix_web::test]
@@ -44,16 +44,16 @@ async fn user_has_id_realm_and_login_time() {
     let seconds = Arc::new(AtomicU64::new(7));
     let clock = Arc::clone(&seconds);
     let clock = move || noon() + Duration::from_secs(clock.load(Relaxed));
-    let site = greeting(&realm().clock(clock).build().expect("a realm"), true).await;
-    let session = logged_in(&site).await;
+    let site = site_with_extractors(&realm().clock(clock).build().expect("a realm"), true).await;
+    let session = log_in_at_admin(&site).await;
     seconds.store(20, Relaxed);
     let at_login = "alice of Admin area, 7 s after noon";
-    for path in ["/admin/", "/admin/a", "/demands"] {
+    for path in ["/admin/", "/admin/a", "/required"] {
         let sent = page(path).cookie(session.clone()).insert_header(alice());
         assert_eq!(ask(&site, sent).await.body, at_login, "{path}");
     }
-    // Without a session, the login is as old as its request.
-    let answer = ask(&site, program("/admin/").insert_header(alice())).await;
+    // Without a session, each request is a new login.
+    let answer = ask(&site, non_browser("/admin/").insert_header(alice())).await;
     assert_eq!(answer.body, "alice of Admin area, 20 s after noon");
 }
 
@@ -63,35 +63,35 @@ async fn reverification_keeps_the_login_time() {
     let clock = Arc::clone(&seconds);
     let clock = move || noon() + Duration::from_secs(clock.load(Relaxed));
     let login = realm().clock(clock).reverify_after(Duration::from_secs(60)).build();
-    let site = greeting(&login.expect("a realm"), true).await;
-    let session = logged_in(&site).await;
-    for (path, now) in [("/admin/", 60), ("/demands", 130)] {
+    let site = site_with_extractors(&login.expect("a realm"), true).await;
+    let session = log_in_at_admin(&site).await;
+    for (path, now) in [("/admin/", 60), ("/required", 130)] {
         seconds.store(now, Relaxed);
         let sent = page(path).cookie(session.clone()).insert_header(alice());
         let answer = ask(&site, sent).await;
         assert_eq!(answer.body, "alice of Admin area, 0 s after noon");
-        assert_eq!(answer.cookies.len(), 1, "the time of the check is written down");
+        assert_eq!(answer.cookies.len(), 1, "the session stores the time of the verification");
     }
 }
 
 #[actix_web::test]
 async fn extractor_outside_fails_without_a_login() {
-    let site = greeting(&realm().build().expect("a realm"), false).await;
-    let session = logged_in(&site).await;
+    let site = site_with_extractors(&realm().build().expect("a realm"), false).await;
+    let session = log_in_at_admin(&site).await;
     for req in [
-        page("/takes"),
-        page("/takes").cookie(session.clone()).insert_header(alice()),
-        program("/takes").insert_header(alice()),
+        page("/optional"),
+        page("/optional").cookie(session.clone()).insert_header(alice()),
+        non_browser("/optional").insert_header(alice()),
     ] {
         let answer = ask(&site, req).await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "nobody"));
     }
     for (req, challenge) in [
-        (program("/demands"), r#"Basic realm="Restricted", charset="UTF-8""#),
-        (page("/demands"), r#"xBasic realm="Restricted", charset="UTF-8""#),
-        (fetch("/demands"), r#"xBasic realm="Restricted", charset="UTF-8""#),
+        (non_browser("/required"), r#"Basic realm="Restricted", charset="UTF-8""#),
+        (page("/required"), r#"xBasic realm="Restricted", charset="UTF-8""#),
+        (fetch("/required"), r#"xBasic realm="Restricted", charset="UTF-8""#),
         (
-            page("/demands").cookie(session).insert_header(alice()),
+            page("/required").cookie(session).insert_header(alice()),
             r#"xBasic realm="Restricted", charset="UTF-8""#,
         ),
     ] {
@@ -106,24 +106,28 @@ async fn extractor_outside_fails_without_a_login() {
 
 #[actix_web::test]
 async fn extractor_outside_needs_login_and_its_credentials() {
-    let site = greeting(&realm().build().expect("a realm"), true).await;
-    let session = logged_in(&site).await;
+    let site = site_with_extractors(&realm().build().expect("a realm"), true).await;
+    let session = log_in_at_admin(&site).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
-    let out = page("/admin/logout").cookie(logged_in(&site).await).insert_header(alice());
+    let out = page("/admin/logout").cookie(log_in_at_admin(&site).await).insert_header(alice());
     let logged_out = ask(&site, out).await.session();
     for (name, req, is_alice) in [
-        ("logged in", page("/takes").cookie(session.clone()).insert_header(alice()), true),
-        ("logged in, fetch", fetch("/takes").cookie(session.clone()).insert_header(alice()), true),
-        ("not sent", page("/takes").cookie(session.clone()), false),
+        ("logged in", page("/optional").cookie(session.clone()).insert_header(alice()), true),
+        (
+            "logged in, fetch",
+            fetch("/optional").cookie(session.clone()).insert_header(alice()),
+            true,
+        ),
+        ("no credentials", page("/optional").cookie(session.clone()), false),
         (
             "another password",
-            page("/takes").cookie(session).insert_header(basic("alice", "x")),
+            page("/optional").cookie(session).insert_header(basic("alice", "x")),
             false,
         ),
-        ("no session", page("/takes").insert_header(alice()), false),
-        // The extractor logs nobody in: only the middleware does.
-        ("in the dialog", page("/takes").cookie(in_dialog).insert_header(alice()), false),
-        ("logged out", page("/takes").cookie(logged_out).insert_header(alice()), false),
+        ("no session", page("/optional").insert_header(alice()), false),
+        // The extractor does not log in a user. Only the middleware does.
+        ("in the dialog", page("/optional").cookie(in_dialog).insert_header(alice()), false),
+        ("logged out", page("/optional").cookie(logged_out).insert_header(alice()), false),
     ] {
         let answer = ask(&site, req).await;
         let expected = if is_alice { "alice" } else { "nobody" };
@@ -134,18 +138,22 @@ async fn extractor_outside_needs_login_and_its_credentials() {
 
 #[actix_web::test]
 async fn extractor_outside_challenges_only_for_missing_credentials() {
-    let site = greeting(&realm().build().expect("a realm"), true).await;
-    let session = logged_in(&site).await;
+    let site = site_with_extractors(&realm().build().expect("a realm"), true).await;
+    let session = log_in_at_admin(&site).await;
     for (name, req, challenge) in [
-        ("a program", program("/demands"), CHALLENGE),
-        ("a page", page("/demands"), QUIET_CHALLENGE),
-        ("a fetch", fetch("/demands"), QUIET_CHALLENGE),
-        ("a page with a header", page("/demands").insert_header(alice()), QUIET_CHALLENGE),
-        ("a login, not sent", page("/demands").cookie(session.clone()), CHALLENGE),
-        ("a login, not sent by fetch", fetch("/demands").cookie(session.clone()), CHALLENGE),
+        ("a non-browser client", non_browser("/required"), CHALLENGE),
+        ("a page", page("/required"), QUIET_CHALLENGE),
+        ("a fetch", fetch("/required"), QUIET_CHALLENGE),
+        ("a page with credentials", page("/required").insert_header(alice()), QUIET_CHALLENGE),
+        ("a login without credentials", page("/required").cookie(session.clone()), CHALLENGE),
         (
-            "a login, another password",
-            page("/demands").cookie(session).insert_header(basic("alice", "x")),
+            "a login, fetch without credentials",
+            fetch("/required").cookie(session.clone()),
+            CHALLENGE,
+        ),
+        (
+            "a login with another password",
+            page("/required").cookie(session).insert_header(basic("alice", "x")),
             QUIET_CHALLENGE,
         ),
     ] {
@@ -158,20 +166,20 @@ async fn extractor_outside_challenges_only_for_missing_credentials() {
 
 #[actix_web::test]
 async fn extractor_inside_always_succeeds() {
-    let site = greeting(&realm().build().expect("a realm"), false).await;
-    let session = logged_in(&site).await;
+    let site = site_with_extractors(&realm().build().expect("a realm"), false).await;
+    let session = log_in_at_admin(&site).await;
     for req in [
-        page("/admin/takes").cookie(session.clone()).insert_header(alice()),
-        fetch("/admin/takes").cookie(session).insert_header(alice()),
-        program("/admin/takes").insert_header(alice()),
+        page("/admin/optional").cookie(session.clone()).insert_header(alice()),
+        fetch("/admin/optional").cookie(session).insert_header(alice()),
+        non_browser("/admin/optional").insert_header(alice()),
     ] {
         let answer = ask(&site, req).await;
         assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "alice"));
     }
 }
 
-/// A realm with its own name, because all realms of a process share the revocation list.
-async fn with_handlers_that_end(realm: &'static str) -> Site {
+/// A site of a realm with a unique name, because all realms of a process share one revocation list.
+async fn site_with_revoking_handlers(realm: &'static str) -> Site {
     async fn everywhere(
         login: web::ThinData<BasicLogin>,
         user: User,
@@ -195,8 +203,8 @@ async fn with_handlers_that_end(realm: &'static str) -> Site {
 #[actix_web::test]
 async fn handler_can_revoke_its_own_login_or_all_of_its_user() {
     for (path, others_end) in [("/admin/this-one", false), ("/admin/everywhere", true)] {
-        let site = with_handlers_that_end(path).await;
-        let (this, other) = (logged_in(&site).await, logged_in(&site).await);
+        let site = site_with_revoking_handlers(path).await;
+        let (this, other) = (log_in_at_admin(&site).await, log_in_at_admin(&site).await);
         let post = page(path).method(Method::POST).cookie(this.clone()).insert_header(alice());
         let answer = ask(&site, post).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

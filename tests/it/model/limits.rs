@@ -1,11 +1,10 @@
-//! The known exceptions from the guarantees, each with the shortest sequence of events that shows
-//! it.
+//! The known cases in which a guarantee does not hold, each with the shortest steps that show it.
 
 use actix_basic_logout::LogoutResponse;
 
 use super::{
-    Step::{self, Fetch, LogIn, LogOut, LogOutByFetch, Open, Progress, Settle, Type, Wait},
-    Who::{Both, First, Second},
+    Account::{Both, First, Second},
+    Step::{self, Fetch, Login, Logout, LogoutByFetch, Open, Progress, Settle, Type, Wait},
     world::Model,
 };
 use crate::support::{
@@ -16,7 +15,7 @@ use crate::support::{
     },
 };
 
-/// A known exception from the guarantees.
+/// A known case in which a guarantee does not hold. `docs/known-limits.md` describes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Limit {
     /// Another answer changed the session between a challenge and the credentials that the user typed for it:
@@ -26,7 +25,7 @@ pub enum Limit {
     /// unknown. The challenge proves nothing, so a second one follows.
     NoProof,
     /// The session knows another port's state, and the browser keeps credentials per port, so the challenge
-    /// proves nothing. The same is true for another user than the one who is logged in there.
+    /// proves nothing. The same is true for another user than the one account is logged in there.
     AnotherPort,
     /// Other credentials than the ended login's were rejected first, so the browser may still hold those of the
     /// ended login. If the user types exactly those, they are challenged again.
@@ -34,8 +33,8 @@ pub enum Limit {
     /// The browser had dropped the credentials of a login, and the login expired or was revoked while the dialog
     /// was open. The typed credentials look like the old ones, and are challenged again.
     ExpiredDuringDialog,
-    /// A logout inside the scope was opened after another page was challenged. Its prompt is the same question:
-    /// the typed credentials log in, and the logout logs out again.
+    /// The user opened a logout inside the scope after another page was challenged. The session cannot distinguish
+    /// the two prompts: the typed credentials log in, and the logout logs out again.
     LogoutOpenedBesidePrompt,
     /// The user has the same user-id and password in both realms, so a logout of one realm may have rejected the
     /// other's credentials.
@@ -60,39 +59,45 @@ pub enum Limit {
     /// The user typed credentials while a logout was in flight: two clicks on logout, or a dialog in another tab.
     /// They may log in after the logout's answer.
     TypedDuringLogout,
-    /// The browser has dropped the credentials of an active login, because of a late refusal of
-    /// the same credentials or of another realm's.
+    /// The browser has dropped the credentials of an active login, because of a late refusal of the
+    /// same ones or for another realm's.
     CredentialsDropped,
 }
 
-/// Plays a sequence of events that must end at its limit, with every guarantee kept until then.
+/// Asserts that these steps meet a limit and break no guarantee otherwise.
 #[track_caller]
-fn shows(limit: Limit, store: Store, answer: LogoutResponse, engine: Engine, steps: &[Step]) {
+fn assert_limit(
+    limit: Limit,
+    store: Store,
+    logout_response: LogoutResponse,
+    engine: Engine,
+    steps: &[Step],
+) {
     let system = actix_web::rt::System::new();
     let two_ports = limit == Limit::AnotherPort;
-    let setup = Setup { answer, deadlines: true, two_ports, ..Setup::new(store) };
+    let setup = Setup { logout_response, deadlines: true, two_ports, ..Setup::new(store) };
     let mut model = system.block_on(Model::new(setup, engine));
     let played = steps.iter().try_for_each(|step| model.step(step));
-    let told = model.story.join("\n");
-    assert_eq!(played, Ok(()), "{told}");
-    assert!(model.limits.contains(&limit), "{:?}\n{told}", model.limits);
+    let transcript = model.transcript.join("\n");
+    assert_eq!(played, Ok(()), "{transcript}");
+    assert!(model.limits.contains(&limit), "{:?}\n{transcript}", model.limits);
 }
 
 #[test]
 fn two_concurrent_dialogs_may_prompt_twice() {
     let steps = [
-        LogOut { tab: 0, path: "/a/b/logout" },
+        Logout { tab: 0, path: "/a/b/logout" },
         Settle,
-        LogOut { tab: 1, path: "/a/out-of-b" },
+        Logout { tab: 1, path: "/a/out-of-b" },
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
         Open { tab: 1, path: "/a/" },
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Open { tab: 1, path: "/a/" },
         Settle,
     ];
-    shows(Limit::SessionChanged, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(Limit::SessionChanged, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -102,22 +107,30 @@ fn logout_during_a_prompt_may_prompt_twice() {
         Settle,
         Open { tab: 0, path: "/a/" },
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
-        LogOut { tab: 1, path: "/logout" },
+        Logout { tab: 1, path: "/logout" },
         Settle,
         Open { tab: 0, path: "/a/" },
         Settle,
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Progress(0),
         Progress(0),
     ];
-    shows(Limit::NoProof, Memory, LogoutResponse::Redirect("/free".to_owned()), Chromium, &steps);
+    assert_limit(
+        Limit::NoProof,
+        Memory,
+        LogoutResponse::Redirect("/free".to_owned()),
+        Chromium,
+        &steps,
+    );
 }
 
 #[test]
 fn another_user_on_another_port_is_prompted_twice() {
-    let steps =
-        [LogIn { tab: 0, path: "/a/", who: First }, LogIn { tab: 1, path: "/a/", who: Second }];
-    shows(Limit::AnotherPort, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    let steps = [
+        Login { tab: 0, path: "/a/", account: First },
+        Login { tab: 1, path: "/a/", account: Second },
+    ];
+    assert_limit(Limit::AnotherPort, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -125,38 +138,38 @@ fn credentials_of_the_ended_login_may_prompt_twice() {
     let steps = [
         Open { tab: 0, path: "/a/b/" },
         Settle,
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
         Open { tab: 0, path: "/a/write" },
         Settle,
-        Type { dialog: 0, who: First },
-        LogOut { tab: 1, path: "/a/logout" },
+        Type { dialog: 0, account: First },
+        Logout { tab: 1, path: "/a/logout" },
         Open { tab: 0, path: "/a/" },
         Settle,
-        LogOut { tab: 0, path: "/a/logout" },
+        Logout { tab: 0, path: "/a/logout" },
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Open { tab: 0, path: "/a/b/" },
         Progress(5),
         Progress(5),
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
     ];
-    shows(Limit::OldCredentialsTyped, Cookie, LogoutResponse::Page, Firefox, &steps);
+    assert_limit(Limit::OldCredentialsTyped, Cookie, LogoutResponse::Page, Firefox, &steps);
 }
 
 #[test]
 fn login_that_expires_during_its_dialog_prompts_twice() {
     let steps = [
-        LogOut { tab: 0, path: "/a/logout" },
+        Logout { tab: 0, path: "/a/logout" },
         Settle,
         Fetch { tab: 0, path: "/a/b/poll", is_held_back: true },
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
         Wait(45),
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
     ];
-    shows(Limit::ExpiredDuringDialog, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(Limit::ExpiredDuringDialog, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -165,29 +178,35 @@ fn logout_opened_beside_a_prompt_logs_in_and_out() {
         Open { tab: 0, path: "/a/" },
         Progress(0),
         Progress(0),
-        LogOut { tab: 0, path: "/a/logout" },
+        Logout { tab: 0, path: "/a/logout" },
         Settle,
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
     ];
-    shows(Limit::LogoutOpenedBesidePrompt, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(
+        Limit::LogoutOpenedBesidePrompt,
+        Cookie,
+        LogoutResponse::Challenge,
+        Chromium,
+        &steps,
+    );
 }
 
 #[test]
 fn shared_password_of_two_realms_may_survive_logout() {
     let steps = [
-        LogOut { tab: 0, path: "/a/logout" },
+        Logout { tab: 0, path: "/a/logout" },
         Settle,
-        Type { dialog: 0, who: Both },
-        LogOut { tab: 0, path: "/a/out-of-b" },
+        Type { dialog: 0, account: Both },
+        Logout { tab: 0, path: "/a/out-of-b" },
         Progress(0),
-        LogOut { tab: 1, path: "/logout" },
-        LogOutByFetch { path: "/a/logout" },
+        Logout { tab: 1, path: "/logout" },
+        LogoutByFetch { path: "/a/logout" },
         Progress(3),
-        Type { dialog: 0, who: Both },
+        Type { dialog: 0, account: Both },
         Settle,
     ];
-    shows(Limit::SharedCredentials, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(Limit::SharedCredentials, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -195,17 +214,23 @@ fn credentials_of_another_realm_may_hide_typed_ones() {
     let steps = [
         Open { tab: 0, path: "/a/" },
         Settle,
-        LogOut { tab: 0, path: "/a/b/logout" },
-        LogOut { tab: 1, path: "/a/logout" },
+        Logout { tab: 0, path: "/a/b/logout" },
+        Logout { tab: 1, path: "/a/logout" },
         Settle,
-        Type { dialog: 0, who: First },
-        Type { dialog: 0, who: First },
-        LogOut { tab: 0, path: "/a/out-of-b" },
+        Type { dialog: 0, account: First },
+        Type { dialog: 0, account: First },
+        Logout { tab: 0, path: "/a/out-of-b" },
         Settle,
         Open { tab: 0, path: "/a/b/" },
         Settle,
     ];
-    shows(Limit::AnotherRealmsCredentials, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(
+        Limit::AnotherRealmsCredentials,
+        Cookie,
+        LogoutResponse::Challenge,
+        Chromium,
+        &steps,
+    );
 }
 
 #[test]
@@ -214,18 +239,18 @@ fn credentials_of_an_aborted_request_may_survive_logout() {
         Open { tab: 0, path: "/a/" },
         Progress(0),
         Progress(0),
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
-        LogOut { tab: 0, path: "/deep/below/logout" },
+        Logout { tab: 0, path: "/deep/below/logout" },
         Open { tab: 1, path: "/a/x/y" },
         Settle,
-        LogOut { tab: 0, path: "/a/logout" },
-        Type { dialog: 0, who: First },
-        LogOut { tab: 1, path: "/deep/below/logout" },
+        Logout { tab: 0, path: "/a/logout" },
+        Type { dialog: 0, account: First },
+        Logout { tab: 1, path: "/deep/below/logout" },
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::RequestAborted, Cookie, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(Limit::RequestAborted, Cookie, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -233,21 +258,21 @@ fn late_write_may_restore_an_older_session() {
     let steps = [
         Open { tab: 0, path: "/a/write" },
         Settle,
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Fetch { tab: 0, path: "/a/b/poll", is_held_back: false },
         Settle,
         Open { tab: 0, path: "/a/x/y" },
         Fetch { tab: 0, path: "/free/write", is_held_back: false },
         Progress(0),
         Progress(0),
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
-        LogOut { tab: 0, path: "/logout" },
+        Logout { tab: 0, path: "/logout" },
         Settle,
-        LogOut { tab: 0, path: "/a/logout" },
+        Logout { tab: 0, path: "/a/logout" },
         Settle,
     ];
-    shows(
+    assert_limit(
         Limit::OlderSessionRestored,
         Cookie,
         LogoutResponse::Redirect("/free".to_owned()),
@@ -259,25 +284,25 @@ fn late_write_may_restore_an_older_session() {
 #[test]
 fn concurrent_first_sessions_may_survive_one_logout() {
     let steps = [
-        LogOut { tab: 1, path: "/a/logout" },
+        Logout { tab: 1, path: "/a/logout" },
         Progress(0),
         Progress(0),
-        Type { dialog: 0, who: First },
-        LogOut { tab: 1, path: "/a/out-of-b" },
+        Type { dialog: 0, account: First },
+        Logout { tab: 1, path: "/a/out-of-b" },
         Settle,
-        Type { dialog: 0, who: First },
-        LogOut { tab: 1, path: "/logout" },
+        Type { dialog: 0, account: First },
+        Logout { tab: 1, path: "/logout" },
         Open { tab: 0, path: "/a/" },
         Settle,
     ];
-    shows(Limit::ConcurrentFirstVisits, Memory, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(Limit::ConcurrentFirstVisits, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
 fn logout_with_a_twice_renewed_key_ends_nothing() {
     let steps = [
-        LogIn { tab: 0, path: "/a/", who: First },
-        LogOutByFetch { path: "/logout" },
+        Login { tab: 0, path: "/a/", account: First },
+        LogoutByFetch { path: "/logout" },
         Open { tab: 1, path: "/a/b/" },
         Progress(1),
         Progress(1),
@@ -289,7 +314,7 @@ fn logout_with_a_twice_renewed_key_ends_nothing() {
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::KeyRenewedTwice, Memory, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(Limit::KeyRenewedTwice, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -302,14 +327,14 @@ fn credentials_typed_during_logout_may_log_in() {
         Open { tab: 0, path: "/a/" },
         Open { tab: 0, path: "/a/b/" },
         Settle,
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Progress(0),
-        LogOut { tab: 1, path: "/a/out-of-b" },
+        Logout { tab: 1, path: "/a/out-of-b" },
         Progress(0),
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
         Settle,
     ];
-    shows(Limit::TypedDuringLogout, Memory, LogoutResponse::Challenge, Chromium, &steps);
+    assert_limit(Limit::TypedDuringLogout, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]
@@ -320,16 +345,16 @@ fn browser_that_dropped_credentials_is_prompted_again() {
         Fetch { tab: 0, path: "/a/poll", is_held_back: false },
         Progress(4),
         Progress(1),
-        LogOut { tab: 0, path: "/logout" },
+        Logout { tab: 0, path: "/logout" },
         Settle,
-        LogOut { tab: 1, path: "/a/logout" },
+        Logout { tab: 1, path: "/a/logout" },
         Open { tab: 0, path: "/a/b/x/write" },
         Settle,
-        Type { dialog: 0, who: First },
-        Type { dialog: 0, who: First },
+        Type { dialog: 0, account: First },
+        Type { dialog: 0, account: First },
         Settle,
         Fetch { tab: 0, path: "/a/b/poll", is_held_back: false },
         Settle,
     ];
-    shows(Limit::CredentialsDropped, Cookie, LogoutResponse::Challenge, Firefox, &steps);
+    assert_limit(Limit::CredentialsDropped, Cookie, LogoutResponse::Challenge, Firefox, &steps);
 }

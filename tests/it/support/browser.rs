@@ -1,5 +1,8 @@
-//! A model of a browser that handles credentials, challenges and cookies as real browsers were
-//! measured to. Its rules are those of `test::Browser`, and it can hold requests back.
+//! A simulated browser. It handles credentials, challenges and cookies as the real browsers do.
+//!
+//! It sends a realm's credentials preemptively to the directories where they were accepted. While it
+//! holds other credentials than the refused ones, it answers a challenge of the same realm without a
+//! prompt. It drops refused credentials, and prompts its user if it holds no others.
 
 use std::collections::HashMap;
 
@@ -8,10 +11,10 @@ use actix_basic_logout::test::auth_cache::{self, AuthCache, Initiator, Reaction}
 
 use super::site::{A, Answer, B, Credentials, Running, Site, Wire};
 
-/// The user of the logout page's script.
+/// The reserved user-id of the logout page's script.
 const RESERVED: &str = "logged-out";
 
-/// The password on the page of a logout.
+/// The reserved password in a logout page.
 fn password_on(page: &str) -> &'static str {
     let password = page.split("data-password=\"").nth(1).unwrap().split('"').next().unwrap();
     String::from(password).leak()
@@ -22,15 +25,14 @@ pub enum Kind {
     Page,
     Fetch,
     WebSocket,
-    /// The script of the logout page.
-    Replacing,
+    /// A request of the logout page's script.
+    LogoutPageScript,
 }
 
-/// Credentials in the cache, or on a request.
+/// Credentials in the cache or in a request.
 pub type Held = auth_cache::Held<Typed>;
 
-/// Whose credentials they are, and when the user typed them. Two values are equal regardless of
-/// that time.
+/// Credentials, and when the user typed them. The time does not affect equality.
 #[derive(Clone, Copy, Debug)]
 pub struct Typed {
     pub by: Credentials,
@@ -44,7 +46,7 @@ impl PartialEq for Typed {
 }
 
 /// A request and its progress.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub struct Exchange {
     pub wire: Wire,
     pub kind: Kind,
@@ -52,17 +54,16 @@ pub struct Exchange {
     pub sent: Option<Held>,
     /// The user has just typed these credentials into the dialog of this request.
     pub is_typed: bool,
-    /// It is a repetition after Cancel, which never opens a dialog.
+    /// The browser repeated the request after Cancel. A challenge to it opens no dialog.
     pub is_cancelled: bool,
-    /// Another site's page made the browser send it, so the browser sends no session cookie
-    /// (`SameSite=Lax`).
-    pub is_forged: bool,
-    /// Its credentials are those that the browser holds when it reaches the server.
+    /// Another site's page sent it, so the browser withholds the session cookie (`SameSite=Lax`).
+    pub is_cross_site: bool,
+    /// The browser adds its credentials when the request reaches the server, not when it is created.
     pub takes_credentials_late: bool,
-    /// The same for a request and its repetitions.
+    /// A number that a request shares with its repetitions.
     pub chain: u32,
-    /// When the first of them was sent.
-    pub left_at: u32,
+    /// When the first request of the chain was sent.
+    pub sent_at: u32,
     pub stage: Stage,
 }
 
@@ -73,7 +74,7 @@ pub enum Stage {
     Gone,
 }
 
-/// A dialog, for the request whose challenge opened it.
+/// A dialog, with the request whose challenge opened it.
 pub struct Dialog {
     pub realm: String,
     pub over: Exchange,
@@ -84,24 +85,24 @@ pub struct Dialog {
 pub enum Event {
     Shown,
     Repeated,
-    Asked,
+    Prompted,
     Refused,
 }
 
 pub struct Browser {
     pub engine: Engine,
     pub origin: &'static str,
-    /// The origin of the second tab, if it differs: another port shares the cookies, and has its
-    /// own credentials and dialogs.
+    /// The origin of the second tab, if it differs. Another port shares the cookies, but has separate
+    /// credentials and dialogs.
     pub second_origin: Option<&'static str>,
     pub cookie: Option<String>,
     pub exchanges: Vec<Exchange>,
     pub dialogs: Vec<Dialog>,
     /// The response that each tab shows.
     pub shown: HashMap<usize, Answer>,
-    /// The number of dialogs so far.
-    pub asked: usize,
-    /// On plain http off localhost, browsers send no `Sec-Fetch-…`.
+    /// The number of dialogs that its user has seen.
+    pub prompts: usize,
+    /// On plain HTTP, except for localhost, browsers send no `Sec-Fetch-*` headers.
     pub is_plain_http: bool,
     pub keeps_cookies: bool,
     cache: AuthCache<Typed>,
@@ -109,7 +110,7 @@ pub struct Browser {
     passwords: HashMap<&'static str, &'static str>,
     numbers: u32,
     chains: u32,
-    /// Counts events.
+    /// A logical clock: the number of events so far.
     pub now: u32,
 }
 
@@ -127,7 +128,7 @@ impl Browser {
             exchanges: Vec::new(),
             dialogs: Vec::new(),
             shown: HashMap::new(),
-            asked: 0,
+            prompts: 0,
             is_plain_http: false,
             keeps_cookies: true,
             cache: AuthCache::new(engine),
@@ -138,7 +139,7 @@ impl Browser {
         }
     }
 
-    /// Whether it holds credentials of a realm for the first tab's origin.
+    /// The credentials of a realm that it holds for the first tab's origin.
     pub fn holds(&self, realm: &str) -> Option<&Held> {
         self.cache.get(self.origin, realm)
     }
@@ -152,7 +153,7 @@ impl Browser {
         match kind {
             Kind::Page | Kind::Fetch => Initiator::Page,
             Kind::WebSocket => Initiator::WebSocket,
-            Kind::Replacing => Initiator::Script(self.reserved(path)),
+            Kind::LogoutPageScript => Initiator::Script(self.reserved(path)),
         }
     }
 
@@ -166,7 +167,7 @@ impl Browser {
             headers.push(("sec-fetch-site", "same-origin".to_owned()));
             headers.push(("sec-fetch-mode", mode.to_owned()));
         }
-        if kind == Kind::Replacing {
+        if kind == Kind::LogoutPageScript {
             headers.push(("x-basic-logout", "1".to_owned()));
         }
         Wire {
@@ -180,16 +181,16 @@ impl Browser {
         }
     }
 
-    /// Sends a request with the credentials that the browser sends unasked.
+    /// Sends a request, with the credentials that the browser sends preemptively.
     pub fn send(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) {
         let exchange = self.exchange(kind, tab, method, path);
-        self.put_on_the_wire(exchange);
+        self.transmit(exchange);
     }
 
-    /// Sends the form of another site's page.
-    pub fn send_forged(&mut self, tab: usize, path: &str, is_plain_http: bool) {
+    /// Submits a form of another site's page.
+    pub fn send_cross_site_form(&mut self, tab: usize, path: &str, is_plain_http: bool) {
         let mut exchange = self.exchange(Kind::Page, tab, "POST", path);
-        exchange.is_forged = true;
+        exchange.is_cross_site = true;
         let headers = &mut exchange.wire.headers;
         headers.retain(|(name, _)| !name.starts_with("sec-fetch-"));
         headers.push(("origin", "http://evil.example".to_owned()));
@@ -197,10 +198,10 @@ impl Browser {
             headers.push(("sec-fetch-site", "cross-site".to_owned()));
             headers.push(("sec-fetch-mode", "navigate".to_owned()));
         }
-        self.put_on_the_wire(exchange);
+        self.transmit(exchange);
     }
 
-    /// Creates a request. A page replaces the page of its tab.
+    /// Creates a request. A page replaces the one in its tab, and its dialog.
     fn exchange(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) -> Exchange {
         if kind == Kind::Page {
             self.exchanges.retain(|it| it.tab != tab || it.kind != Kind::Page);
@@ -217,15 +218,15 @@ impl Browser {
             sent,
             is_typed: false,
             is_cancelled: false,
-            is_forged: false,
+            is_cross_site: false,
             takes_credentials_late: false,
             chain: self.chains,
-            left_at: self.now + 1,
+            sent_at: self.now + 1,
             stage: Stage::Sent,
         }
     }
 
-    /// Attaches the credentials that the browser now holds to a request that was held back.
+    /// Gives a request that was held back the credentials that the browser holds now.
     pub fn take_credentials(&mut self, index: usize) {
         let exchange = &self.exchanges[index];
         if exchange.takes_credentials_late && matches!(exchange.stage, Stage::Sent) {
@@ -244,10 +245,10 @@ impl Browser {
         Held { realm: realm.to_owned(), credentials }
     }
 
-    fn put_on_the_wire(&mut self, mut exchange: Exchange) {
+    fn transmit(&mut self, mut exchange: Exchange) {
         self.now += 1;
         exchange.wire.credentials = exchange.sent.as_ref().map(|it| it.credentials.by);
-        exchange.wire.cookie = self.cookie.clone().filter(|_| !exchange.is_forged);
+        exchange.wire.cookie = self.cookie.clone().filter(|_| !exchange.is_cross_site);
         exchange.stage = Stage::Sent;
         self.exchanges.push(exchange);
     }
@@ -256,15 +257,15 @@ impl Browser {
     fn repeat(&mut self, exchange: Exchange, sent: Option<Held>) {
         self.numbers += 1;
         let wire = Wire { number: self.numbers, ..exchange.wire };
-        self.put_on_the_wire(Exchange { wire, sent, ..exchange });
+        self.transmit(Exchange { wire, sent, ..exchange });
     }
 
-    /// Takes an answered request off the wire.
+    /// Lets an answer reach the browser.
     pub fn deliver(&mut self, index: usize) -> Event {
         self.now += 1;
         let mut exchange = self.exchanges.remove(index);
         let Stage::Answered(answer) = std::mem::replace(&mut exchange.stage, Stage::Gone) else {
-            panic!("not answered yet");
+            panic!("the server has not answered yet");
         };
         if let Some(cookie) = answer.set_cookie.clone().filter(|_| self.keeps_cookies) {
             self.cookie = Some(cookie).filter(|it| !it.is_empty());
@@ -275,7 +276,9 @@ impl Browser {
         if answer.is_quiet {
             self.cache.refused(exchange.wire.origin, exchange.sent.as_ref());
         }
-        if let (Kind::Replacing, 204, Some(sent)) = (exchange.kind, answer.status, &exchange.sent) {
+        if let (Kind::LogoutPageScript, 204, Some(sent)) =
+            (exchange.kind, answer.status, &exchange.sent)
+        {
             self.cache.insert(exchange.wire.origin, &exchange.wire.path, sent.clone());
         }
         if let Some(location) = answer.location.clone() {
@@ -291,7 +294,7 @@ impl Browser {
         }
         if has_script {
             self.passwords.insert(realm_of(&path), password);
-            self.send(Kind::Replacing, tab, method, &path);
+            self.send(Kind::LogoutPageScript, tab, method, &path);
         }
         event
     }
@@ -306,7 +309,7 @@ impl Browser {
         let sent = exchange.sent.as_ref();
         let reaction = self.cache.challenged(origin, path, &realm, sent, &initiator);
         if let Reaction::Repeat(held) = reaction {
-            // The user typed for the request of that dialog, and not for this repetition.
+            // The user typed the credentials for the original request, not for this repetition.
             self.repeat(Exchange { is_typed: false, ..exchange }, Some(held));
             return Event::Repeated;
         }
@@ -316,13 +319,13 @@ impl Browser {
         if reaction == Reaction::Show {
             return Event::Refused;
         }
-        self.asked += 1;
+        self.prompts += 1;
         self.dialogs.push(Dialog { realm, over: exchange });
-        Event::Asked
+        Event::Prompted
     }
 
-    /// The user types into a dialog. All requests of its origin that wait for the realm's
-    /// credentials receive them.
+    /// The user types credentials into a dialog. All other requests of its origin that wait for the
+    /// realm's credentials get them, too.
     pub fn type_into(&mut self, index: usize, credentials: Credentials) {
         self.now += 1;
         let Dialog { realm, over } = self.dialogs.remove(index);
@@ -348,7 +351,7 @@ impl Browser {
         }
     }
 
-    /// Advances an exchange by one step: to the server, through it, or back.
+    /// Advances a request by a step: to the server, through it, or back to the browser.
     pub fn progress(&mut self, site: &Site, index: usize, is_held: bool) -> Option<Event> {
         let exchange = &mut self.exchanges[index];
         let mut running = match std::mem::replace(&mut exchange.stage, Stage::Gone) {
@@ -369,7 +372,7 @@ impl Browser {
         None
     }
 
-    /// Completes everything that happens without the user, in order.
+    /// Completes all requests in the order in which they were sent, without the user.
     pub fn settle(&mut self, site: &Site) {
         for _ in 0..1000 {
             if self.exchanges.is_empty() {
@@ -377,10 +380,10 @@ impl Browser {
             }
             self.progress(site, 0, false);
         }
-        panic!("requests without end");
+        panic!("requests do not come to an end");
     }
 
-    /// Opens a page in the first tab and returns what it shows.
+    /// Opens a page in the first tab, and returns the page that the tab shows, with or without a dialog.
     pub fn open(&mut self, site: &Site, path: &str) -> Answer {
         self.request(site, Kind::Page, "GET", path)
     }
@@ -391,7 +394,7 @@ impl Browser {
         self.shown.get(&0).cloned().unwrap_or_default()
     }
 
-    /// Sends a background request from the first tab and returns its status.
+    /// Sends a background request from the first tab, and returns the status that its script gets.
     pub fn fetch(&mut self, site: &Site, path: &str) -> u16 {
         self.send(Kind::Fetch, 0, "GET", path);
         let index = self.exchanges.len() - 1;
@@ -409,15 +412,15 @@ impl Browser {
         }
     }
 
-    /// The user types into the one dialog that is open.
-    pub fn types(&mut self, site: &Site, credentials: Credentials) -> Answer {
+    /// The user types credentials into the only open dialog.
+    pub fn type_credentials(&mut self, site: &Site, credentials: Credentials) -> Answer {
         assert_eq!(self.dialogs.len(), 1, "dialogs open");
         self.type_into(0, credentials);
         self.settle(site);
         self.shown[&0].clone()
     }
 
-    pub fn cancels(&mut self, site: &Site) -> Answer {
+    pub fn cancel_dialog(&mut self, site: &Site) -> Answer {
         assert_eq!(self.dialogs.len(), 1, "dialogs open");
         self.cancel(0);
         self.settle(site);

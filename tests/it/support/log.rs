@@ -12,17 +12,17 @@ use tracing_subscriber::{fmt::MakeWriter, util::SubscriberInitExt};
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 /// Captures the log until it is dropped.
-pub struct Listening {
+pub struct Guard {
     _guard: DefaultGuard,
-    /// With only one dispatcher, `tracing` asks the first thread that reaches a line whether any
-    /// subscriber is interested, and caches the answer for all threads. Another test's thread may
-    /// say no.
+    /// With a single dispatcher, `tracing` caches for all threads whether a log line is enabled, as
+    /// decided by the first thread that reaches the line. That may be another test's thread, without
+    /// a subscriber. A second dispatcher prevents that.
     _second: Dispatch,
 }
 
 impl Log {
-    /// Captures everything that this thread logs from now on, through `log` and `tracing`.
-    pub fn listen() -> (Self, Listening) {
+    /// Captures what this thread logs from now on, through `log` and `tracing`.
+    pub fn capture() -> (Self, Guard) {
         let log = Self::default();
         let second = Dispatch::new(tracing_subscriber::registry());
         let guard = tracing_subscriber::fmt()
@@ -31,7 +31,7 @@ impl Log {
             .with_writer(log.clone())
             .finish()
             .set_default();
-        (log, Listening { _guard: guard, _second: second })
+        (log, Guard { _guard: guard, _second: second })
     }
 
     pub fn text(&self) -> String {

@@ -1,6 +1,8 @@
-//! The site under test: two realms, one below the other's path, and a record of what the server
-//! received. Requests can be held in the authenticator and in the handler, so that a test
-//! controls the order of events.
+//! The site under test: two realms, one below the other's path. It records the requests that it
+//! receives.
+//!
+//! A test can hold a request at two gates, in the authenticator and in the handler, and so decides in
+//! which order events happen.
 
 use std::{
     collections::HashMap,
@@ -55,48 +57,48 @@ pub fn is_good(realm: &str, (user, password): Credentials) -> bool {
 
 pub type Credentials = (&'static str, &'static str);
 
-/// A known bug to reintroduce: one of the usual recipe, or one that real browsers have shown.
+/// A known bug, reintroduced: a hole of the usual recipe, or one that real browsers revealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hole {
+pub enum Bug {
     /// A request in flight counts as an answer to the new challenge.
-    KeyIsNotRenewed,
-    /// A challenge to a request without credentials counts as a prompt of the user.
-    ChallengedMeansAsked,
-    /// Non-browser clients also need a session.
-    ProgramsNeedASession,
+    SessionNotRenewed,
+    /// A challenge counts as a prompt, although the browser may answer it without its user.
+    ChallengeCountsAsPrompt,
+    /// Non-browser clients need a session, too.
+    NonBrowsersNeedASession,
     /// Logout challenges every request.
     LogoutAlwaysChallenges,
     /// A login outlives its timeout.
-    DeadlinesAreForgotten,
+    TimeoutsIgnored,
     /// A request from another site counts as this site's own.
-    OtherSitesAreNotTold,
-    /// A login of another port accepts any valid credentials.
-    PortsAreOne,
+    CrossSiteNotRecognized,
+    /// A login accepts all valid credentials on another port, not only its own.
+    PortsNotDistinguished,
     /// A revoked login stays valid.
-    RevocationsAreLost,
-    /// Each machine has its own revocation list.
-    MachinesAreApart,
+    RevocationsLost,
+    /// The machines do not share their revocation lists.
+    RevocationListPerMachine,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Store {
     Cookie,
     Memory,
-    /// At this port, with the revocation list.
+    /// A Redis server at this port, which also stores the revocations.
     Redis(u16),
 }
 
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub store: Store,
-    pub answer: LogoutResponse,
-    pub clears: LogoutScope,
-    pub hole: Option<Hole>,
-    /// Whether logins expire: [`LOGIN_DEADLINE`], [`VISIT_DEADLINE`].
+    pub logout_response: LogoutResponse,
+    pub logout_scope: LogoutScope,
+    pub bug: Option<Bug>,
+    /// Whether logins have timeouts: [`LOGIN_DEADLINE`] and [`VISIT_DEADLINE`].
     pub deadlines: bool,
     /// Whether the browser's second tab is on another port.
     pub two_ports: bool,
-    /// Whether two machines receive the requests in turns.
+    /// Whether requests go to two machines in turn.
     pub two_machines: bool,
 }
 
@@ -104,9 +106,9 @@ impl Setup {
     pub fn new(store: Store) -> Self {
         Self {
             store,
-            answer: LogoutResponse::default(),
-            clears: LogoutScope::default(),
-            hole: None,
+            logout_response: LogoutResponse::default(),
+            logout_scope: LogoutScope::default(),
+            bug: None,
             deadlines: false,
             two_ports: false,
             two_machines: false,
@@ -114,7 +116,7 @@ impl Setup {
     }
 }
 
-/// A request on the wire.
+/// A request as the browser sends it.
 #[derive(Clone, Debug, Default)]
 pub struct Wire {
     pub number: u32,
@@ -127,7 +129,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A navigation with a cookie, without a browser.
+    /// A navigation with a cookie, without a simulated browser.
     pub fn page(path: &str, cookie: Option<String>) -> Self {
         Self {
             number: 9_000,
@@ -145,19 +147,19 @@ impl Wire {
     }
 }
 
-/// A response on the wire.
+/// A response as the browser receives it.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
-    /// The realm of a challenge with a known scheme.
+    /// The realm of a `Basic` challenge.
     pub challenge: Option<String>,
-    /// A challenge with an unknown scheme.
+    /// Whether the challenge has a scheme that browsers do not know.
     pub is_quiet: bool,
-    /// The new cookie; empty if it is deleted.
+    /// The new value of the session cookie, empty if the cookie is deleted.
     pub set_cookie: Option<String>,
     pub location: Option<String>,
     pub body: String,
-    /// The logout handler has answered, and has logged out.
+    /// The logout handler answered and logged the user out.
     pub logged_out: bool,
 }
 
@@ -170,10 +172,10 @@ pub struct Seen {
     pub users: Vec<User>,
     /// Requests whose credentials an authenticator checked.
     pub checked: Vec<u32>,
-    /// How many gates a request may still pass; all, if there is no entry.
+    /// The number of gates that a request may still pass. Without an entry it may pass all.
     permits: HashMap<u32, u32>,
     pub now: Duration,
-    /// Passwords that are no longer accepted.
+    /// The passwords that are no longer accepted.
     pub revoked: Vec<&'static str>,
     /// The authenticator's database is down.
     pub authenticator_is_down: bool,
@@ -187,14 +189,14 @@ pub struct Site {
     pub logins: (BasicLogin, BasicLogin),
     seen: Arc<Mutex<Seen>>,
     pub memory: MemoryStore,
-    pub ended: Revocations,
+    pub revocations: Revocations,
 }
 
 /// The result of a future that is ready at once.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
-        Poll::Pending => panic!("it has to be waited for"),
+        Poll::Pending => panic!("the future is not ready at once"),
     }
 }
 
@@ -202,7 +204,7 @@ pub fn at_once<T>(future: impl Future<Output = T>) -> T {
 pub struct Running(Pin<Box<dyn Future<Output = Answer>>>);
 
 impl Running {
-    /// Runs the server until the request is done or held.
+    /// Runs the server until it has answered or the request is held.
     pub fn run(&mut self) -> Option<Answer> {
         match self.0.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => Some(answer),
@@ -210,7 +212,7 @@ impl Running {
         }
     }
 
-    /// Runs the server to the end of the request, and aborts it if it still hangs.
+    /// Runs the server to the end, also if it panics. Drops a request that hangs.
     pub fn finish(mut self) -> Option<Answer> {
         catch_unwind(AssertUnwindSafe(|| self.run())).ok().flatten()
     }
@@ -229,7 +231,7 @@ impl Site {
         Self::with(setup, |builder| builder).await
     }
 
-    /// With more options on the builders of both realms.
+    /// Creates a site with more options on both realms' builders.
     pub async fn with(
         setup: &Setup,
         more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
@@ -242,18 +244,18 @@ impl Site {
             };
             let mut builder = BasicLogin::builder(realm, check)
                 .landing_path(LANDING)
-                .logout_response(setup.answer.clone())
-                .logout_scope(setup.clears)
+                .logout_response(setup.logout_response.clone())
+                .logout_scope(setup.logout_scope)
                 .fingerprint_key([7; 32])
                 .revocation_store(Arc::clone(ended))
                 .clock(move || -> SystemTime { UNIX_EPOCH + for_clock.lock().unwrap().now });
             if setup.deadlines {
                 builder = builder.login_deadline(LOGIN_DEADLINE).visit_deadline(VISIT_DEADLINE);
             }
-            if setup.hole == Some(Hole::DeadlinesAreForgotten) {
+            if setup.bug == Some(Bug::TimeoutsIgnored) {
                 builder = builder.login_deadline(Duration::MAX).visit_deadline(Duration::MAX);
             }
-            if setup.hole == Some(Hole::ProgramsNeedASession) {
+            if setup.bug == Some(Bug::NonBrowsersNeedASession) {
                 builder = builder.classify_with(|req| match RequestKind::of(req) {
                     RequestKind::NonBrowser => RequestKind::Navigation,
                     client => client,
@@ -262,25 +264,25 @@ impl Site {
             more(builder).build().unwrap()
         };
         let mut memory = MemoryStore::default();
-        memory.never_renews = setup.hole == Some(Hole::KeyIsNotRenewed);
+        memory.never_renews = setup.bug == Some(Bug::SessionNotRenewed);
         let serve = async |logins| match setup.store {
-            Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup.hole).await,
-            Store::Memory => serve(memory.clone(), &seen, logins, setup.hole).await,
+            Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup.bug).await,
+            Store::Memory => serve(memory.clone(), &seen, logins, setup.bug).await,
             Store::Redis(port) => {
                 let store = RedisSessionStore::new(redis(port)).await.unwrap();
-                serve(store, &seen, logins, setup.hole).await
+                serve(store, &seen, logins, setup.bug).await
             }
         };
-        let ended = Revocations::default();
+        let revocations = Revocations::default();
         let on_machine = async |number| {
             let ended: Arc<dyn RevocationStore> = match setup.store {
                 Store::Redis(port) => {
                     Arc::new(RedisRevocationStore::new(&redis(port)).await.unwrap())
                 }
-                _ if number > 0 && setup.hole == Some(Hole::MachinesAreApart) => {
+                _ if number > 0 && setup.bug == Some(Bug::RevocationListPerMachine) => {
                     Arc::new(Revocations::default())
                 }
-                Store::Cookie | Store::Memory => Arc::new(ended.clone()),
+                Store::Cookie | Store::Memory => Arc::new(revocations.clone()),
             };
             (login(A, &ended), login(B, &ended))
         };
@@ -290,14 +292,14 @@ impl Site {
             logins = on_machine(1).await;
             machines.push(serve(logins.clone()).await);
         }
-        Self { machines, logins, seen, memory, ended }
+        Self { machines, logins, seen, memory, revocations }
     }
 
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap()
     }
 
-    /// Starts a request on the server. A held request stops at each gate.
+    /// Starts to handle a request. A held request stops at each gate.
     pub fn start(&self, wire: &Wire, is_held: bool) -> Running {
         if is_held {
             self.seen().permits.insert(wire.number, 0);
@@ -325,19 +327,19 @@ impl Site {
         *self.seen().permits.entry(number).or_default() += 1;
     }
 
-    /// The content of a session cookie: the session itself, or its key.
+    /// The session of a cookie. After the signature, the cookie has the session or its key.
     fn session(&self, cookie: &str) -> Option<SessionState> {
         let cookie = Cookie::parse_encoded(format!("id={cookie}")).unwrap();
         let content = &cookie.value()[44..];
         self.memory.get(content).or_else(|| serde_json::from_str(content).ok())
     }
 
-    /// Everything in a session.
+    /// The whole content of a session.
     pub fn dump(&self, cookie: Option<&str>) -> String {
         format!("{:?}", cookie.and_then(|it| self.session(it))).replace('\\', "")
     }
 
-    pub fn leads_nowhere(&self, cookie: &str) -> bool {
+    pub fn has_no_session(&self, cookie: &str) -> bool {
         self.session(cookie).is_none()
     }
 
@@ -349,11 +351,11 @@ impl Site {
     }
 
     pub fn answer(&self, wire: &Wire) -> Answer {
-        self.start(wire, false).run().expect("nothing holds it")
+        self.start(wire, false).run().expect("an answer without waiting")
     }
 }
 
-/// Waits here while the request is held.
+/// Waits while the request is held.
 async fn gate(seen: &Mutex<Seen>, number: u32) {
     poll_fn(|cx| match seen.lock().unwrap().permits.get_mut(&number) {
         Some(0) => {
@@ -389,14 +391,14 @@ async fn check(
         return Err(actix_web::error::ErrorServiceUnavailable("the database is down"));
     }
     let password = credentials.password().unwrap();
-    let known =
+    let accounts =
         [("alice", "one"), ("bob", "two"), ("carol", "three"), ("dave", "four"), ("both", "same")];
-    let found = known.into_iter().find(|it| *it == (credentials.user_id(), password));
+    let found = accounts.into_iter().find(|it| *it == (credentials.user_id(), password));
     Ok(found.is_some_and(|it| is_good(realm, it) && !seen.lock().unwrap().revoked.contains(&it.1)))
 }
 
-/// Every protected page. `…/write` writes to the session at its end. `/a/fail/…`, `/a/panic/…`
-/// and `/a/hang/…` then end as their names say.
+/// The handler of all protected pages. A page `…/write` writes to the session at the end. After that,
+/// `/a/fail/…` returns an error, `/a/panic/…` panics, and `/a/hang/…` never returns.
 async fn page(
     seen: Arc<Mutex<Seen>>,
     req: HttpRequest,
@@ -412,27 +414,27 @@ async fn page(
     }
     match req.path().split('/').nth(2) {
         Some("fail") => return Err(actix_web::error::ErrorInternalServerError("it failed")),
-        Some("panic") => panic!("as the test wants"),
+        Some("panic") => panic!("the test asked for a panic"),
         Some("hang") => pending().await,
         _ => {}
     }
     Ok(format!("Signed in as {}", user.id()))
 }
 
-/// The logout handler. It marks the responses that logged a user out.
-async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> HttpResponse {
-    if hole == Some(Hole::LogoutAlwaysChallenges) {
-        edit(&req.get_session(), login.realm(), |entry| {
+/// The logout handler. It marks the answers that log a user out.
+async fn log_out(login: BasicLogin, bug: Option<Bug>, req: HttpRequest) -> HttpResponse {
+    if bug == Some(Bug::LogoutAlwaysChallenges) {
+        edit_entry(&req.get_session(), login.realm(), |entry| {
             *entry = serde_json::json!({
                 "id": null, "origin": entry["origin"], "is": "logged_out", "cause": "logged_out",
                 "directory": null, "fingerprint": null,
             });
         });
     }
-    let is_replacing = req.headers().contains_key("x-basic-logout");
+    let is_page_script = req.headers().contains_key("x-basic-logout");
     let mut response = Handler::call(&login.logout(), req).await;
     let landing = response.headers().get(header::LOCATION).is_some_and(|it| it == LANDING);
-    if !landing && response.status() != 403 && !is_replacing {
+    if !landing && response.status() != 403 && !is_page_script {
         response.headers_mut().insert(
             header::HeaderName::from_static("x-logged-out"),
             header::HeaderValue::from_static("1"),
@@ -441,8 +443,8 @@ async fn log_out(login: BasicLogin, hole: Option<Hole>, req: HttpRequest) -> Htt
     response
 }
 
-/// Changes a realm's entry in the session, to reintroduce bugs and to break sessions.
-pub fn edit(session: &Session, realm: &str, change: impl FnOnce(&mut serde_json::Value)) {
+/// Changes a realm's entry in the session, to reintroduce a bug or break a session.
+pub fn edit_entry(session: &Session, realm: &str, change: impl FnOnce(&mut serde_json::Value)) {
     let key = format!("actix-basic-logout:{realm}");
     if let Some(entry) = session.get::<serde_json::Value>(&key).unwrap() {
         let mut entry = flat(entry);
@@ -454,7 +456,7 @@ pub fn edit(session: &Session, realm: &str, change: impl FnOnce(&mut serde_json:
     }
 }
 
-/// An entry with the name of its state (`is`) beside what is known of it.
+/// Flattens an entry: the name of its state becomes the field `is`, beside the state's own fields.
 fn flat(mut entry: serde_json::Value) -> serde_json::Value {
     if !entry.is_object() {
         return entry;
@@ -470,33 +472,33 @@ fn flat(mut entry: serde_json::Value) -> serde_json::Value {
     entry
 }
 
-/// As it is in the session.
+/// The inverse of `flat`: the entry as the session stores it.
 pub fn nested(flat: serde_json::Value) -> serde_json::Value {
-    let serde_json::Value::Object(mut known) = flat else { panic!("{flat} is no entry") };
+    let serde_json::Value::Object(mut known) = flat else { panic!("{flat} is not an entry") };
     let [id, origin, is] = ["id", "origin", "is"].map(|name| known.remove(name).unwrap());
     serde_json::json!({ "id": id, "origin": origin, "state": { is.as_str().unwrap(): known } })
 }
 
-fn put_back(hole: Option<Hole>, req: &mut ServiceRequest) {
-    if hole == Some(Hole::OtherSitesAreNotTold) {
+fn reintroduce(bug: Option<Bug>, req: &mut ServiceRequest) {
+    if bug == Some(Bug::CrossSiteNotRecognized) {
         req.headers_mut().remove("origin");
         req.headers_mut().remove("sec-fetch-site");
     }
-    if hole == Some(Hole::PortsAreOne) && req.headers().contains_key("authorization") {
+    if bug == Some(Bug::PortsNotDistinguished) && req.headers().contains_key("authorization") {
         let origin = format!("http://{}", req.connection_info().host());
         for realm in [A, B] {
-            edit(&req.get_session(), realm, |entry| {
+            edit_entry(&req.get_session(), realm, |entry| {
                 if entry["is"] == "logged_in" {
                     entry["origin"] = origin.as_str().into();
                 }
             });
         }
     }
-    if hole == Some(Hole::ChallengedMeansAsked) && !req.headers().contains_key("authorization") {
+    if bug == Some(Bug::ChallengeCountsAsPrompt) && !req.headers().contains_key("authorization") {
         for realm in [A, B] {
-            edit(&req.get_session(), realm, |entry| {
+            edit_entry(&req.get_session(), realm, |entry| {
                 if entry["is"] == "logged_out" {
-                    entry["is"] = "asked".into();
+                    entry["is"] = "prompted".into();
                     entry["path"] = req.path().into();
                 }
             });
@@ -508,7 +510,7 @@ async fn serve<S: SessionStore + 'static>(
     store: S,
     seen: &Arc<Mutex<Seen>>,
     (a, b): (BasicLogin, BasicLogin),
-    hole: Option<Hole>,
+    bug: Option<Bug>,
 ) -> Box<Call> {
     let page = |seen: &Arc<Mutex<Seen>>| {
         let seen = Arc::clone(seen);
@@ -516,9 +518,9 @@ async fn serve<S: SessionStore + 'static>(
     };
     let logout = |login: &BasicLogin| {
         let login = login.clone();
-        web::to(move |req| log_out(login.clone(), hole, req))
+        web::to(move |req| log_out(login.clone(), bug, req))
     };
-    // Signed and not encrypted, so that tests can read what is in it.
+    // The cookie is signed and not encrypted, so tests can read it.
     let session = SessionMiddleware::builder(store, Key::from(&[1; 64]))
         .cookie_content_security(CookieContentSecurity::Signed)
         .build();
@@ -556,7 +558,7 @@ async fn serve<S: SessionStore + 'static>(
             }),
         )
         .wrap_fn(move |mut req, next| {
-            put_back(hole, &mut req);
+            reintroduce(bug, &mut req);
             next.call(req)
         })
         .wrap(session);
@@ -601,6 +603,6 @@ fn body<B: MessageBody>(response: HttpResponse<B>) -> String {
     let mut body = Box::pin(actix_web::body::to_bytes(response.into_body()));
     match body.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(bytes)) => String::from_utf8(bytes.to_vec()).unwrap(),
-        _ => panic!("a body that is not at hand"),
+        _ => panic!("the body is not ready at once"),
     }
 }

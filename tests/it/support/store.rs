@@ -1,4 +1,4 @@
-//! Sessions and ended logins in memory, outside the site, as Redis would keep them.
+//! In-memory stores for sessions and revocations, outside the site, like Redis.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ pub type SessionState = HashMap<String, String>;
 #[derive(Clone, Default)]
 pub struct MemoryStore {
     inner: Arc<Mutex<Inner>>,
-    /// The first hole: a renewed session keeps its key.
+    /// A renewed session keeps its key: `Bug::SessionNotRenewed`.
     pub never_renews: bool,
 }
 
@@ -37,7 +37,7 @@ impl MemoryStore {
         self.inner.lock().unwrap().sessions.get(key).cloned()
     }
 
-    /// All that is in any session.
+    /// The content of all sessions.
     pub fn all(&self) -> String {
         format!("{:?}", self.inner.lock().unwrap().sessions).replace('\\', "")
     }
@@ -49,7 +49,7 @@ impl MemoryStore {
         }
     }
 
-    /// From now on (or no longer) every call fails, as with a Redis that is down.
+    /// Makes every call fail, or succeed again, like a Redis that is down.
     pub fn set_broken(&self, broken: bool) {
         self.inner.lock().unwrap().broken = broken;
     }
@@ -88,7 +88,7 @@ impl SessionStore for MemoryStore {
         .map_err(|error| SaveError::Other(error.into()))
     }
 
-    /// As `RedisSessionStore` does it: a session that is gone comes back under another key.
+    /// Saves a session that no longer exists under a new key, like `RedisSessionStore`.
     async fn update(
         &self,
         key: SessionKey,
@@ -116,40 +116,40 @@ impl SessionStore for MemoryStore {
     }
 }
 
-/// Clones share what they remember.
+/// A revocation store. Clones share the entries.
 #[derive(Clone, Default)]
-pub struct Revocations(Arc<Mutex<Remembered>>);
+pub struct Revocations(Arc<Mutex<Stored>>);
 
 #[derive(Default)]
-struct Remembered {
+struct Stored {
     values: HashMap<RevocationKey, u64>,
-    kept: Vec<std::time::Duration>,
+    ttls: Vec<std::time::Duration>,
     gets: usize,
     broken: bool,
 }
 
 impl Revocations {
-    /// How often it was asked.
+    /// The number of reads.
     pub fn gets(&self) -> usize {
         self.0.lock().unwrap().gets
     }
 
     /// The `ttl` of each write.
-    pub fn kept(&self) -> Vec<std::time::Duration> {
-        self.0.lock().unwrap().kept.clone()
+    pub fn ttls(&self) -> Vec<std::time::Duration> {
+        self.0.lock().unwrap().ttls.clone()
     }
 
-    /// From now on (or no longer) every call fails, as with a Redis that is down.
+    /// Makes every call fail, or succeed again, like a Redis that is down.
     pub fn set_broken(&self, broken: bool) {
         self.0.lock().unwrap().broken = broken;
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Remembered) -> T) -> Result<T, RevocationError> {
-        let mut remembered = self.0.lock().unwrap();
-        if remembered.broken {
+    fn with<T>(&self, f: impl FnOnce(&mut Stored) -> T) -> Result<T, RevocationError> {
+        let mut stored = self.0.lock().unwrap();
+        if stored.broken {
             return Err(RevocationError::new("the store is down"));
         }
-        Ok(f(&mut remembered))
+        Ok(f(&mut stored))
     }
 }
 
@@ -161,7 +161,7 @@ impl RevocationStore for Revocations {
     ) -> BoxFuture<'a, Result<(), RevocationError>> {
         Box::pin(async move {
             self.with(|it| {
-                it.kept.push(ttl);
+                it.ttls.push(ttl);
                 it.values.extend(entries.iter().copied());
             })
         })
