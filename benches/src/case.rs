@@ -393,5 +393,5 @@ fn unavailable() -> Case {
     let (_, site) = site(realm().revocation_store(revocations.clone()), private_cookie());
     let browser = browser_in(&site);
     revocations.set_broken(true);
-    Case::always(site, 503, "Not available", &browser, PAGE)
+    Case::always(site, 503, "Temporarily unavailable", &browser, PAGE)
 }

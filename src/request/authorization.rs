@@ -11,32 +11,34 @@ use sha2::{Digest, Sha256};
 
 const SCHEME: &str = "Basic";
 
-/// The longest header value that is parsed. A longer one is refused like wrong credentials.
+/// Maximum length of the header value in bytes. A longer value is malformed.
 const MAX_HEADER: usize = 8 * 1024;
 
-/// The longest user-id. The session stores it, and a session in a cookie holds 4 KiB in total.
+/// Maximum length of a user-id in bytes. The session stores the user-id, and a session in a cookie
+/// holds 4 KiB in all.
 pub(crate) const MAX_USER_ID: usize = 1024;
 
-/// Browsers pad, some non-browser clients do not. All other rules of RFC 4648 are enforced.
+/// Padding is optional, because browsers pad and some other clients do not. All other rules of RFC
+/// 4648 are strict.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The credentials of a request.
+/// The credentials that a request carries.
 #[derive(Clone, Debug)]
 pub(crate) enum Authorization {
     /// No `Authorization` header.
     Missing,
-    /// A header that is malformed, too long, sent twice, or of another scheme. It is refused like
-    /// wrong credentials without asking the authenticator, and never counts as no credentials.
+    /// A header that is malformed, too long, repeated, or of another scheme. The authenticator is
+    /// not asked about it. It counts as wrong credentials, never as missing ones.
     Malformed,
     /// A user-id and a password, either of which may be empty.
     Basic(BasicAuth),
 }
 
 impl Authorization {
-    /// Reads the header (RFC 7617, section 2; RFC 9110, section 11.6.2).
+    /// Parses the header (RFC 7617, section 2; RFC 9110, section 11.6.2).
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         let mut values = headers.get_all(AUTHORIZATION);
         match (values.next(), values.next()) {
@@ -58,7 +60,7 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
     }
     let decoded = BASE64.decode(token.strip_prefix(' ')?.trim_matches(' ')).ok()?;
     let mut text = String::from_utf8(decoded).ok()?;
-    // Most headers are ASCII, where each byte is a character.
+    // Fast path: most credentials are ASCII.
     let has_control = if text.is_ascii() {
         text.as_bytes().iter().any(u8::is_ascii_control)
     } else {
@@ -67,19 +69,20 @@ fn parse(value: &HeaderValue) -> Option<BasicAuth> {
     if has_control {
         return None;
     }
-    // An empty password stays `Some("")`. The parser of actix-web-httpauth returns `None`, which
-    // makes many validators panic.
+    // An empty password stays `Some("")`. The parser of actix-web-httpauth makes it `None`, on
+    // which many validators panic.
     let password = text.split_off(text.bytes().position(|it| it == b':')? + 1);
     text.pop();
     let user_id = text;
     (user_id.len() <= MAX_USER_ID).then(|| Basic::new(user_id, Some(password)).into())
 }
 
-/// The user-id that the logout page's script sends. Nobody can log in with it.
+/// The user-id that the script of the logout page sends. While the application uses
+/// `LogoutResponse::Page`, no user can log in with it.
 pub(crate) const RESERVED_USER: &str = "logged-out";
 
-/// The password that the script of a realm's logout page sends. It differs from realm to realm, because another
-/// realm's script replaced that realm's credentials, not this one's.
+/// The password that the script of a realm's logout page sends. It differs between realms, because
+/// the script of one realm does not replace the credentials of another.
 pub(crate) fn reserved_password(realm: &str) -> String {
     let mut hex = format!("{:x}", Sha256::digest(realm));
     hex.truncate(16);
@@ -94,7 +97,7 @@ mod tests {
 
     use super::*;
 
-    fn read(values: &[&[u8]]) -> Authorization {
+    fn parsed(values: &[&[u8]]) -> Authorization {
         let mut headers = HeaderMap::new();
         for value in values {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).expect("a header value"));
@@ -108,18 +111,18 @@ mod tests {
 
     #[track_caller]
     fn accepts(value: &str, user_id: &str, password: &str) {
-        match read(&[value.as_bytes()]) {
+        match parsed(&[value.as_bytes()]) {
             Authorization::Basic(auth) => {
                 assert_eq!((auth.user_id(), auth.password()), (user_id, Some(password)));
             }
-            other => panic!("{value:?} was read as {other:?}"),
+            other => panic!("{value:?} was parsed as {other:?}"),
         }
     }
 
     #[track_caller]
-    fn refuses(values: &[&[u8]]) {
-        let read = read(values);
-        assert!(matches!(read, Authorization::Malformed), "{values:?} was read as {read:?}");
+    fn rejects(values: &[&[u8]]) {
+        let parsed = parsed(values);
+        assert!(matches!(parsed, Authorization::Malformed), "{values:?} was parsed as {parsed:?}");
     }
 
     #[test]
@@ -140,52 +143,53 @@ mod tests {
 
     #[test]
     fn missing_header_means_no_credentials() {
-        assert!(matches!(read(&[]), Authorization::Missing));
+        assert!(matches!(parsed(&[]), Authorization::Missing));
     }
 
     #[test]
     fn malformed_header_is_unusable() {
-        refuses(&[b""]);
-        refuses(&[b"Basic"]);
-        refuses(&[b"Basic "]);
-        refuses(&[b"QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]);
-        refuses(&[b"Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]);
-        refuses(&[b"Basic\tQWxhZGRpbjpvcGVuIHNlc2FtZQ=="]);
-        refuses(&[b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==, Basic x"]);
-        refuses(&[b"Basic QWxhZGRpbjp vcGVuIHNlc2FtZQ=="]);
-        refuses(&[b"Basic %%%%"]);
-        refuses(&["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\u{e9}".as_bytes()]);
-        refuses(&[basic("no colon").as_bytes()]);
-        refuses(&[basic(b"latin1:\xe9").as_bytes()]);
-        refuses(&[basic("alice:new\nline").as_bytes()]);
-        refuses(&[basic("al\0ice:secret").as_bytes()]);
-        refuses(&[basic("alice:\u{85}").as_bytes()]);
+        rejects(&[b""]);
+        rejects(&[b"Basic"]);
+        rejects(&[b"Basic "]);
+        rejects(&[b"QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]);
+        rejects(&[b"Bearer QWxhZGRpbjpvcGVuIHNlc2FtZQ=="]);
+        rejects(&[b"Basic\tQWxhZGRpbjpvcGVuIHNlc2FtZQ=="]);
+        rejects(&[b"Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==, Basic x"]);
+        rejects(&[b"Basic QWxhZGRpbjp vcGVuIHNlc2FtZQ=="]);
+        rejects(&[b"Basic %%%%"]);
+        rejects(&["Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\u{e9}".as_bytes()]);
+        rejects(&[basic("no colon").as_bytes()]);
+        rejects(&[basic(b"latin1:\xe9").as_bytes()]);
+        rejects(&[basic("alice:new\nline").as_bytes()]);
+        rejects(&[basic("al\0ice:secret").as_bytes()]);
+        rejects(&[basic("alice:\u{85}").as_bytes()]);
     }
 
     #[test]
     fn header_and_user_id_lengths_are_limited() {
         let user_id = "u".repeat(1024);
         accepts(&basic(format!("{user_id}:x")), &user_id, "x");
-        refuses(&[basic(format!("{user_id}u:x")).as_bytes()]);
+        rejects(&[basic(format!("{user_id}u:x")).as_bytes()]);
 
-        // The text that fits into 8 KiB minus the scheme, without padding.
+        // The longest password whose header, without padding, takes 8 KiB.
         let password = "p".repeat(6139 - "alice:".len());
         let header = basic(format!("alice:{password}"));
         let longest = header.trim_end_matches('=');
         assert_eq!(longest.len(), 8 * 1024);
         accepts(longest, "alice", &password);
-        refuses(&[format!("{longest} ").as_bytes()]);
+        rejects(&[format!("{longest} ").as_bytes()]);
     }
 
     #[test]
     fn multiple_authorization_headers_are_unusable() {
-        refuses(&[basic("alice:secret").as_bytes(), basic("alice:secret").as_bytes()]);
-        refuses(&[basic("alice:secret").as_bytes(), b"Bearer x"]);
+        rejects(&[basic("alice:secret").as_bytes(), basic("alice:secret").as_bytes()]);
+        rejects(&[basic("alice:secret").as_bytes(), b"Bearer x"]);
     }
 
     #[test]
     fn actix_web_httpauth_parser_still_has_its_bugs() {
-        // When one of these fails, actix-web-httpauth has fixed that bug, and its parser can replace the code above.
+        // When an assertion fails, a new release has fixed that deviation, and this crate's own
+        // handling of it can go.
         let theirs = |value: &str| {
             use actix_web::http::header::Header;
             use actix_web_httpauth::headers::authorization::Authorization;
@@ -197,7 +201,7 @@ mod tests {
         };
         assert!(theirs("basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==").is_err(), "scheme in any case");
         assert!(theirs("Basic  QWxhZGRpbjpvcGVuIHNlc2FtZQ==").is_err(), "several spaces");
-        assert_eq!(theirs(&basic("alice:")).expect("read").1, None, "an empty password");
+        assert_eq!(theirs(&basic("alice:")).expect("credentials").1, None, "an empty password");
         assert!(theirs(&basic("al\0ice:x")).is_ok(), "control characters");
     }
 

@@ -1,4 +1,5 @@
-//! A keyed fingerprint of credentials. It recognizes them, and is useless to an attacker who reads it.
+//! A keyed fingerprint (HMAC) of credentials. It recognizes the same credentials later, and without
+//! the key it cannot be used to guess passwords.
 
 use std::fmt;
 
@@ -9,18 +10,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
-const KEY_NAME: usize = 4;
-const MAC: usize = 32;
+const KEY_NAME_LENGTH: usize = 4;
+const MAC_LENGTH: usize = 32;
 
 /// The key of the fingerprints.
 #[derive(Clone)]
 pub(crate) struct FingerprintKey {
     mac: Hmac<Sha256>,
-    name: [u8; KEY_NAME],
+    /// Tells fingerprints of this key from those of other keys.
+    name: [u8; KEY_NAME_LENGTH],
 }
 
 impl FingerprintKey {
-    /// The shortest key that an application may set, in bytes.
+    /// Minimum length in bytes of a key that an application sets.
     pub(crate) const MIN_LENGTH: usize = 32;
 
     pub(crate) fn random() -> Self {
@@ -30,22 +32,23 @@ impl FingerprintKey {
     pub(crate) fn new(key: &[u8]) -> Self {
         #[expect(
             clippy::expect_used,
-            reason = "HMAC takes a key of any length, RFC 2104 section 3"
+            reason = "HMAC accepts a key of any length (RFC 2104, section 3)"
         )]
-        let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes any key");
-        let mut name = [0; KEY_NAME];
-        name.copy_from_slice(&digest(&mac, &[b"name of the key"])[..KEY_NAME]);
+        let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC accepts any key");
+        let mut name = [0; KEY_NAME_LENGTH];
+        name.copy_from_slice(&digest(&mac, &[b"name of the key"])[..KEY_NAME_LENGTH]);
         Self { mac, name }
     }
 
-    /// The fingerprint of credentials in a realm. No part can contain the separating NUL.
+    /// The fingerprint of credentials in a realm. NUL separates the parts, and no part can contain
+    /// one.
     pub(crate) fn of(&self, realm: &str, credentials: &BasicAuth) -> Fingerprint {
         let password = credentials.password().unwrap_or_default();
         let parts = [realm.as_bytes(), credentials.user_id().as_bytes(), password.as_bytes()];
         Fingerprint { key: self.name, mac: digest(&self.mac, &parts) }
     }
 
-    /// Whether this key made the fingerprint. A fingerprint of another key proves nothing.
+    /// Whether this key made a fingerprint. Fingerprints of different keys cannot be compared.
     pub(crate) fn made(&self, fingerprint: &Fingerprint) -> bool {
         fingerprint.key == self.name
     }
@@ -57,7 +60,7 @@ impl fmt::Debug for FingerprintKey {
     }
 }
 
-fn digest(mac: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; MAC] {
+fn digest(mac: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; MAC_LENGTH] {
     let mut mac = mac.clone();
     for part in parts {
         mac.update(part);
@@ -66,17 +69,19 @@ fn digest(mac: &Hmac<Sha256>, parts: &[&[u8]]) -> [u8; MAC] {
     mac.finalize().into_bytes().into()
 }
 
-/// The fingerprint that a login stores instead of its credentials. Compared in constant time.
+/// The fingerprint by which a login recognizes its credentials. It is compared in constant time.
 #[derive(Clone, Copy)]
 pub(crate) struct Fingerprint {
-    key: [u8; KEY_NAME],
-    mac: [u8; MAC],
+    /// The name of the key that made it.
+    key: [u8; KEY_NAME_LENGTH],
+    mac: [u8; MAC_LENGTH],
 }
 
 impl Fingerprint {
-    /// A key for maps. A lookup does not take constant time, so its timing reveals something about the
-    /// MAC. Without the HMAC key, an attacker cannot use that.
-    pub(crate) fn map_key(&self) -> [u8; MAC] {
+    /// The MAC as the key of a map. A map lookup does not take constant time, so its time reveals
+    /// something about the MAC. That does not help an attacker, who lacks the key and cannot
+    /// compute MACs.
+    pub(crate) fn map_key(&self) -> [u8; MAC_LENGTH] {
         self.mac
     }
 }
@@ -112,7 +117,7 @@ impl<'de> Deserialize<'de> for Fingerprint {
         let text = String::deserialize(deserializer)?;
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).map_err(D::Error::custom)?;
         let (key, mac) = bytes.split_first_chunk().ok_or_else(|| D::Error::custom("too short"))?;
-        let mac = mac.try_into().map_err(|_| D::Error::custom("not of this length"))?;
+        let mac = mac.try_into().map_err(|_| D::Error::custom("wrong length"))?;
         Ok(Self { key: *key, mac })
     }
 }

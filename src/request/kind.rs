@@ -1,4 +1,5 @@
-//! The kind of a request: a navigation, a subresource, or a request of a non-browser client.
+//! The kind of a request: a navigation, a subresource of a page, or a request of a non-browser
+//! client.
 
 use actix_web::{
     HttpRequest,
@@ -10,9 +11,12 @@ static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
-/// The kind of a request, which decides how it is refused: with a dialog or without.
+/// The kind of a request: a browser's navigation, a browser's subresource, or a request of a
+/// non-browser client.
 ///
-/// [`RequestKind::of`] derives the kind from the headers. An application can replace it with
+/// It decides how a request without a login is refused: by opening the browser's dialog, without a
+/// dialog, or with the plain challenge of stateless Basic authentication. [`RequestKind::of`]
+/// derives it from the request's headers. An application can replace that rule with
 /// [`classify_with`](crate::BasicLoginBuilder::classify_with).
 ///
 /// ```
@@ -26,11 +30,11 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 /// // A navigation: the browser opens its dialog.
 /// let page = browser.open("/admin/").await;
 /// assert_eq!((page.status().as_u16(), page.dialogs()), (401, 1));
-/// // A subresource: the challenge has an unknown scheme, so no dialog opens.
+/// // A subresource: the challenge has a scheme that no browser knows, so no dialog opens.
 /// let data = browser.fetch("/admin/").await;
 /// assert_eq!((data.status().as_u16(), data.dialogs()), (401, 0));
 /// assert!(data.header("WWW-Authenticate").unwrap().starts_with("xBasic realm="));
-/// // A non-browser client only needs the credentials.
+/// // A non-browser client: the credentials suffice.
 /// let curl = TestRequest::with_uri("/admin/").insert_header(ALICE);
 /// assert_eq!(browser.send_as_non_browser(curl).await.status(), 200);
 /// # Ok(())
@@ -39,17 +43,22 @@ static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RequestKind {
-    /// A browser opens a page, in a tab or in a frame of this site. A refusal is a challenge, so the
-    /// browser opens its dialog.
+    /// A browser opens a page in a tab, or in a frame on a page of this site.
+    ///
+    /// If there is no login, the response is a challenge, and the browser opens its dialog.
     Navigation,
-    /// Any other request of a browser: `fetch`, XHR (AJAX), images, styles, `EventSource`, the handshake
-    /// of a `WebSocket`. A refusal opens no dialog.
+    /// Any other request of a browser: `fetch`, `XMLHttpRequest` (XHR, AJAX), an image, a
+    /// stylesheet, an `EventSource`, or a `WebSocket` handshake.
+    ///
+    /// If there is no login, the response is a 401 that opens no dialog.
     #[doc(alias = "fetch")]
     #[doc(alias = "XHR")]
     #[doc(alias = "AJAX")]
     Subresource,
-    /// A request of any other client, such as `curl`, a bot or a monitoring system. Without a session, it
-    /// gets plain, stateless Basic authentication.
+    /// A request of any other client, such as `curl`, a bot, a crawler or a monitoring system.
+    ///
+    /// Without a session, the client gets stateless Basic authentication: its credentials are
+    /// checked on each request, and it gets no session and no cookie.
     #[doc(alias = "bot")]
     #[doc(alias = "crawler")]
     #[doc(alias = "curl")]
@@ -57,15 +66,20 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    /// Derives the kind from the headers of a request.
+    /// Derives the kind of a request from its headers.
     ///
-    /// A request with [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/), or with a
-    /// `User-Agent` that begins with `Mozilla/`, comes from a browser. It is a navigation if
-    /// `Sec-Fetch-Mode` is `navigate`. Browsers omit that header on plain HTTP other than localhost; it
-    /// is then a navigation if `Accept` names `text/html`. A prefetch (`Sec-Purpose: prefetch`) and a
-    /// frame on another site's page are subresources.
+    /// A request comes from a browser if it has a
+    /// [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/) header, or a `User-Agent` that
+    /// begins with `Mozilla/`. All other requests are [`NonBrowser`](Self::NonBrowser).
     ///
-    /// `Sec-Fetch-Mode` alone does not identify a browser, because the `fetch` of Node.js sends it, too.
+    /// A browser's request is a [`Navigation`](Self::Navigation) if `Sec-Fetch-Mode` is `navigate`.
+    /// Browsers omit that header on plain `http`, except for localhost; then the request is a
+    /// navigation if `Accept` contains `text/html`. All other requests of a browser are
+    /// [`Subresource`](Self::Subresource)s. So are a prefetch (`Sec-Purpose: prefetch`) and the
+    /// page of a frame that another site's page contains.
+    ///
+    /// `Sec-Fetch-Mode` alone does not identify a browser, because `fetch` of Node.js sends it,
+    /// too.
     ///
     /// ```
     /// use actix_basic_logout::RequestKind;
@@ -93,26 +107,26 @@ impl RequestKind {
 
     fn of_headers(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        // Some applications write the prefix in lower case.
+        // Compared as bytes, because the rest of the value need not be ASCII.
         let agent = headers.get(&header::USER_AGENT);
         let mozilla = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
         if !mozilla && !headers.contains_key(&SEC_FETCH_SITE) {
             return Self::NonBrowser;
         }
-        if fetches_ahead(headers) {
+        if has_prefetch_purpose(headers) {
             return Self::Subresource;
         }
         let navigates = match text(&SEC_FETCH_MODE) {
-            Some(mode) => mode == "navigate" && !is_framed_elsewhere(headers),
+            Some(mode) => mode == "navigate" && !is_cross_site_frame(headers),
             None => text(&header::ACCEPT).is_some_and(|types| types.contains("text/html")),
         };
         if navigates { Self::Navigation } else { Self::Subresource }
     }
 }
 
-/// Whether the page is for a frame on another site's page. The browser sends no session cookie there, so
-/// it would prompt again and again, with a dialog over another site's page.
-fn is_framed_elsewhere(headers: &HeaderMap) -> bool {
+/// Whether the page is for a frame on another site's page. The browser withholds the session cookie
+/// there, so a dialog would open again and again, over a page of the other site.
+fn is_cross_site_frame(headers: &HeaderMap) -> bool {
     let is = |name, values: &[&str]| {
         headers.get(name).is_some_and(|it| values.iter().any(|value| it == value))
     };
@@ -120,12 +134,12 @@ fn is_framed_elsewhere(headers: &HeaderMap) -> bool {
         && is(&SEC_FETCH_DEST, &["iframe", "frame", "object", "embed"])
 }
 
-/// Whether the browser prefetches a page that its user has not opened.
+/// Whether a browser loads a page that its user has not opened yet.
 pub(crate) fn is_prefetch(req: &HttpRequest) -> bool {
-    fetches_ahead(req.headers())
+    has_prefetch_purpose(req.headers())
 }
 
-fn fetches_ahead(headers: &HeaderMap) -> bool {
+fn has_prefetch_purpose(headers: &HeaderMap) -> bool {
     let purpose = headers.get(&SEC_PURPOSE).and_then(|value| value.to_str().ok());
     purpose.is_some_and(|purpose| purpose.contains("prefetch"))
 }
@@ -142,7 +156,7 @@ mod tests {
     const ANY: (&str, &str) = ("accept", "*/*");
 
     #[test]
-    fn user_agent_prefix_is_case_insensitive() {
+    fn user_agent_may_contain_non_ascii_characters() {
         let agent = HeaderValue::from_bytes("Mozilla/5.0 (Linux) 浏览器/1.0".as_bytes());
         let req = TestRequest::get().insert_header(("user-agent", agent.expect("a value")));
         assert_eq!(
@@ -171,7 +185,7 @@ mod tests {
                 Navigation,
             ),
             (
-                "a page that a script's own User-Agent names otherwise",
+                "a page of a browser with a custom User-Agent",
                 &[
                     ("user-agent", "mine"),
                     ("sec-fetch-site", "none"),
@@ -218,14 +232,14 @@ mod tests {
                 Subresource,
             ),
             (
-                "fetch that asks for html",
+                "fetch that accepts html",
                 &[FIREFOX, HTML, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
                 Subresource,
             ),
             ("an image on plain http", &[FIREFOX, ("accept", "image/avif,*/*")], Subresource),
             ("a WebSocket of Chromium, without Sec-Fetch", &[FIREFOX], Subresource),
             (
-                "a page fetched ahead",
+                "a prefetched page",
                 &[
                     FIREFOX,
                     HTML,

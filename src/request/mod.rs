@@ -1,6 +1,6 @@
-//! Pure functions that read a request: its kind, credentials, origin and path.
+//! The kind, the credentials, the origin and the path of a request.
 //!
-//! This module uses no other module of the crate.
+//! Pure functions of the request. Uses no other module of this crate.
 
 pub(crate) mod authorization;
 pub(crate) mod fingerprint;

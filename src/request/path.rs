@@ -1,12 +1,14 @@
-//! Paths as a session stores them, and the directory to which a browser sends its credentials.
+//! Paths as a session stores them, and the directories to which browsers send credentials.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The longest path that is stored unchanged. A session in a cookie holds 4 KiB in total.
+/// Maximum length in bytes of a path that is stored in full. A session in a cookie holds 4 KiB in
+/// all.
 const MAX_LENGTH: usize = 512;
 
-/// The path of a request, stored to recognize it later. Of a path that is too long, the hash is stored.
+/// The path of a request, stored to recognize it later. If it is too long, its hash is stored
+/// instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RequestPath(String);
 
@@ -18,11 +20,13 @@ impl RequestPath {
         Self(format!("sha256:{:x}", Sha256::digest(path)))
     }
 
-    /// The directory of this path. A browser that logged in here sends its credentials unasked to
-    /// everything below it (RFC 7617, section 2.2).
+    /// The directory of this path. A browser whose user logged in at this path sends the
+    /// credentials to all paths in the directory without waiting for a challenge (RFC 7617, section
+    /// 2.2).
     ///
-    /// `None` if it is not known. A guess would be a vulnerability: with a directory that is too wide, a
-    /// browser would seem to have dropped its credentials.
+    /// None if the path is unknown because it was too long. A guess would be a vulnerability: if
+    /// the directory were too wide, a browser would seem to have dropped credentials that it still
+    /// holds.
     pub(crate) fn directory(&self) -> Option<Directory> {
         let end = self.0.starts_with('/').then(|| self.0.rfind('/')).flatten()?;
         Some(Directory(self.0[..=end].to_owned()))

@@ -1,4 +1,4 @@
-//! The text of a refusal or a logout, as a page, problem details or plain text.
+//! The content of a refusal or of a logout's response: an HTML page, problem details or plain text.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -17,11 +17,13 @@ use crate::{refusal_reason::Reason, request::kind::RequestKind, retry_later};
 
 const STATELESS_CLIENT: &str = "Log in again to continue. Requests without the session cookie are authenticated by their password alone.";
 
-/// The content of a response of this crate: status, reason and texts. An application's own
-/// [`respond_with`](crate::BasicLoginBuilder::respond_with) receives it.
+/// Describes a response of this crate: its status, the reason, and the texts for the user.
 ///
-/// This crate's responses are an HTML page, problem details
-/// ([RFC 9457](https://www.rfc-editor.org/rfc/rfc9457)) or plain text, as `Accept` says.
+/// An application that sets [`respond_with`](crate::BasicLoginBuilder::respond_with) gets a
+/// `Notice` for each refusal and for each logout, and builds the response from it. Without that
+/// option, this crate builds the response: an HTML page, problem details in JSON (RFC 9457,
+/// `application/problem+json`), or plain text. The request's `Accept` header selects the format. If
+/// it names none of them, a navigation gets HTML and any other request plain text.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -53,13 +55,16 @@ pub struct Notice<'a> {
 }
 
 impl Notice<'_> {
-    /// The status of the response. It replaces the status that your own response has.
+    /// The status of the response.
     ///
-    /// - 401: a refusal.
-    /// - 403: another site's request (CSRF), or a request that must not disturb an open dialog.
+    /// - 401: a refusal, or a logout that challenges the browser.
+    /// - 403: a refusal that must leave a dialog of the browser alone, a request from another site
+    ///   with an unsafe method, or a logout that another site or a prefetch requested.
     /// - 200: a logout that needs no challenge.
     /// - 429 or 503: the authenticator returned [`TryLater`](crate::TryLater).
-    /// - 503: the revocation store or the session store is unavailable.
+    /// - 503: the revocation store is unavailable.
+    ///
+    /// The response always has this status, even if the application sets another one.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -105,9 +110,11 @@ impl Notice<'_> {
         self.reason
     }
 
-    /// The [landing path](crate::BasicLoginBuilder::landing_path), for a link to log in again.
+    /// The [landing path](crate::BasicLoginBuilder::landing_path), for a link to a page where the
+    /// user can log in again.
     ///
-    /// It is not escaped: escape it for the place where you insert it. This crate's page does that.
+    /// It is exactly what the application set. Escape it where you insert it, for example in HTML.
+    /// This crate's own page does so.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -130,8 +137,11 @@ impl Notice<'_> {
         self.landing_path
     }
 
-    /// The `<script>` element that the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page) must
-    /// contain. `None` for every other response.
+    /// The `<script>` element that the page of a logout must contain under
+    /// [`LogoutResponse::Page`](crate::LogoutResponse::Page). None for every other response.
+    ///
+    /// The script replaces the credentials that the browser holds. Insert the element unchanged and
+    /// unescaped.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -160,9 +170,11 @@ impl Notice<'_> {
         self.script
     }
 
-    /// The time after which to try again, with 429 and 503. `None` otherwise.
+    /// The time after which the client may try again, with the statuses 429 and 503. None
+    /// otherwise.
     ///
-    /// The response's `Retry-After` header (RFC 9110, section 10.2.3) has the same time in whole seconds.
+    /// The `Retry-After` header of the response (RFC 9110, section 10.2.3) contains the same time
+    /// in whole seconds, rounded up.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -190,7 +202,8 @@ impl Notice<'_> {
         self.retry_after
     }
 
-    /// The kind of the request: a page for a user, or a response for a script or a non-browser client.
+    /// The kind of the request. A navigation needs a page for a user; other requests need a
+    /// response for a script or a non-browser client.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -217,7 +230,10 @@ impl Notice<'_> {
         self.request_kind
     }
 
-    /// The heading of this crate's page, such as "You are logged out". Plain text in English.
+    /// The heading of this crate's own page, such as "You are logged out". It is plain text in
+    /// English.
+    ///
+    /// Problem details (RFC 9457) contain it as `title`.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -227,13 +243,11 @@ impl Notice<'_> {
     /// use actix_web::HttpResponse;
     ///
     /// let login = BasicLogin::builder("Admin area", users)
-    ///     .respond_with(|_, notice| {
-    ///         HttpResponse::Ok().body(format!("{}: {}", notice.title(), notice.detail()))
-    ///     })
+    ///     .respond_with(|_, notice| HttpResponse::Ok().body(format!("<h1>{}</h1>", notice.title())))
     ///     .build()?;
     /// let mut browser = browser(&login).await;
     /// let page = browser.open("/admin/").await;
-    /// assert_eq!(page.text(), "Login required: Log in to see this page.");
+    /// assert_eq!(page.text(), "<h1>Login required</h1>");
     /// # Ok(())
     /// # }
     /// ```
@@ -242,8 +256,10 @@ impl Notice<'_> {
         self.reason.title()
     }
 
-    /// The sentences below the heading: what happened and what to do, with the time to wait if there is one.
-    /// Plain text in English.
+    /// The sentences below the heading: what happened, what to do, and how long to wait if there is
+    /// a time. It is plain text in English.
+    ///
+    /// Problem details (RFC 9457) contain it as `detail`.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -280,7 +296,7 @@ impl Notice<'_> {
         }
     }
 
-    /// This crate's response, in the format that the client accepts.
+    /// This crate's own response, in the format that the client accepts.
     pub(crate) fn to_response(&self, req: &HttpRequest) -> HttpResponse {
         self.to_response_as(self.format(req))
     }
@@ -289,7 +305,7 @@ impl Notice<'_> {
         let mut response = HttpResponse::build(self.status);
         match format {
             Format::Html => response.insert_header(ContentType::html()).body(self.html()),
-            // `json` keeps a content type that is set.
+            // `json` does not replace a content type.
             Format::Json => {
                 response.insert_header(("Content-Type", "application/problem+json")).json(Problem {
                     status: self.status.as_u16(),
@@ -305,19 +321,21 @@ impl Notice<'_> {
         }
     }
 
-    /// Without a session, a non-browser client's next request is authenticated as before.
+    /// Whether the next request of this client may come without a session. Its credentials alone
+    /// authenticate it then, so the page must not claim that the client has to log in.
     fn may_be_stateless(&self) -> bool {
         self.reason == Reason::LoggedOut && self.request_kind == RequestKind::NonBrowser
     }
 
     fn format(&self, req: &HttpRequest) -> Format {
-        // Browsers send this with a navigation. Recognizing it is faster than parsing the header.
+        // Fast path: browsers begin `Accept` like this in a navigation.
         let accept = req.headers().get(ACCEPT);
         if accept.is_some_and(|it| it.as_bytes().starts_with(b"text/html,")) {
             return Format::Html;
         }
         let mut accept = Accept::parse(req).unwrap_or_else(|_| Accept(Vec::new()));
-        // A quality of zero means "not acceptable" (RFC 9110, section 12.4.2), but `ranked` keeps it as a last choice.
+        // A quality of 0 means "not acceptable" (RFC 9110, section 12.4.2), but `ranked` only puts
+        // it last.
         accept.retain(|it| it.quality > Quality::ZERO);
         let accepted = accept.ranked();
         let named = accepted.iter().find_map(|mime| match (mime.type_(), mime.subtype()) {
@@ -330,7 +348,7 @@ impl Notice<'_> {
         named.unwrap_or_else(|| self.usual_format())
     }
 
-    /// The format for a client that accepts any.
+    /// The format for a client that names none of the formats in `Accept`.
     pub(crate) fn usual_format(&self) -> Format {
         match self.request_kind {
             RequestKind::Navigation => Format::Html,
@@ -339,7 +357,8 @@ impl Notice<'_> {
     }
 
     fn html(&self) -> String {
-        // After two or three cancelled dialogs in a tab, Firefox opens no more until the page is reloaded.
+        // Firefox opens no more dialogs in a tab in which the user has cancelled several, until the
+        // user reloads the page.
         let hint = match self.status {
             StatusCode::OK | StatusCode::UNAUTHORIZED => {
                 "<p class=hint>If your browser does not ask for a password, reload the page.</p>"

@@ -1,4 +1,4 @@
-//! Builds every response of this crate.
+//! Builds the responses of this crate.
 
 use std::sync::Arc;
 
@@ -21,11 +21,11 @@ use crate::{
     retry_later::TryLater, revocation::store::RevocationError,
 };
 
-/// The request headers on which a response depends, for `Vary` (RFC 9110, section 12.5.5).
-const DEPENDS_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, Sec-Fetch-Site, \
+/// The value of `Vary`: the request headers on which a response depends (RFC 9110, section 12.5.5).
+const VARY_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, Sec-Fetch-Site, \
                           Sec-Purpose, User-Agent";
 
-/// The application's function for its own responses.
+/// The application's function that builds responses.
 pub(crate) type RespondWith = dyn Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync;
 
 /// Builds the responses of a realm.
@@ -36,7 +36,7 @@ pub(crate) struct Responder {
 }
 
 impl Responder {
-    /// The refusal of a request.
+    /// Refuses a request.
     pub(crate) fn refuse(
         &self,
         req: &HttpRequest,
@@ -56,7 +56,8 @@ impl Responder {
         response
     }
 
-    /// 200 with the page "You are logged out", and with the script that makes the browser forget, if there is one.
+    /// The 200 response to a logout. With a script, the page makes the browser replace the
+    /// credentials that it holds.
     pub(crate) fn logged_out(
         &self,
         req: &HttpRequest,
@@ -67,7 +68,9 @@ impl Responder {
         self.render(req, &Notice { script, ..notice })
     }
 
-    /// Converts the error of an authenticator or of a store. It stays unchanged unless it is temporary.
+    /// Converts an error of the authenticator or of the revocation store. [`TryLater`] and
+    /// [`RevocationError`] become 429 or 503 with `Retry-After`. Any other error is returned
+    /// unchanged.
     pub(crate) fn error(
         &self,
         realm: &str,
@@ -78,7 +81,7 @@ impl Responder {
         let later = if let Some(later) = error.as_error::<TryLater>() {
             later.clone()
         } else if let Some(error) = error.as_error::<RevocationError>() {
-            tracing::error!(realm, %error, path = req.path(), "refused");
+            tracing::error!(realm, %error, path = req.path(), "request refused");
             TryLater::unavailable()
         } else {
             return error;
@@ -93,8 +96,8 @@ impl Responder {
         Notice { status, reason, landing_path, request_kind, script: None, retry_after: None }
     }
 
-    /// The application's response or this crate's. Its body is never empty, because browsers replace an empty body by
-    /// an error page.
+    /// The application's response, or this crate's own. An empty body is replaced, because browsers
+    /// would show an error page of their own.
     fn render(&self, req: &HttpRequest, notice: &Notice<'_>) -> HttpResponse {
         let response = match &self.respond_with {
             None => notice.to_response(req),
@@ -120,7 +123,8 @@ impl Responder {
     }
 }
 
-/// The refusal if a handler extracts `User` outside every realm.
+/// The refusal of a request whose handler requires a `User` although the application has registered
+/// no realm for it.
 pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
     let request_kind = RequestKind::of(req);
     let notice = Notice {
@@ -140,7 +144,7 @@ pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
     finish(response)
 }
 
-/// The refusal of a request whose session store is unavailable.
+/// Refuses a request whose session store is unavailable.
 pub(crate) fn without_session(request_kind: RequestKind) -> HttpResponse {
     let later = TryLater::unavailable();
     let notice = not_now(&later, "/", request_kind);
@@ -149,7 +153,7 @@ pub(crate) fn without_session(request_kind: RequestKind) -> HttpResponse {
     finish(response)
 }
 
-/// 303 to a path of the application.
+/// A 303 redirect to a path of the application.
 pub(crate) fn see_other(path: &HeaderValue) -> HttpResponse {
     let mut response = HttpResponse::SeeOther().finish();
     response.headers_mut().insert(LOCATION, path.clone());
@@ -157,7 +161,7 @@ pub(crate) fn see_other(path: &HeaderValue) -> HttpResponse {
     response
 }
 
-/// 204, for a logout by `fetch`.
+/// A 204 response.
 pub(crate) fn no_content() -> HttpResponse {
     let mut response = HttpResponse::NoContent().finish();
     no_store(response.headers_mut());
@@ -180,7 +184,7 @@ fn not_now<'a>(later: &TryLater, landing_path: &'a str, request_kind: RequestKin
 }
 
 fn finish(mut response: HttpResponse) -> HttpResponse {
-    response.headers_mut().append(VARY, HeaderValue::from_static(DEPENDS_ON));
+    response.headers_mut().append(VARY, HeaderValue::from_static(VARY_ON));
     no_store(response.headers_mut());
     response
 }

@@ -1,4 +1,4 @@
-//! Keys of the revocation list: a login, a session, or all logins of a user.
+//! The keys of the revocation list: a login, a session, or a user with all of that user's logins.
 
 use std::{fmt, num::ParseIntError, str::FromStr};
 
@@ -6,21 +6,26 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A number that changes when all logins of a user are revoked. A login is valid only in the epoch in which it began.
+/// A random number that changes when all logins of a user are revoked. A login is valid only in the
+/// epoch in which its password was presented. None until the first revocation.
 pub(crate) type Epoch = Option<u64>;
 
-/// The random id of a login. It is not the session id.
+/// The id of a login: 128 random bits that name one login of one browser, from the challenge to the
+/// end of the login.
 ///
-/// [`User::login_id`](crate::User::login_id) returns it. The only use of an id is to
-/// [revoke](crate::BasicLogin::revoke_login) that login. Its text form has 32 hexadecimal digits, for
-/// example for the value of a form's button. `Debug` does not show it.
+/// It is not the session id (the session key of actix-session), which changes with challenges and
+/// logouts. [`User::login_id`](crate::User::login_id) returns it, and
+/// [`BasicLogin::revoke_login`](crate::BasicLogin::revoke_login) ends the login that it names. It
+/// is less sensitive than a session id: with it, an application can end that one login and do
+/// nothing else. `Debug` does not print it. `Display` and serde write it as 32 hexadecimal digits,
+/// for example as the value of a form's button.
 ///
 /// ```
 /// use actix_basic_logout::LoginId;
 ///
 /// let id: LoginId = "00112233445566778899aabbccddeeff".parse()?;
 /// assert_eq!(id.to_string(), "00112233445566778899aabbccddeeff");
-/// assert_eq!(format!("{id:?}"), "LoginId(..)"); // for logs
+/// assert_eq!(format!("{id:?}"), "LoginId(..)");
 /// assert!("0011".parse::<LoginId>().is_err());
 /// # Ok::<(), actix_basic_logout::LoginIdError>(())
 /// ```
@@ -59,19 +64,19 @@ impl FromStr for LoginId {
     }
 }
 
-/// The error for a text that is not a [`LoginId`].
+/// The error of parsing a text that is not a [`LoginId`].
 ///
 /// ```
 /// # use actix_basic_logout::LoginId;
 /// let error = "alice".parse::<LoginId>().unwrap_err();
-/// assert_eq!(error.to_string(), "the id of a login has 32 hexadecimal digits");
+/// assert_eq!(error.to_string(), "a login id must be 32 hexadecimal digits");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginIdError(());
 
 impl fmt::Display for LoginIdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the id of a login has 32 hexadecimal digits")
+        f.write_str("a login id must be 32 hexadecimal digits")
     }
 }
 
@@ -89,9 +94,11 @@ impl<'de> Deserialize<'de> for LoginId {
     }
 }
 
-/// A key of a [`RevocationStore`](crate::RevocationStore). It stands for a login, a session, or a user of a realm.
+/// The key of an entry in a [`RevocationStore`](crate::RevocationStore). It names a login, a
+/// session, or a user of a realm.
 ///
-/// Its text form has 32 hexadecimal digits. It reveals neither the user-id nor the session cookie.
+/// `Display` writes it as 32 hexadecimal digits, and `FromStr` parses them. A key is a login's
+/// random id, or a hash: it reveals neither the user's name nor the session's cookie.
 ///
 /// ```
 /// use actix_basic_logout::RevocationKey;
@@ -113,13 +120,14 @@ impl RevocationKey {
         Self(number)
     }
 
-    // A realm's name has no control character.
+    // No realm contains a control character, so NUL separates the parts.
     pub(crate) fn of_user(realm: &str, user: &str) -> Self {
         Self::of(&["user\0", realm, "\0", user])
     }
 
-    /// A session, by its cookie. No two cookies agree at both ends: these contain the nonce and the tag,
-    /// or the signature, or a random key.
+    /// The key of a session, from the value of its cookie. Only both ends of the value are hashed,
+    /// because they differ between any two cookies: they contain the nonce and the tag of the
+    /// encryption, or the signature and the random session key.
     pub(crate) fn of_session(cookie: &str) -> Self {
         const END: usize = 22; // 132 bits of base64
         let (start, _) = cookie.split_at_checked(END).unwrap_or((cookie, ""));
@@ -128,7 +136,7 @@ impl RevocationKey {
         Self::of(&["session\0", start, end])
     }
 
-    /// A realm's part of that session.
+    /// The key of a realm within this session.
     pub(crate) fn within(self, realm: &str) -> Self {
         Self::of(&["within\0", &self.to_string(), realm])
     }

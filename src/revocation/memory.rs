@@ -11,7 +11,7 @@ use std::{
 use super::key::RevocationKey;
 use crate::expiring_map::ExpiringMap;
 
-/// The capacity. When the list is full, the entry that expires first is evicted.
+/// The maximum number of entries. A full list evicts the entry that expires first.
 const CAPACITY: usize = 100_000;
 
 /// The revocation list of this process.
@@ -42,7 +42,8 @@ impl InMemory {
     }
 
     fn set_at(&self, entries: &[(RevocationKey, u64)], ttl: Duration, now: Instant) {
-        // `Revocations` keeps nothing for so long that an `Instant` could not hold it.
+        // `Revocations` limits the time to live to `MAX_RETENTION`, which an `Instant` can
+        // represent.
         let Some(expires_at) = now.checked_add(ttl) else { return };
         let mut map = self.lock();
         map.purge(now);
@@ -50,8 +51,8 @@ impl InMemory {
             let has_evicted = map.insert(*key, *value, expires_at, now);
             if has_evicted && !self.reported_overflow.swap(true, Relaxed) {
                 tracing::warn!(
-                    "the revocation list is full: more than {CAPACITY} logins ended before their \
-                     deadline, and the oldest entries are dropped; set shorter deadlines, or use a \
+                    "the revocation list is full: {CAPACITY} logins ended before their deadline, and \
+                     entries are evicted before they expire; set shorter deadlines, or set a \
                      `revocation_store`"
                 );
             }
@@ -64,7 +65,8 @@ impl InMemory {
     }
 
     fn lock(&self) -> MutexGuard<'_, ExpiringMap<RevocationKey, u64, Instant>> {
-        // No operation fails half-way, so a panic elsewhere leaves the map intact.
+        // No operation on the map panics half-way, so the map is valid even if the lock is
+        // poisoned.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,7 +91,7 @@ mod tests {
         assert_eq!(memory.get_at(&[key(1), key(2)], start + HOUR), [None, Some(8)]);
 
         memory.set_at(&[], HOUR, start + HOUR);
-        assert_eq!(memory.lock().len(), 1, "and takes no room");
+        assert_eq!(memory.lock().len(), 1, "the expired entry is removed");
     }
 
     #[test]

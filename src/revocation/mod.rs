@@ -1,7 +1,7 @@
-//! The revocation list: logins that ended before their timeout, and the stores that hold it.
+//! The revocation list: the logins that ended before their deadline, and the stores that keep it.
 //!
-//! The rest of the crate uses `registry`, which takes ids and user-ids, and no session entry.
-//! Uses `retry_later`.
+//! `registry` is what the rest of the crate uses. It takes ids and user names, never a session
+//! entry. Uses `retry_later`.
 
 pub(crate) mod key;
 mod memory;

@@ -1,4 +1,4 @@
-//! The revocation list in Redis, for machines that share sessions.
+//! The revocation list in Redis, for servers that share sessions.
 
 use std::{fmt, time::Duration};
 
@@ -13,19 +13,21 @@ use super::{
     store::{RevocationError, RevocationStore},
 };
 
-/// The timeout of a command and of a connection. After it, the request is refused.
+/// The timeout for a reply of Redis, and for a connection to it. After that the request is refused.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A [`RevocationStore`] in Redis. It complements actix-session's
+/// A [`RevocationStore`] in Redis, for several servers or processes that share sessions.
+///
+/// It can use the same Redis as actix-session's
 /// [`RedisSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.RedisSessionStore.html).
 ///
-/// Each revoked login and each revoked user is one small key, which expires. A request with a login
-/// costs one `MGET`. While Redis is unavailable, requests with a login receive 503: at once, or after a
-/// few seconds if Redis does not answer. They are served again when Redis is back. Clones share one
-/// connection, which reconnects when it breaks.
+/// Redis holds one small key for each ended login and each revoked user. The keys expire. A request
+/// with a login costs one `MGET`. While Redis is unavailable, requests with a login get 503: at
+/// once, or after a few seconds if Redis does not reply. When Redis is available again, the store
+/// reconnects, and requests are served again. Clones share one connection.
 ///
-/// For TLS (`rediss://`), enable actix-session's feature `redis-session-rustls` or
-/// `redis-session-native-tls`: both crates use the same client.
+/// For TLS (`rediss://`), enable the feature `redis-session-rustls` or `redis-session-native-tls`
+/// of actix-session. Both crates use the same Redis client.
 ///
 /// ```no_run
 /// use actix_basic_logout::{BasicLogin, RedisRevocationStore};
@@ -35,10 +37,10 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// # let secret = [7; 64];
 ///
 /// # async move {
-/// let revoked = RedisRevocationStore::new("redis://127.0.0.1:6379").await?;
+/// let revocations = RedisRevocationStore::new("redis://127.0.0.1:6379").await?;
 /// let login = BasicLogin::builder("Admin area", users)
-///     .revocation_store(revoked)
-///     .fingerprint_key(secret) // the same on all machines, like the session key
+///     .revocation_store(revocations)
+///     .fingerprint_key(secret) // the same on all servers, like the session's key
 ///     .build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # };
@@ -50,15 +52,16 @@ pub struct RedisRevocationStore {
 }
 
 impl RedisRevocationStore {
-    /// Connects to a server: `redis://[user:password@]host[:port][/database]`.
+    /// Connects to a Redis server. The URL has the form
+    /// `redis://[user:password@]host[:port][/database]`.
     ///
     /// # Errors
     ///
-    /// The URL is invalid, or no server answers within 2 seconds.
+    /// Fails if the URL is invalid, or if the server does not answer within 2 seconds.
     ///
     /// # Panics
     ///
-    /// If it is polled outside a Tokio runtime; actix-web's is one.
+    /// Panics if the future is polled outside a Tokio runtime. actix-web runs on Tokio.
     ///
     /// ```
     /// use actix_basic_logout::RedisRevocationStore;
@@ -70,7 +73,7 @@ impl RedisRevocationStore {
     ///
     /// # let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     /// # let url = format!("redis://127.0.0.1:{port}");
-    /// // No server listens there:
+    /// // No server listens at `url`.
     /// assert!(RedisRevocationStore::new(&url).await.is_err());
     /// # Ok(())
     /// # }
@@ -88,8 +91,9 @@ impl RedisRevocationStore {
 
     /// Sets the prefix of the keys in Redis. Default: `basic-logout:`.
     ///
-    /// Applications that share a database and have a realm of the same name need different prefixes.
-    /// Otherwise, [`revoke_user`](crate::BasicLogin::revoke_user) of one also ends logins of the other.
+    /// If several applications share a Redis database and have realms of the same name, give each
+    /// application its own prefix. Otherwise [`revoke_user`](crate::BasicLogin::revoke_user) in one
+    /// application also ends the logins of that user in the others.
     ///
     /// ```
     /// use actix_basic_logout::{RedisRevocationStore, RevocationStore};
@@ -97,7 +101,7 @@ impl RedisRevocationStore {
     ///
     /// # #[actix_web::main]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # // As much of Redis as is needed: it has one key.
+    /// # // A stand-in for Redis that holds one key.
     /// # let listener = TcpListener::bind("127.0.0.1:0")?;
     /// # let url = format!("redis://{}", listener.local_addr()?);
     /// # thread::spawn(move || -> std::io::Result<()> {
@@ -113,12 +117,12 @@ impl RedisRevocationStore {
     /// #         }.as_slice())?;
     /// #     }
     /// # });
-    /// let ended = RedisRevocationStore::new(&url).await?;
-    /// let shop = ended.clone().prefix("shop:");
-    /// // Redis holds `shop:00112233445566778899aabbccddeeff` with the value 7.
+    /// let store = RedisRevocationStore::new(&url).await?;
+    /// let shop = store.clone().prefix("shop:");
+    /// // Redis holds the key `shop:00112233445566778899aabbccddeeff` with the value 7.
     /// let key = "00112233445566778899aabbccddeeff".parse()?;
     /// assert_eq!(shop.get(&[key]).await?, [Some(7)]);
-    /// assert_eq!(ended.get(&[key]).await?, [None]);
+    /// assert_eq!(store.get(&[key]).await?, [None]);
     /// # Ok(())
     /// # }
     /// ```
@@ -132,8 +136,9 @@ impl RedisRevocationStore {
         format!("{}{key}", self.prefix)
     }
 
-    /// Runs commands, and runs them again if the connection was dropped, because it was idle for too long or
-    /// the server was restarted. All commands are idempotent, so they may run twice.
+    /// Runs commands. If the connection was dropped, because it was idle or because the server
+    /// restarted, the commands run a second time on a new connection. All commands here are
+    /// idempotent.
     async fn run<T: FromRedisValue>(&self, commands: &Pipeline) -> RedisResult<T> {
         let mut connection = self.connection.clone();
         match commands.query_async(&mut connection).await {

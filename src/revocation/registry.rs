@@ -18,36 +18,37 @@ use super::{
     store::{RevocationError, RevocationStore},
 };
 
-/// No entry is kept for longer, whatever the timeouts are.
+/// The maximum time to live of an entry, even if the deadlines are longer.
 const MAX_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// The values that are stored under the id of a login.
 const LOGGED_OUT: u64 = 0;
 const REVOKED: u64 = 1;
 
-/// All realms of a process share it, because one realm's logout ends the logins of the others, too.
+/// All realms of a process share one list, because a logout from one realm also ends the logins of
+/// the others.
 static IN_MEMORY: LazyLock<InMemory> = LazyLock::new(InMemory::default);
 
-/// Counts the writes to the memory of this process.
+/// Counts the writes to the list in memory.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
-/// Notifies whenever a login may have ended in this process.
+/// Notifies its receivers when this process may have ended a login.
 static CHANGED: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
 
 /// A realm's access to the revocation list.
 pub(crate) struct Revocations {
-    /// `None` for the memory of the process, which needs no await.
+    /// None for the list in memory.
     store: Option<Arc<dyn RevocationStore>>,
     ttl: Duration,
 }
 
-/// The status of a login's id in the revocation list.
+/// The status of a login in the revocation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RevocationStatus {
     Active,
     /// A logout ended it.
     LoggedOut,
-    /// The application ended it, and the browser does not know yet.
+    /// The application ended it. The browser gets an error page that says so with its next request.
     Revoked,
 }
 
@@ -61,13 +62,14 @@ impl RevocationStatus {
     }
 }
 
-/// The status of a session entry in the revocation list.
+/// The revocation status of a realm's entry in a session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryStatus {
     pub(crate) id: RevocationStatus,
-    /// The current epoch of the user who is logged in.
+    /// The current epoch of the logged-in user.
     pub(crate) user_epoch: Epoch,
-    /// The current epoch of the user whose credentials came with the request, or else of the user who is logged in.
+    /// The current epoch of the user whose credentials the request carries, or else of the
+    /// logged-in user.
     pub(crate) presented_epoch: Epoch,
 }
 
@@ -78,22 +80,26 @@ impl EntryStatus {
 }
 
 impl Revocations {
-    /// No login outlives its shorter timeout, so `ttl` is how long an entry must be kept.
+    /// `ttl` is the time to live of an entry: the shorter of the two deadlines, because no login
+    /// lives longer.
     pub(crate) fn new(store: Option<Arc<dyn RevocationStore>>, ttl: Duration) -> Self {
         Self { store, ttl: ttl.min(MAX_RETENTION) }
     }
 
-    /// Records a logout of a login, or of a login that may be about to begin under this id.
+    /// Records the logout of a login. The login may not have begun yet: the id is drawn with the
+    /// challenge.
     pub(crate) async fn log_out(&self, id: LoginId) -> Result<(), RevocationError> {
         self.set(RevocationKey::of_login(id), LOGGED_OUT, self.ttl).await
     }
 
-    /// Records that a logout of this realm ended another realm's login, whose timeouts are not known here.
+    /// Records that a logout from this realm ended a login of another realm. This realm does not
+    /// know the other realm's deadlines, so the entry gets the maximum time to live.
     pub(crate) async fn log_out_other_realm(&self, id: LoginId) -> Result<(), RevocationError> {
         self.set(RevocationKey::of_login(id), LOGGED_OUT, MAX_RETENTION).await
     }
 
-    /// Records a logout whose session no longer exists: it ends the realm's login in the session that has replaced it.
+    /// Records a logout whose request named a session that no longer exists. The logout ends the
+    /// realm's login in the session that has replaced that one.
     pub(crate) async fn log_out_successor(
         &self,
         session: RevocationKey,
@@ -102,7 +108,7 @@ impl Revocations {
         self.set(session.within(realm), LOGGED_OUT, self.ttl).await
     }
 
-    /// Revokes a login whose browser does not know it yet. A login that has already ended is not changed.
+    /// Revokes a login. A login that has already ended keeps the status that it has.
     pub(crate) async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
         let status = self.look_up(&Keys::of(Some(id), None, "", &[])).await?;
         if status.id != RevocationStatus::Active {
@@ -111,7 +117,8 @@ impl Revocations {
         self.set(RevocationKey::of_login(id), REVOKED, self.ttl).await
     }
 
-    /// Begins a new epoch of a user, which ends all logins of the epochs before.
+    /// Revokes all logins of a user, by beginning a new epoch. Logins of earlier epochs are no
+    /// longer valid.
     pub(crate) async fn revoke_user(&self, realm: &str, user: &str) -> Result<(), RevocationError> {
         let epoch = rand::rng().random();
         self.set(RevocationKey::of_user(realm, user), epoch, self.ttl).await
@@ -133,16 +140,18 @@ impl Revocations {
         Ok(())
     }
 
-    /// A number that changes when a login may have ended. None if only a lookup tells.
+    /// A number that changes when a login may have ended. None with a store, where only a lookup
+    /// can show that.
     pub(crate) fn generation(&self) -> Option<u64> {
         self.store.is_none().then(|| GENERATION.load(SeqCst))
     }
 
-    /// Notifies whenever a login may have ended in this process.
+    /// A receiver that is notified when this process may have ended a login.
     pub(crate) fn changes() -> watch::Receiver<()> {
         CHANGED.subscribe()
     }
 
+    /// Looks up the keys of a session entry.
     pub(crate) async fn look_up(&self, keys: &Keys) -> Result<EntryStatus, RevocationError> {
         if keys.all.is_empty() {
             return Ok(EntryStatus::ACTIVE);
@@ -152,7 +161,7 @@ impl Revocations {
             None => IN_MEMORY.get(&keys.all),
         };
         if values.len() != keys.all.len() {
-            return Err(RevocationError::new("the answer is not one value for each key"));
+            return Err(RevocationError::new("the store did not return one value for each key"));
         }
         let (of_id, epochs) = values.split_at(keys.of_id);
         let of_id = of_id.iter().copied().map(RevocationStatus::of);
@@ -171,16 +180,16 @@ impl fmt::Debug for Revocations {
     }
 }
 
-/// The keys that are looked up for a session entry.
+/// The keys to look up for a session entry.
 pub(crate) struct Keys {
     all: Vec<RevocationKey>,
-    /// How many of them belong to the id. The others are users.
+    /// The number of keys that belong to the id. The other keys name users.
     of_id: usize,
 }
 
 impl Keys {
-    /// The keys of an id, of the session that its session has replaced, and of users: first the one who is logged
-    /// in.
+    /// The keys of a login's id, of the session that its session has replaced, and of users. The
+    /// logged-in user comes first.
     pub(crate) fn of(
         id: Option<LoginId>,
         predecessor: Option<RevocationKey>,

@@ -8,18 +8,22 @@ use futures_core::future::BoxFuture;
 use super::key::RevocationKey;
 use crate::retry_later::TryLater;
 
-/// A revocation list (denylist, blocklist): the logins that have ended, kept for as long as a client could
-/// still present them.
+/// Stores the revocation list: the logins that have ended before their deadline.
 ///
-/// A logout changes the browser's session. It cannot change requests in flight with the old session, or a
-/// copy of an old cookie. So it also revokes the id of the login, and later requests with that id are
-/// refused, which prevents their replay. [`revoke_user`](crate::BasicLogin::revoke_user) and
-/// [`revoke_login`](crate::BasicLogin::revoke_login) do the same without a request.
+/// A logout changes the browser's session. It cannot change requests that are in flight with the
+/// old session, nor a copy of an old session cookie (replay). So the logout also puts the id of the
+/// login on the revocation list, and the middleware refuses each later request with that login.
+/// [`revoke_user`](crate::BasicLogin::revoke_user) and
+/// [`revoke_login`](crate::BasicLogin::revoke_login) put logins on the list as well. Such a list is
+/// also called a denylist or blocklist.
 ///
-/// By default, the list is in the memory of the process, for all its realms. If several machines or
-/// processes share sessions, or if old cookies must be refused after a restart, give all realms one
-/// shared store: `RedisRevocationStore` (feature `redis`), or your own. A store is a map of numbers whose
-/// entries expire. It is read on each request with a login, and written by logouts and revocations only.
+/// By default, all realms of a process share a list in memory, of up to 100,000 entries. Set a
+/// shared store if several servers or processes share sessions, or if the list must survive a
+/// restart. Give all realms the same store: `RedisRevocationStore` (feature `redis`), or your own
+/// implementation of this trait.
+///
+/// A store is a map from keys to numbers whose entries expire. The middleware reads it on each
+/// request with a login. Logouts and revocations write it.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex, time::Duration};
@@ -28,7 +32,7 @@ use crate::retry_later::TryLater;
 /// # use actix_web_httpauth::extractors::basic::BasicAuth;
 /// use futures_core::future::BoxFuture;
 ///
-/// /// Entries never expire here; a real store removes them after `ttl`.
+/// /// Keeps its entries until the process ends. A real store removes them after `ttl`.
 /// #[derive(Default)]
 /// struct Table(Mutex<HashMap<String, u64>>);
 ///
@@ -69,25 +73,28 @@ use crate::retry_later::TryLater;
 /// # }).unwrap();
 /// ```
 pub trait RevocationStore: Send + Sync + 'static {
-    /// Stores a number under each of these keys for at least `ttl`, and replaces older numbers. The
-    /// operation must be atomic: all entries are stored, or none.
+    /// Stores a number under each key, for at least the time `ttl`, and replaces older numbers.
+    ///
+    /// It must store all entries or none.
     ///
     /// # Errors
     ///
-    /// The entries could not be stored. The logout or revocation then fails with 503 and changes
-    /// nothing.
+    /// Fails if the entries cannot be stored. The request, such as a logout, then gets 503 and
+    /// changes nothing.
     fn set<'a>(
         &'a self,
         entries: &'a [(RevocationKey, u64)],
         ttl: Duration,
     ) -> BoxFuture<'a, Result<(), RevocationError>>;
 
-    /// Returns the number under each of these keys, in the same order.
+    /// Returns the number under each key, in the order of the keys, and `None` for a key without
+    /// one.
     ///
     /// # Errors
     ///
-    /// The list could not be read. The request then receives 503: it does not pass, because the user may
-    /// have logged out, and no prompt opens, because a login could not succeed.
+    /// Fails if the keys cannot be looked up. The request then gets 503 without a challenge. The
+    /// middleware lets no user in who may have logged out, and the browser asks for no password
+    /// that could not be accepted.
     fn get<'a>(
         &'a self,
         keys: &'a [RevocationKey],
@@ -114,7 +121,7 @@ impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
 
 /// The error of a [`RevocationStore`] that is unavailable or returns invalid data.
 ///
-/// As a handler's error, it becomes a 503 with `Retry-After` (RFC 9110, section 15.6.4).
+/// If a handler returns it, the response is 503 with `Retry-After` (RFC 9110, section 15.6.4).
 ///
 /// ```
 /// use actix_basic_logout::RevocationError;
@@ -128,7 +135,7 @@ impl<S: RevocationStore + ?Sized> RevocationStore for Arc<S> {
 pub struct RevocationError(Box<dyn std::error::Error + Send + Sync>);
 
 impl RevocationError {
-    /// Creates an error from its cause, which appears in the log only. No client sees it.
+    /// Wraps the cause. The log contains it, and no response does.
     ///
     /// ```
     /// use std::{error::Error, io};
@@ -136,7 +143,7 @@ impl RevocationError {
     ///
     /// let error = RevocationError::new(io::Error::other("connection refused"));
     /// assert!(error.source().is_some_and(|it| it.is::<io::Error>()));
-    /// // The cause may be a text.
+    /// // The cause may also be a text.
     /// let error = RevocationError::new("no such table");
     /// assert_eq!(error.to_string(), "the revocation store is unavailable: no such table");
     /// ```

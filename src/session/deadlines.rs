@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use super::login::Validity;
 
-/// How much the clocks of machines that share sessions may differ.
+/// The difference that is tolerated between the clocks of servers that share sessions.
 const LEEWAY: Duration = Duration::from_secs(60);
 
-/// A visit is written to the session once this part of the idle timeout has passed since the last one.
+/// A visit is written to the session once this part of the idle timeout has passed since the last
+/// one.
 const VISIT_FRACTION: u32 = 10;
 
-/// The default idle timeout. It bounds how long revoked ids are kept.
+/// The default idle timeout. It limits how long the revocation list has to keep an entry.
 const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
+/// The timeouts of a realm's logins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {
     /// The absolute timeout, counted from the login.
@@ -27,7 +29,8 @@ impl Default for Deadlines {
     }
 }
 
-/// Whether this time has passed since then. A time in the future counts as long ago.
+/// Whether the time `after` has passed since a moment. A moment in the future, beyond the
+/// tolerance, counts as long ago.
 fn has_passed(since: u64, after: Duration, now: u64) -> bool {
     match now.checked_sub(since) {
         Some(age) => Duration::from_millis(age) >= after,
@@ -36,18 +39,20 @@ fn has_passed(since: u64, after: Duration, now: u64) -> bool {
 }
 
 impl Deadlines {
-    /// Whether a login is past one of its timeouts.
+    /// Whether a login has exceeded either timeout.
     pub(super) fn have_passed(self, login: &Validity, now: u64) -> bool {
         self.login.is_some_and(|after| has_passed(login.logged_in_at, after, now))
             || has_passed(login.visited_at, self.visit, now)
     }
 
-    /// How long a revoked login could have lived, on any machine's clock.
+    /// The longest time for which a login can be valid: the shorter timeout, and the tolerance for
+    /// the clocks of other servers.
     pub(crate) fn longest_life(self) -> Duration {
         self.login.map_or(self.visit, |it| it.min(self.visit)).saturating_add(LEEWAY)
     }
 
-    /// Whether a visit must be written to the session, so that the login does not expire before the next one.
+    /// Whether the session has to record this visit. Later visits might come too late to keep the
+    /// login from expiring.
     pub(crate) fn want_visit(self, login: &Validity, now: u64) -> bool {
         let age = Duration::from_millis(now.saturating_sub(login.visited_at));
         age >= self.visit / VISIT_FRACTION
@@ -74,7 +79,10 @@ mod tests {
         let (default, days) = (Deadlines::default(), 24 * 60 * MINUTE);
         assert!(!default.have_passed(&login(0, 0), 30 * days - 1));
         assert!(default.have_passed(&login(0, 0), 30 * days));
-        assert!(!default.have_passed(&login(0, 1000 * days), 1000 * days), "and not of use");
+        assert!(
+            !default.have_passed(&login(0, 1000 * days), 1000 * days),
+            "a login in use does not expire"
+        );
         assert_eq!(default.longest_life(), DEFAULT_IDLE_TIMEOUT + LEEWAY);
     }
 
@@ -134,7 +142,10 @@ mod tests {
         let hour = deadlines(None, Some(60));
         assert!(!hour.want_visit(&login(0, 0), 6 * MINUTE - 1));
         assert!(hour.want_visit(&login(0, 0), 6 * MINUTE));
-        assert!(!hour.want_visit(&login(0, 7 * MINUTE), 6 * MINUTE), "nor one in the future");
+        assert!(
+            !hour.want_visit(&login(0, 7 * MINUTE), 6 * MINUTE),
+            "the recorded visit is in the future"
+        );
         assert!(!deadlines(Some(60), None).want_visit(&login(0, 0), 59 * MINUTE));
     }
 }

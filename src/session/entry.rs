@@ -1,4 +1,5 @@
-//! A realm's entry in the session. Only this file names session keys or knows how a session stores values.
+//! A realm's entry in the session. Only this file names session keys and depends on how a session
+//! stores values.
 
 use actix_session::Session;
 use serde::{Deserialize, Serialize};
@@ -12,60 +13,66 @@ use crate::{
     revocation::key::{LoginId, RevocationKey},
 };
 
-/// A realm's entry in the session.
+/// The entry of a realm in the session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// `None` after a logout. The next challenge draws a new id.
+    /// None after a logout has ended the login. The next challenge draws a new id.
     pub(crate) id: Option<LoginId>,
+    /// The origin to which the request was sent that wrote the entry, or the origin where the user
+    /// logged in.
     pub(crate) origin: String,
     pub(crate) state: State,
 }
 
-/// The result of a search for a realm's entry in a session.
+/// The result of looking up a realm's entry in a session.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart where it is found")]
+#[expect(clippy::large_enum_variant, reason = "the caller takes it apart at once")]
 pub(crate) enum FoundEntry {
-    /// The session is empty or does not exist.
+    /// The session is empty. A session that does not exist looks the same.
     NoSession,
-    /// The realm has no entry, and the session replaces one that no longer exists.
+    /// The realm has no entry, and the session replaces a session that no longer exists.
     ReplacesMissing,
     /// The realm has no entry.
     Missing,
+    /// The entry cannot be parsed, or is a login without an id.
     Unreadable,
     Entry(Entry),
 }
 
 const PREFIX: &str = "actix-basic-logout:";
 
-/// The key of a mark, and of no realm. It says that the session replaces one that no longer exists, so a realm
-/// without an entry counts as logged out, not as new.
+/// This key belongs to no realm, because a realm is never empty. Its entry marks a session that
+/// replaces one that no longer exists. In such a session, a realm without an entry is logged out,
+/// not fresh.
 const REPLACES_MISSING: &str = PREFIX;
 
-/// Under this key a session stores the key of the session that it replaces. No realm's name has a control character.
+/// The key under which a session stores the revocation key of the session that it replaces. It
+/// cannot be a realm's, because no realm contains a control character.
 const PREDECESSOR: &str = "actix-basic-logout:\n";
 
-/// The key under which a session stores a realm's entry.
+/// The session key of a realm's entry.
 pub(crate) fn key_of(realm: &str) -> String {
     format!("{PREFIX}{realm}")
 }
 
-/// The stored text of everything in a session that matters to a realm's login. It is compared without being
-/// parsed.
+/// The stored text of a realm's entry, with everything else in the session that affects the realm's
+/// login. Two of them can be compared without parsing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredEntry<'s> {
     entry: &'s str,
-    /// `None` instead of an empty string: see docs/performance.md.
+    /// None instead of an empty string: see `docs/performance.md`.
     predecessor: Option<&'s str>,
 }
 
-/// A [`StoredEntry`] that outlives its session.
+/// An owned copy of a [`StoredEntry`].
 pub(crate) struct OwnedStoredEntry {
     entry: String,
     predecessor: Option<String>,
 }
 
 impl StoredEntry<'_> {
-    /// Hashes the entry. Entries with the same hash may differ; the caller compares them.
+    /// A hash of the entry. It differs between logins, because the entry contains the login's
+    /// random id. Two different entries may have the same hash.
     pub(crate) fn hash128(&self) -> u128 {
         let (blocks, rest) = self.entry.as_bytes().as_chunks();
         let mut last = [0; 16];
@@ -89,7 +96,7 @@ impl OwnedStoredEntry {
     }
 }
 
-/// Reads what is stored for a realm, if there is anything.
+/// Calls `read` with the stored entry of a realm, if there is one.
 pub(crate) fn with_stored<T>(
     session: &Session,
     key: &str,
@@ -97,7 +104,7 @@ pub(crate) fn with_stored<T>(
 ) -> Option<T> {
     let entries = session.entries();
     let mut each = entries.iter();
-    // Most sessions hold nothing else, and then a comparison is faster than a lookup.
+    // Fast path: most sessions hold nothing else, and a comparison is faster than a lookup.
     if let (Some((only, entry)), None) = (each.next(), each.next()) {
         return (only == key).then(|| read(StoredEntry { entry, predecessor: None }));
     }
@@ -106,11 +113,12 @@ pub(crate) fn with_stored<T>(
     Some(read(StoredEntry { entry, predecessor }))
 }
 
-/// Whether the session is empty, like a session that does not exist.
+/// Whether the session is empty. A session that does not exist is empty as well.
 pub(crate) fn is_empty(session: &Session) -> bool {
     session.entries().is_empty()
 }
 
+/// Looks up the entry of a realm.
 pub(crate) fn find(session: &Session, key: &str) -> FoundEntry {
     match session.get(key) {
         Ok(None) if is_empty(session) => FoundEntry::NoSession,
@@ -124,38 +132,40 @@ pub(crate) fn find(session: &Session, key: &str) -> FoundEntry {
     }
 }
 
-/// Whether anything is stored for a realm.
+/// Whether the session has an entry of a realm.
 pub(crate) fn contains(session: &Session, key: &str) -> bool {
     session.contains_key(key)
 }
 
-/// Writes an entry to the session. The session middleware saves it.
+/// Writes an entry to the session. The session middleware saves it later.
 pub(crate) fn put(session: &Session, key: &str, entry: &Entry) {
     if let Err(error) = session.insert(key, entry) {
-        // An entry can always be serialized. If that ever fails, no user is logged in.
-        tracing::error!(key, %error, "the login could not be written to the session");
+        // Serializing an entry cannot fail. If it ever did, no user could log in.
+        tracing::error!(key, %error, "the login record could not be written to the session");
     }
 }
 
 /// Marks a session as the replacement of one that no longer exists.
 pub(crate) fn mark_replacement(session: &Session) {
-    put(session, REPLACES_MISSING, &ended());
+    put(session, REPLACES_MISSING, &logged_out());
 }
 
-/// Stores the key of the session that this one replaces, or that none is known.
+/// Records which session this one replaces, or removes that record.
 pub(crate) fn note_predecessor(session: &Session, predecessor: Option<RevocationKey>) {
     match predecessor {
-        // As in `put`.
+        // Serializing a string cannot fail.
         Some(it) => drop(session.insert(PREDECESSOR, it.to_string())),
         None => drop(session.remove(PREDECESSOR)),
     }
 }
 
+/// The session that this one replaces.
 pub(crate) fn predecessor(session: &Session) -> Option<RevocationKey> {
     session.get::<String>(PREDECESSOR).ok()??.parse().ok()
 }
 
-/// The entries of all realms but the one with that key, each with its own key.
+/// The entries of all other realms, each with its session key. An unreadable entry counts as logged
+/// out.
 pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
     let is_of_another =
         |key: &&String| key.starts_with(PREFIX) && *key != mine && *key != PREDECESSOR;
@@ -163,12 +173,12 @@ pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
     let entry = |key: String| match find(session, &key) {
         FoundEntry::Entry(entry) => Some((key, entry)),
         FoundEntry::NoSession | FoundEntry::ReplacesMissing | FoundEntry::Missing => None,
-        FoundEntry::Unreadable => Some((key, ended())),
+        FoundEntry::Unreadable => Some((key, logged_out())),
     };
     keys.into_iter().filter_map(entry).collect()
 }
 
-fn ended() -> Entry {
+fn logged_out() -> Entry {
     Entry {
         id: None,
         origin: String::new(),
@@ -177,11 +187,12 @@ fn ended() -> Entry {
 }
 
 impl Entry {
-    /// The state that counts for a request from this origin with these credentials. `has_ended` says that a logout
-    /// has ended the id since the entry was written.
+    /// The effective state for a request to this origin with these credentials. `has_ended` says
+    /// that a logout has ended the login since the entry was written.
     ///
-    /// Browsers keep credentials per origin (scheme, host, port), but cookies across ports and perhaps subdomains, so
-    /// what one origin's browser has shown proves nothing about another's.
+    /// Browsers keep credentials for each origin (scheme, host, port), but share cookies between
+    /// ports and perhaps subdomains. So what the browser has shown at one origin proves nothing
+    /// about the credentials that it holds for another.
     pub(crate) fn into_state(
         self,
         key: &FingerprintKey,
@@ -192,7 +203,7 @@ impl Entry {
         let state = if has_ended { self.state.ended() } else { self.state };
         match state {
             _ if self.origin == origin => state.known_to(key),
-            // A login counts on every origin, with its own credentials.
+            // A login is valid at every origin, with its own credentials or without any.
             State::LoggedIn(login) if credentials.is_none_or(|it| *it == login.fingerprint) => {
                 State::LoggedIn(Login { foreign_origin: Some(self.origin), ..login })
             }

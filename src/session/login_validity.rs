@@ -1,4 +1,5 @@
-//! Whether a login is still valid. Nothing else decides that: a new way for a login to end belongs here.
+//! Decides whether a login is still valid. A new way for a login to end belongs here and nowhere
+//! else.
 
 use std::time::Duration;
 
@@ -9,18 +10,18 @@ use crate::revocation::registry::{EntryStatus, RevocationStatus};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LoginStatus {
     Active,
-    /// Valid, but the authenticator has to confirm the credentials.
+    /// Valid, but the authenticator has to verify the credentials again.
     Due,
     /// Past its absolute or idle timeout.
     Expired,
-    /// The application ended it, alone or with all logins of its user.
+    /// The application revoked this login, or all logins of its user.
     Revoked,
     /// A logout ended it.
     LoggedOut,
 }
 
 impl LoginStatus {
-    /// Why the login has ended. None while it is valid.
+    /// The reason why the login has ended. None while it is valid.
     pub(crate) fn ended(self) -> Option<Cause> {
         match self {
             Self::Active | Self::Due => None,
@@ -35,11 +36,11 @@ impl LoginStatus {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lifetime {
     pub(crate) deadlines: Deadlines,
-    /// Zero if the credentials are checked on every request.
+    /// The time between two verifications of the credentials. Zero if each request verifies them.
     pub(crate) reverify_after: Duration,
 }
 
-/// The status of a login now, given what the revocation list says about it.
+/// The current status of a login, given its status in the revocation list.
 pub(crate) fn login_status(
     login: &Validity,
     now: u64,
@@ -60,7 +61,7 @@ pub(crate) fn login_status(
     }
 }
 
-/// A time in the future does not count as a verification.
+/// Whether a verification is due. A verification in the future does not count.
 fn is_due(login: &Validity, now: u64, after: Duration) -> bool {
     now.checked_sub(login.verified_at).is_none_or(|age| Duration::from_millis(age) >= after)
 }

@@ -1,4 +1,5 @@
-//! The session's record of a realm: the state, the login, and the timeouts of a login.
+//! The data that the session stores for a realm: the state and the login record. Also decides when
+//! a login ends.
 //!
 //! `entry` is the only code that reads and writes sessions. Uses `request` and `revocation`.
 

@@ -1,4 +1,4 @@
-//! The state of a realm in a session. `DESIGN.md` describes the whole machine.
+//! The state of a realm in a session. `DESIGN.md` describes the state machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,28 +11,30 @@ use crate::{
     },
 };
 
-/// The state of a realm in a session.
+/// The session's record of the credentials that a browser holds for a realm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum State {
-    /// Nothing is known: there is no entry, and no cookie of a session that no longer exists.
+    /// There is no entry, and the request carries no cookie of a session that no longer exists.
     Fresh,
     /// The user typed valid credentials.
     LoggedIn(Login),
-    /// The login ended, and the browser may still hold its credentials. The fields describe that login, as far as known.
+    /// A login has ended, and the browser may still hold its credentials. Directory and fingerprint
+    /// are those of that login, if they are known.
     LoggedOut { directory: Option<Directory>, fingerprint: Option<Fingerprint>, cause: Cause },
-    /// Cached credentials were rejected with a challenge at this path. The browser dropped them and prompts. The user
-    /// typed the next credentials for this path.
+    /// The server answered cached credentials with a challenge at this path. The browser has
+    /// dropped them and prompts its user. The user typed the credentials that arrive next at this
+    /// path.
     ///
-    /// `pending` is the ended login's fingerprint while only *other* credentials were rejected, because the browser may
-    /// hold both.
+    /// `pending` is the fingerprint of the ended login, while the server has challenged only
+    /// *other* credentials. The browser may hold both.
     Rechallenged { path: RequestPath, pending: Option<Fingerprint>, cause: Cause },
-    /// The browser has shown that it holds no credentials, and was challenged at this path. The user typed whatever
-    /// credentials come next.
+    /// The browser has shown that it holds no credentials, and was challenged at this path. The
+    /// user typed the credentials that arrive next at any path.
     Prompted { path: RequestPath, cause: Cause },
 }
 
-/// Why the browser is, or will be, prompted.
+/// The reason why the browser is challenged, or will be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Cause {
@@ -57,8 +59,8 @@ impl From<Cause> for Reason {
 }
 
 impl State {
-    /// This state after a logout. Only a login has a directory: the browser sends its credentials there if it still
-    /// holds them.
+    /// This state after its login has ended for a cause. Only a login leaves a directory: the
+    /// browser sends the credentials to each path in it, if it still holds them.
     pub(crate) fn logged_out(&self, cause: Cause) -> Self {
         let (directory, fingerprint) = match self {
             Self::LoggedIn(login) => {
@@ -66,24 +68,27 @@ impl State {
                 (directory, Some(login.fingerprint))
             }
             Self::LoggedOut { directory, fingerprint, .. } => (directory.clone(), *fingerprint),
-            // The user may have typed credentials that have not arrived yet, at this path or in another tab.
+            // Credentials that the user has typed may still be in flight, for this path or from
+            // another tab.
             Self::Rechallenged { pending, .. } => (None, *pending),
             Self::Prompted { .. } | Self::Fresh => (None, None),
         };
         Self::LoggedOut { directory, fingerprint, cause }
     }
 
-    /// This state after its id was revoked. The request raced the logout, so missing credentials prove nothing.
+    /// This state after a logout has ended its id. The browser sent the request before it got the
+    /// response to the logout, so missing credentials prove nothing.
     pub(crate) fn ended(&self) -> Self {
         self.without_proof(Cause::LoggedOut)
     }
 
-    /// `LoggedOut` without a directory, because missing credentials of this browser prove nothing.
+    /// `LoggedOut` without a directory, so that missing credentials prove nothing.
     pub(crate) fn without_proof(&self, cause: Cause) -> Self {
         Self::LoggedOut { directory: None, fingerprint: self.fingerprint().copied(), cause }
     }
 
-    /// The cause that a page of another origin shows. A user who is logged in there has not logged out here.
+    /// The cause that a page of another origin shows. A login at one origin does not mean a logout
+    /// at another.
     pub(super) fn cause_elsewhere(&self) -> Cause {
         match self {
             Self::LoggedOut { cause, .. }
@@ -93,7 +98,7 @@ impl State {
         }
     }
 
-    /// The fingerprint of a login whose credentials the browser may still hold.
+    /// The fingerprint of the credentials that the browser may still hold.
     pub(crate) fn fingerprint(&self) -> Option<&Fingerprint> {
         match self {
             Self::LoggedIn(login) => Some(&login.fingerprint),
@@ -103,7 +108,8 @@ impl State {
         }
     }
 
-    /// Drops a fingerprint that was made with another key, because it matches nothing.
+    /// Drops a fingerprint that another key made, because it cannot be compared with this key's
+    /// fingerprints.
     pub(super) fn known_to(self, key: &FingerprintKey) -> Self {
         let known = |fingerprint: Option<Fingerprint>| fingerprint.filter(|it| key.made(it));
         match self {

@@ -1,22 +1,24 @@
-//! The credentials that a browser holds, where it sends them, and how it reacts to a challenge.
+//! The credentials that a browser holds, the requests that carry them, and the browser's reaction
+//! to a challenge.
 //!
-//! The rules were measured in Chromium, Firefox and WebKit. They hold for [`Browser`](super::Browser)
-//! and for the model of a browser in this crate's own tests.
+//! The rules were measured in Chromium, Firefox and WebKit. [`Browser`](super::Browser) follows
+//! them, and so does the model of a browser in this crate's own tests.
 
-/// A browser engine whose differences matter for HTTP authentication.
+/// A browser engine. The engines differ in HTTP authentication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
-    /// Forgets refused credentials on any 401, with or without a challenge. When its user cancels the
-    /// dialog over a navigation, it repeats the request without credentials and shows that response.
-    /// The default.
+    /// The default. It drops refused credentials on any 401, also without a challenge that it
+    /// knows. When the user cancels the dialog over a navigation, it repeats the request without
+    /// credentials and shows that response.
     #[default]
     Chromium,
-    /// Forgets the credentials of all realms of an origin at once, and keeps them on a 401 without a
-    /// challenge that it knows.
+    /// It drops the credentials of all realms of an origin at once. On a 401 without a challenge
+    /// that it knows, it keeps them.
     Firefox,
-    /// Forgets refused credentials on any 401, and sends none with a `WebSocket` handshake. It sends
-    /// credentials to every path that begins like the directory where they were accepted.
+    /// It drops refused credentials on any 401, and sends none with a `WebSocket` handshake. It
+    /// sends credentials to each path that begins with the directory without its last slash: after
+    /// a login in `/admin/` also to `/administrators`.
     WebKit,
 }
 
@@ -24,24 +26,24 @@ pub enum Engine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "this crate's tests build it")]
 pub struct Held<C> {
-    /// The realm that they are for.
+    /// The realm to which they belong.
     pub realm: String,
     /// A user-id and a password.
     pub credentials: C,
 }
 
-/// The initiator of a request.
+/// The cause of a browser's request.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "this crate's tests match it")]
 pub enum Initiator<C> {
-    /// A navigation, or a page's subresource. A challenge may open a dialog.
+    /// A navigation or a subresource of a page. A challenge may open a dialog.
     Page,
     /// A `WebSocket` handshake. It never opens a dialog.
     WebSocket,
-    /// A script's `XMLHttpRequest` with credentials of its own. It never opens a dialog.
+    /// An `XMLHttpRequest` to which a script gave credentials. It never opens a dialog.
     Script(Held<C>),
-    /// The repetition of a navigation whose dialog the user has cancelled. It carries no credentials
-    /// and never opens a dialog.
+    /// A navigation that the browser repeats because the user cancelled its dialog. It carries no
+    /// credentials and never opens a dialog.
     AfterCancel,
 }
 
@@ -49,11 +51,11 @@ pub enum Initiator<C> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "this crate's tests match it")]
 pub enum Reaction<C> {
-    /// It repeats the request with these credentials by itself.
+    /// It repeats the request with these credentials, without a dialog.
     Repeat(Held<C>),
     /// It opens a dialog.
     Ask,
-    /// It passes the response on.
+    /// It shows the response.
     Show,
 }
 
@@ -85,13 +87,13 @@ impl<C: Clone + PartialEq> AuthCache<C> {
         Self { engine, entries: Vec::new() }
     }
 
-    /// The credentials that it holds for a realm of an origin.
+    /// The credentials for a realm of an origin.
     #[must_use]
     pub fn get(&self, origin: &str, realm: &str) -> Option<&Held<C>> {
         self.entries_of(origin).map(|entry| &entry.held).find(|held| held.realm == realm)
     }
 
-    /// The realms of an origin for which it holds credentials.
+    /// The realms of an origin for which the cache holds credentials.
     pub fn realms(&self, origin: &str) -> impl Iterator<Item = &str> {
         self.entries_of(origin).map(|entry| &*entry.held.realm)
     }
@@ -100,7 +102,7 @@ impl<C: Clone + PartialEq> AuthCache<C> {
         self.entries.iter().filter(move |entry| entry.origin == origin)
     }
 
-    /// The credentials that a new request carries before any challenge.
+    /// The credentials that a request carries before any challenge.
     #[must_use]
     pub fn sends(&self, origin: &str, path: &str, initiator: &Initiator<C>) -> Option<Held<C>> {
         match (initiator, self.engine) {
@@ -125,7 +127,7 @@ impl<C: Clone + PartialEq> AuthCache<C> {
         covering.max_by_key(longest).map(|entry| entry.held.clone())
     }
 
-    /// Keeps credentials that were sent to a path in answer to a challenge.
+    /// Stores credentials that the browser sent to a path in answer to a challenge.
     pub fn insert(&mut self, origin: &str, path: &str, held: Held<C>) {
         let directory = directory(path).to_owned();
         let mut entries = self.entries.iter_mut().filter(|entry| entry.origin == origin);
@@ -142,7 +144,7 @@ impl<C: Clone + PartialEq> AuthCache<C> {
         }
     }
 
-    /// Forgets refused credentials, unless others have taken their place since.
+    /// Drops refused credentials, unless other credentials have replaced them since.
     fn remove(&mut self, origin: &str, refused: &Held<C>) {
         let held = self.get(origin, &refused.realm);
         if held.is_some_and(|held| held.credentials == refused.credentials) {
@@ -153,15 +155,16 @@ impl<C: Clone + PartialEq> AuthCache<C> {
         }
     }
 
-    /// Forgets everything.
+    /// Drops all credentials.
     pub fn clear(&mut self) {
         self.entries.clear();
     }
 
     /// Reacts to a 401 with a `Basic` challenge.
     ///
-    /// `sent` is what the refused request carried. The browser forgets it when the challenge arrives,
-    /// before its user answers the dialog. A challenge for another realm forgets nothing.
+    /// `sent` are the credentials that the refused request carried. The browser drops them when the
+    /// challenge arrives, before its user answers the dialog. A challenge of another realm drops
+    /// nothing.
     #[must_use]
     pub fn challenged(
         &mut self,
@@ -189,15 +192,15 @@ impl<C: Clone + PartialEq> AuthCache<C> {
         if matches!(initiator, Initiator::Page) { Reaction::Ask } else { Reaction::Show }
     }
 
-    /// Reacts to a 401 without a challenge that browsers know. No dialog opens.
+    /// Reacts to a 401 without a challenge that browsers know. It opens no dialog.
     pub fn refused(&mut self, origin: &str, sent: Option<&Held<C>>) {
         if let Some(sent) = sent.filter(|_| self.engine != Engine::Firefox) {
             self.remove(origin, sent);
         }
     }
 
-    /// Whether the browser repeats a request when its user cancels the dialog over it, as
-    /// [`Initiator::AfterCancel`].
+    /// Whether the browser repeats a request, as [`Initiator::AfterCancel`], when its user cancels
+    /// the dialog.
     #[must_use]
     pub fn repeats_after_cancel(&self, is_navigation: bool) -> bool {
         self.engine == Engine::Chromium && is_navigation

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::request::authorization::{RESERVED_USER, reserved_password};
 
-/// How often a server may challenge one request. Browsers give up as well.
+/// The maximum number of challenges of one request. Real browsers give up as well.
 const MAX_CHALLENGES: usize = 20;
 
 #[derive(Clone, PartialEq, Eq)]
@@ -53,30 +53,34 @@ enum Answer {
 
 type App = dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<BoxBody>, Error>>;
 
-/// A browser with its user, for an application under test.
+/// A simulated browser with its user, for tests of an application.
 ///
-/// It wraps any service that [`actix_web::test::init_service`] returns, and treats cookies, credentials
-/// and challenges as real browsers do:
+/// It wraps any service that [`actix_web::test::init_service`] returns. It has a cookie jar and a
+/// cache of credentials, and it reacts to challenges like real browsers:
 ///
-/// - **Cookies** are kept in a cookie jar by name and path, and removed by `Max-Age=0` or a past `Expires`. They are sent
-///   to the paths that they match ([RFC 6265, section
-///   5.1.4](https://www.rfc-editor.org/rfc/rfc6265#section-5.1.4)). The browser keeps `Secure` cookies, as
-///   browsers do for localhost. It ignores `Domain` and `SameSite`, and no cookie expires as time passes.
-/// - **Credentials** are kept for each realm. They are sent without a challenge to paths below the
-///   directory where the user typed them ([RFC 7617, section
-///   2.2](https://www.rfc-editor.org/rfc/rfc7617#section-2.2)): the path up to its last slash.
-/// - **Challenges**: on a 401 with a `Basic` challenge the browser repeats the request by itself if it
-///   holds credentials for the realm other than the refused ones. Otherwise it forgets the refused ones
-///   and opens a dialog. A scheme that browsers do not know, such as `xBasic`, opens none.
-/// - **The script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page)** runs as soon as
-///   the page is shown. No other script runs.
+/// - **Cookies**: The cookie jar stores cookies by name and path, and removes them on `Max-Age=0`
+///   or an `Expires` in the past. The browser sends a cookie to the paths that it matches ([RFC
+///   6265, section 5.1.4](https://www.rfc-editor.org/rfc/rfc6265#section-5.1.4)). It keeps `Secure`
+///   cookies, like real browsers on localhost. It ignores `Domain` and `SameSite`, and no cookie
+///   expires as time passes.
+/// - **Credentials**: The browser stores credentials for each realm. It sends them without waiting
+///   for a challenge to all paths in the directory where the user typed them: the path up to its
+///   last slash ([RFC 7617, section 2.2](https://www.rfc-editor.org/rfc/rfc7617#section-2.2)).
+/// - **Challenges**: On a 401 with a `Basic` challenge, the browser drops the credentials that the
+///   request carried for that realm. If it holds other credentials for the realm, it repeats the
+///   request with them. Otherwise it opens a dialog. A scheme that browsers do not know, such as
+///   `xBasic`, opens no dialog.
+/// - **Scripts**: The browser runs the script on the page of
+///   [`LogoutResponse::Page`](crate::LogoutResponse::Page) as soon as it shows the page. It runs no
+///   other script.
 ///
-/// The user answers the dialogs as the test says: [`user_types`](Self::user_types) and
-/// [`user_cancels`](Self::user_cancels), once for each dialog. A dialog to which the user has no answer
-/// stays open, and the browser shows the 401 behind it. [`Response::dialogs`] tells a dialog from silence.
+/// The test decides how the user answers each dialog, in advance, with
+/// [`user_types`](Self::user_types) and [`user_cancels`](Self::user_cancels). A dialog without an
+/// answer stays open, and the browser returns the 401 behind it. [`Response::dialogs`] returns how
+/// many dialogs opened.
 ///
-/// The browser does not follow redirects, so that a test can look at them. It behaves like
-/// [`Engine::Chromium`] unless [`engine`](Self::engine) says otherwise. Its pages come from
+/// The browser does not follow redirects, so a test can assert them. It behaves like
+/// [`Engine::Chromium`] unless [`engine`](Self::engine) sets another engine. Its pages come from
 /// `http://localhost:8080`.
 ///
 /// ```
@@ -101,9 +105,10 @@ type App = dyn Fn(Request) -> LocalBoxFuture<'static, Result<ServiceResponse<Box
 /// browser.user_types("alice", "wonderland");
 /// let page = browser.open("/admin/").await;
 /// assert_eq!((page.dialogs(), page.text()), (1, "Hello, alice"));
-/// // The browser sends the credentials again by itself.
+/// // The browser sends the credentials with the next request, and no dialog opens.
 /// assert_eq!(browser.open("/admin/").await.dialogs(), 0);
 ///
+/// // After a logout, the browser has to ask its user again.
 /// browser.submit("/logout").await;
 /// let page = browser.open("/admin/").await;
 /// assert_eq!((page.dialogs(), page.status().as_u16()), (1, 401));
@@ -137,7 +142,7 @@ where
 }
 
 impl Browser {
-    /// A browser in front of an initialised application, without cookies and credentials.
+    /// Creates a browser for an initialized application. It has no cookies and no credentials.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -164,9 +169,9 @@ impl Browser {
         }
     }
 
-    /// Makes it behave like another engine. The default is [`Engine::Chromium`].
+    /// Sets the engine like which the browser behaves. Default: [`Engine::Chromium`].
     ///
-    /// It forgets its credentials.
+    /// The browser drops all credentials.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -176,7 +181,7 @@ impl Browser {
     /// use actix_basic_logout::test::Engine;
     ///
     /// let mut browser = browser(&login).await.engine(Engine::Firefox);
-    /// // Over a page, Firefox does not repeat a request whose dialog was cancelled.
+    /// // Unlike Chromium, Firefox does not repeat a navigation when its user cancels the dialog.
     /// browser.user_cancels();
     /// let page = browser.open("/admin/").await;
     /// assert_eq!((page.dialogs(), page.status().as_u16()), (1, 401));
@@ -189,7 +194,8 @@ impl Browser {
         self
     }
 
-    /// Makes it keep no cookie that a response sets, as if its user had disabled cookies.
+    /// Makes the browser ignore the cookies that responses set, as if its user had disabled
+    /// cookies.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -198,8 +204,8 @@ impl Browser {
     /// # let login = BasicLogin::builder("Admin area", users).build()?;
     /// let mut browser = browser(&login).await.without_cookies();
     /// browser.user_types("alice", "wonderland").user_types("alice", "wonderland");
-    /// // Without cookies the credentials alone log nobody in.
-    /// assert!(browser.open("/admin/").await.text().contains("Cookies required"));
+    /// // Valid credentials do not log a browser in that keeps no cookies.
+    /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// assert_eq!(browser.cookies().count(), 0);
     /// # Ok(())
     /// # }
@@ -210,8 +216,8 @@ impl Browser {
         self
     }
 
-    /// Replaces the application, for example by the same application after a restart. The browser
-    /// keeps its cookies and credentials.
+    /// Replaces the application, for example to simulate a restart. The browser keeps its cookies
+    /// and credentials.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -235,9 +241,9 @@ impl Browser {
         self.app = shared(app);
     }
 
-    /// Lets the user type these credentials into the next dialog.
+    /// Makes the user type a user name and a password into the next dialog.
     ///
-    /// Further calls answer the dialogs after it, in order.
+    /// Each further call answers one further dialog, in order.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -256,10 +262,10 @@ impl Browser {
         self
     }
 
-    /// Lets the user cancel the next dialog.
+    /// Makes the user cancel the next dialog.
     ///
-    /// Further calls answer the dialogs after it, in order. Over a navigation, Chromium repeats the
-    /// request without credentials, and shows that response.
+    /// Each further call answers one further dialog, in order. If the dialog belongs to a
+    /// navigation, Chromium repeats the request without credentials and shows that response.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -278,11 +284,13 @@ impl Browser {
         self
     }
 
-    /// The user opens a page and types into the dialog.
+    /// Opens a page, and types a user name and a password into the dialog.
+    ///
+    /// Earlier answers that no dialog has used are dropped.
     ///
     /// # Panics
     ///
-    /// If not exactly one dialog opens, or if the response is an error.
+    /// Panics unless exactly one dialog opens, and if the response is a client or server error.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -311,17 +319,17 @@ impl Browser {
             let (status, dialogs) = (page.status(), page.dialogs());
             assert!(
                 dialogs == 1 && !status.is_client_error() && !status.is_server_error(),
-                "no login at {path}: {status}, {dialogs} dialogs (at {caller})"
+                "the login at {path} failed with {status} after {dialogs} dialogs (called at {caller})"
             );
             page
         }
     }
 
-    /// The user opens a page by its address. A [`navigation`].
+    /// Opens a page, as if the user had typed its address. Sends a [`navigation`].
     ///
     /// # Panics
     ///
-    /// As [`send`](Self::send).
+    /// Panics like [`send`](Self::send).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -338,11 +346,11 @@ impl Browser {
         self.send(navigation(path)).await
     }
 
-    /// A page's script fetches something. A [`subresource`].
+    /// Fetches a resource, as a script of a page does. Sends a [`subresource`].
     ///
     /// # Panics
     ///
-    /// As [`send`](Self::send).
+    /// Panics like [`send`](Self::send).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -359,11 +367,11 @@ impl Browser {
         self.send(subresource(path)).await
     }
 
-    /// The user submits an empty [`form`] of a page.
+    /// Submits an empty form with `method="post"` of a page. Sends a [`form`].
     ///
     /// # Panics
     ///
-    /// As [`send`](Self::send).
+    /// Panics like [`send`](Self::send).
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -373,7 +381,8 @@ impl Browser {
     /// let mut browser = browser(&login).await;
     /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// let page = browser.submit("/logout").await;
-    /// assert!(page.text().contains("You are logged out"));
+    /// assert_eq!(page.status(), 401); // the challenge makes the browser drop the credentials
+    /// assert_eq!(browser.credentials("Admin area"), None);
     /// # Ok(())
     /// # }
     /// ```
@@ -381,17 +390,19 @@ impl Browser {
         self.send(form(path)).await
     }
 
-    /// Sends any request as this browser: with its cookies, its credentials, and a `User-Agent` that
-    /// begins with `Mozilla/`.
+    /// Sends any request as this browser: with its cookies, its credentials, and a `User-Agent`
+    /// that begins with `Mozilla/`.
     ///
-    /// Start from [`navigation`], [`subresource`] or [`form`] to have their headers. A request that is not
-    /// `GET` or `HEAD` gets an `Origin`, unless `Sec-Fetch-Site` says that it comes from another site. A
-    /// cookie of the request wins over the browser's. A request with `Authorization` is a script's: it
-    /// goes as it is, and no dialog opens.
+    /// Start with [`navigation`], [`subresource`] or [`form`] to get the headers of such a request.
+    /// The browser adds `Origin` to a request whose method is neither `GET` nor `HEAD`, unless its
+    /// `Sec-Fetch-Site` is `cross-site`. A cookie of the request replaces the browser's cookie of
+    /// the same name. A request with an `Authorization` header is sent unchanged, and it opens no
+    /// dialog, as if a script had set the header.
     ///
     /// # Panics
     ///
-    /// If a body cannot be read, or if the application challenges one request again and again.
+    /// Panics if the body of the request or of a response cannot be read, or if the application
+    /// challenges the request more than 20 times.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -403,7 +414,8 @@ impl Browser {
     /// let mut browser = browser(&login).await;
     /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// let link = navigation("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
-    /// assert_eq!(browser.send(link).await.status(), 403); // from another site
+    /// // Another site may not log the user out (CSRF).
+    /// assert_eq!(browser.send(link).await.status(), 403);
     /// # Ok(())
     /// # }
     /// ```
@@ -422,12 +434,12 @@ impl Browser {
         page
     }
 
-    /// Sends a request as a non-browser client such as `curl`: without the browser's cookies, credentials
-    /// and headers.
+    /// Sends a request as a non-browser client such as `curl`: without the cookies, the credentials
+    /// and the headers of this browser.
     ///
     /// # Panics
     ///
-    /// If a body cannot be read.
+    /// Panics if the body of the response cannot be read.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -448,7 +460,7 @@ impl Browser {
         response
     }
 
-    /// The cookies that it keeps.
+    /// The cookies in the cookie jar.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -466,7 +478,7 @@ impl Browser {
         self.cookies.iter()
     }
 
-    /// The cookie of a name.
+    /// The cookie with a name, if the cookie jar holds one.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -485,7 +497,7 @@ impl Browser {
         self.cookies().find(|cookie| cookie.name() == name)
     }
 
-    /// Keeps a cookie, as if a response of `/` had set it.
+    /// Adds a cookie to the cookie jar, as if the response of `/` had set it.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -502,7 +514,7 @@ impl Browser {
         self.cookies.set(cookie, "/");
     }
 
-    /// Forgets all cookies.
+    /// Removes all cookies from the cookie jar.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -521,7 +533,7 @@ impl Browser {
         self.cookies.clear();
     }
 
-    /// The user-id and the password that it holds for a realm.
+    /// The user-id and the password that the browser holds for a realm.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -541,7 +553,7 @@ impl Browser {
         Some((&held.user_id, &held.password))
     }
 
-    /// Forgets all credentials, as a browser does when it is closed.
+    /// Drops all credentials, like a browser that is closed and opened again.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -563,20 +575,21 @@ impl Browser {
     async fn prepare(&self, request: TestRequest) -> Outgoing {
         let mut request = request.to_request();
         let body = to_bytes(BodyStream::new(request.take_payload())).await;
-        #[expect(clippy::panic, reason = "a test shall fail")]
-        let body = body.unwrap_or_else(|error| panic!("the body cannot be read: {error}"));
+        #[expect(clippy::panic, reason = "a failed test panics")]
+        let body =
+            body.unwrap_or_else(|error| panic!("the body of the request cannot be read: {error}"));
         let mut request = Outgoing { head: request.head().clone(), body };
-        let is_elsewhere = request.header("sec-fetch-site") == Some("cross-site");
+        let is_cross_site = request.header("sec-fetch-site") == Some("cross-site");
         let is_safe = matches!(request.head.method, Method::GET | Method::HEAD);
         request.add(header::HOST, HOST);
         request.add(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64)");
-        if !is_safe && !is_elsewhere {
+        if !is_safe && !is_cross_site {
             request.add(header::ORIGIN, ORIGIN);
         }
         request
     }
 
-    /// Sends a request until the browser shows a response.
+    /// Sends a request, and reacts to challenges until the browser shows a response.
     async fn exchange(
         &mut self,
         request: &Outgoing,
@@ -633,13 +646,13 @@ impl Browser {
                 }
             };
         }
-        #[expect(clippy::panic, reason = "a test shall fail")]
+        #[expect(clippy::panic, reason = "a failed test panics")]
         {
-            panic!("the application challenges {path} without end")
+            panic!("{path} was challenged {MAX_CHALLENGES} times")
         }
     }
 
-    /// Sends a request once, and keeps the cookies that its response sets.
+    /// Sends a request once, and stores the cookies that its response sets.
     async fn deliver(
         &mut self,
         request: &Outgoing,
@@ -665,11 +678,11 @@ impl Browser {
         response
     }
 
-    /// Runs the script of a logout page: it asks the page's own URL as the reserved user, so that
-    /// those credentials replace the ones that the browser holds.
+    /// Runs the script of a logout page. It requests the page's own URL with the reserved
+    /// credentials, which replace those that the browser holds.
     async fn run(&mut self, script: &LogoutScript, page: &RequestHead) {
-        let is_theirs = |realm: &&str| reserved_password(realm) == script.password;
-        let realm = self.auth.realms(ORIGIN).find(is_theirs).unwrap_or_default().to_owned();
+        let is_of_script = |realm: &&str| reserved_password(realm) == script.password;
+        let realm = self.auth.realms(ORIGIN).find(is_of_script).unwrap_or_default().to_owned();
         let own = Held { realm, credentials: Credentials::new(RESERVED_USER, &script.password) };
         let request = subresource(&page.uri.to_string())
             .method(script.method.clone())
@@ -704,10 +717,10 @@ impl Outgoing {
     }
 }
 
-#[expect(clippy::panic, reason = "a test shall fail")]
+#[expect(clippy::panic, reason = "a failed test panics")]
 fn header_value(text: &str) -> HeaderValue {
     HeaderValue::from_bytes(text.as_bytes())
-        .unwrap_or_else(|_| panic!("no header can carry {text:?}"))
+        .unwrap_or_else(|_| panic!("not a valid header value: {text:?}"))
 }
 
 /// The script on the page of [`LogoutResponse::Page`](crate::LogoutResponse::Page).
@@ -717,6 +730,7 @@ struct LogoutScript {
 }
 
 impl LogoutScript {
+    /// Finds the script on a page.
     fn on(page: &str) -> Option<Self> {
         let attribute = |name: &str| {
             let (_, value) = page.split_once(&format!("{name}=\""))?;
@@ -738,7 +752,8 @@ mod tests {
 
     const ENGINES: [Engine; 3] = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
 
-    /// Accepts `alice:x` wherever it is not refused, and tells what a request carried.
+    /// Accepts `alice:x`, except on two paths, and responds whether the request carried
+    /// credentials.
     async fn serve(req: HttpRequest) -> HttpResponse {
         let sent = req.headers().get(header::AUTHORIZATION).map(|it| it.as_bytes().to_owned());
         let alice = Credentials::new("alice", "x").header();
@@ -815,7 +830,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn credentials_of_the_request_go_as_they_are() {
+    async fn request_with_own_credentials_is_sent_unchanged() {
         let mut browser = logged_in(Engine::Chromium).await;
         let own = Credentials::new("bob", "y").header();
         let request = subresource("/a/").insert_header((header::AUTHORIZATION, own));

@@ -1,8 +1,8 @@
-//! The `Basic` challenge among those of a response.
+//! Finds the `Basic` challenge of a response.
 
 use actix_web::http::header::{HeaderMap, WWW_AUTHENTICATE};
 
-/// The realm of the first `Basic` challenge; empty if the challenge names none.
+/// The realm of the first `Basic` challenge. It is empty if the challenge names no realm.
 pub(super) fn basic_realm(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(WWW_AUTHENTICATE).filter_map(|value| value.to_str().ok());
     values.into_iter().find_map(realm_in)
@@ -13,7 +13,8 @@ fn realm_in(value: &str) -> Option<String> {
     for part in split_outside_quotes(value) {
         let part = part.trim();
         let (before, parameter) = match part.split_once(' ') {
-            // A scheme with its first parameter; `realm = "x"` is a parameter, too.
+            // A scheme and its first parameter. `realm = "x"` also contains a space, but is a
+            // parameter.
             Some((scheme, rest)) if !scheme.contains('=') && !rest.trim().starts_with('=') => {
                 (Some(scheme), rest)
             }
@@ -36,7 +37,7 @@ fn realm_in(value: &str) -> Option<String> {
     realm
 }
 
-/// The parts between commas that are in no quoted string.
+/// Splits a value at the commas that are outside quoted strings.
 fn split_outside_quotes(value: &str) -> impl Iterator<Item = &str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
     value.split(move |c| {

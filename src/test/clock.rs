@@ -3,10 +3,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-/// A mock clock that stands still until a test advances it.
+/// A mock clock: it stands still until a test advances it.
 ///
-/// Pass [`system_time`](Self::system_time) or [`instant`](Self::instant) to a `clock` setter. Clones share
-/// the same time, so one clock drives a realm, its authenticators and the test.
+/// Pass [`system_time`](Self::system_time) or [`instant`](Self::instant) to a `clock` setter.
+/// Clones share the same time, so one clock controls a realm, its authenticators and the test.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -32,13 +32,13 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A clock that shows the [Unix epoch](UNIX_EPOCH).
+    /// Creates a clock that shows the [Unix epoch](UNIX_EPOCH).
     #[must_use]
     pub fn new() -> Self {
         Self::starting_at(UNIX_EPOCH)
     }
 
-    /// A clock that shows a given time.
+    /// Creates a clock that shows a given time.
     ///
     /// ```
     /// use std::time::{Duration, SystemTime};
@@ -56,7 +56,7 @@ impl Clock {
     ///
     /// # Panics
     ///
-    /// If the new time is later than this system can represent.
+    /// Panics if this system cannot represent the new time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -74,7 +74,7 @@ impl Clock {
         let (system_time, instant) = self.start;
         assert!(
             system_time.checked_add(sum).is_some() && instant.checked_add(sum).is_some(),
-            "no clock of this system reaches {sum:?} further than its start"
+            "this system cannot represent a time {sum:?} after the start of the clock"
         );
         *elapsed = sum;
     }
@@ -83,7 +83,8 @@ impl Clock {
         *self.elapsed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For [`BasicLoginBuilder::clock`](crate::BasicLoginBuilder::clock).
+    /// A function that returns the current time of this clock, for
+    /// [`BasicLoginBuilder::clock`](crate::BasicLoginBuilder::clock).
     ///
     /// ```
     /// # async fn users(
@@ -103,7 +104,8 @@ impl Clock {
         move || clock.start.0 + clock.elapsed()
     }
 
-    /// For the `clock` setters of `Users`, `Throttle` and `CredentialCache`.
+    /// A function that returns the current time of this clock, for the `clock` setters of `Users`,
+    /// `Throttle` and `CredentialCache`.
     ///
     /// ```
     /// # #[cfg(feature = "throttle")]

@@ -9,13 +9,13 @@ impl CookieJar {
         self.0.iter()
     }
 
-    /// Keeps a cookie that a response has set, or removes the one that it expires.
+    /// Stores a cookie that a response has set, or removes it if the response has expired it.
     pub(super) fn set(&mut self, mut cookie: Cookie<'static>, request_path: &str) {
         if !cookie.path().is_some_and(|path| path.starts_with('/')) {
             cookie.set_path(default_path(request_path).to_owned());
         }
         self.0.retain(|it| it.name() != cookie.name() || it.path() != cookie.path());
-        // `Max-Age` has precedence over `Expires` (RFC 6265, section 5.3).
+        // `Max-Age` takes precedence over `Expires` (RFC 6265, section 5.3).
         let is_expired = match (cookie.max_age(), cookie.expires_datetime()) {
             (Some(max_age), _) => !max_age.is_positive(),
             (None, Some(expires)) => expires <= OffsetDateTime::now_utc(),
@@ -30,8 +30,8 @@ impl CookieJar {
         self.0.clear();
     }
 
-    /// The `Cookie` header for a path: the cookies that a test has set on the request, and those
-    /// cookies of the browser that have other names. Longer paths come first.
+    /// The `Cookie` header for a path: the cookies that the test has set on the request, and the
+    /// browser's cookies with other names. Cookies with longer paths come first.
     pub(super) fn header(&self, path: &str, own: Option<&str>) -> Option<String> {
         let is_own = |name: &str| {
             let mut pairs = own.into_iter().flat_map(|own| own.split(';'));
@@ -49,7 +49,7 @@ impl CookieJar {
     }
 }
 
-/// RFC 6265, section 5.1.4.
+/// The path of a cookie without a `Path` attribute (RFC 6265, section 5.1.4).
 fn default_path(request_path: &str) -> &str {
     match request_path.rfind('/') {
         None | Some(0) => "/",
@@ -57,7 +57,7 @@ fn default_path(request_path: &str) -> &str {
     }
 }
 
-/// RFC 6265, section 5.1.4.
+/// Whether a cookie is sent to a path (RFC 6265, section 5.1.4).
 fn matches_path(cookie: &str, request: &str) -> bool {
     request
         .strip_prefix(cookie)
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_of_the_request_win() {
+    fn request_cookies_replace_stored_cookies() {
         let jar = jar(&["id=1; Path=/", "lang=de; Path=/"]);
         assert_eq!(jar.header("/", Some("id=9")).as_deref(), Some("id=9; lang=de"));
     }

@@ -1,15 +1,16 @@
-//! A browser and a clock for the tests of an application. Feature `test-util`.
+//! A simulated browser and a mock clock for tests of an application. Requires the feature
+//! `test-util`.
 //!
-//! Enable it where the tests are built, not in the application itself:
+//! Enable the feature for the tests only, not for the application:
 //!
 //! ```toml
 //! [dev-dependencies]
 //! actix-basic-logout = { version = "0.1", features = ["test-util"] }
 //! ```
 //!
-//! - [`Browser`] has a cookie jar, caches credentials for each directory, and answers challenges as
-//!   browsers do. A test logs in and out with it like a user.
-//! - [`Clock`] stands still until a test advances it, for every `clock` setter of this crate.
+//! - [`Browser`] stores cookies and credentials, and reacts to challenges like real browsers. With
+//!   it, a test logs in and out like a user.
+//! - [`Clock`] stands still until a test advances it. Each `clock` setter of this crate accepts it.
 //!
 //! The [testing guide](crate::guide::testing) shows both.
 

@@ -1,11 +1,12 @@
-//! The requests that browsers make.
+//! The requests of browsers.
 
 use actix_web::test::TestRequest;
 
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64)";
 const HTML: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
-/// The origin of every page: what `actix_web::test` takes for the application's own host.
+/// The origin of all pages. `actix_web::test` uses the same host for requests without a `Host`
+/// header.
 pub(super) const ORIGIN: &str = "http://localhost:8080";
 pub(super) const HOST: &str = "localhost:8080";
 
@@ -15,12 +16,13 @@ fn request(path: &str) -> TestRequest {
         .insert_header(("Accept-Language", "en"))
 }
 
-/// The request of a user who opens a page by its address, for [`Browser::send`](super::Browser::send).
+/// Creates the request of a browser whose user types the address of a page, for
+/// [`Browser::send`](super::Browser::send).
 ///
-/// It carries the headers that browsers send on `https` and on localhost: `Accept: text/html,…`,
-/// `Sec-Fetch-Site: none`, `Sec-Fetch-Mode: navigate`, `Sec-Fetch-Dest: document`,
-/// `Upgrade-Insecure-Requests`, `Accept-Language` and a `User-Agent` that begins with `Mozilla/`. A header that
-/// you insert replaces its own.
+/// It carries the headers that browsers send over `https` and to localhost: `Accept: text/html,…`,
+/// `Sec-Fetch-Site: none`, `Sec-Fetch-Mode: navigate`, `Sec-Fetch-Dest: document`, `Sec-Fetch-User:
+/// ?1`, `Upgrade-Insecure-Requests`, `Accept-Language` and a `User-Agent` that begins with
+/// `Mozilla/`. A header that you insert replaces the header of the same name.
 ///
 /// ```
 /// use actix_basic_logout::{RequestKind, test};
@@ -39,10 +41,10 @@ pub fn navigation(path: &str) -> TestRequest {
         .insert_header(("Sec-Fetch-User", "?1"))
 }
 
-/// The request of a page's script, for [`Browser::send`](super::Browser::send).
+/// Creates the request of a script on a page, for [`Browser::send`](super::Browser::send).
 ///
-/// A `GET` with the headers of `fetch` for the page's own origin: `Accept: */*`, `Sec-Fetch-Site: same-origin`,
-/// `Sec-Fetch-Mode: cors` and `Sec-Fetch-Dest: empty`.
+/// It is a `GET` with the headers of `fetch` within the page's own origin: `Accept: */*`,
+/// `Sec-Fetch-Site: same-origin`, `Sec-Fetch-Mode: cors` and `Sec-Fetch-Dest: empty`.
 ///
 /// ```
 /// use actix_basic_logout::{RequestKind, test};
@@ -59,9 +61,10 @@ pub fn subresource(path: &str) -> TestRequest {
         .insert_header(("Sec-Fetch-Dest", "empty"))
 }
 
-/// The request of a page's form with `method="post"`, for [`Browser::send`](super::Browser::send).
+/// Creates the request of an empty form with `method="post"`, for
+/// [`Browser::send`](super::Browser::send).
 ///
-/// A [`navigation`] by `POST`, from a page of the same origin.
+/// It is a [`navigation`] with the method `POST`, from a page of the same origin.
 ///
 /// ```
 /// use actix_basic_logout::{RequestKind, test};

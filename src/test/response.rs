@@ -9,7 +9,7 @@ use actix_web::{
     web::Bytes,
 };
 
-/// The response that a [`Browser`](super::Browser) shows, with its whole body.
+/// The response that a [`Browser`](super::Browser) shows, with its complete body.
 #[derive(Debug)]
 pub struct Response {
     status: StatusCode,
@@ -21,7 +21,8 @@ pub struct Response {
 }
 
 impl Response {
-    /// Reads a response to its end. An error is the response that actix-web's server makes of it.
+    /// Reads a response and its body. An error becomes the response that the server of actix-web
+    /// would send.
     pub(super) async fn read(response: Result<ServiceResponse<BoxBody>, Error>) -> Self {
         let response = match response {
             Ok(response) => response.into_parts().1,
@@ -29,8 +30,9 @@ impl Response {
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = to_bytes(response.into_body()).await;
-        #[expect(clippy::panic, reason = "a test shall fail")]
-        let body = body.unwrap_or_else(|error| panic!("the body cannot be read: {error}"));
+        #[expect(clippy::panic, reason = "a failed test panics")]
+        let body =
+            body.unwrap_or_else(|error| panic!("the body of the response cannot be read: {error}"));
         let text = String::from_utf8_lossy(&body).into_owned();
         Self { status, headers, body, text, dialogs: 0, sent_credentials: false }
     }
@@ -70,7 +72,7 @@ impl Response {
         &self.headers
     }
 
-    /// The first header of a name, if it is text.
+    /// The value of the first header with a name, if it is text.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -89,7 +91,7 @@ impl Response {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The body as text. Bytes that are no UTF-8 become U+FFFD.
+    /// The body as text. Invalid UTF-8 is replaced by U+FFFD.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -125,8 +127,7 @@ impl Response {
         &self.body
     }
 
-    /// How many dialogs opened before the browser showed this response. `0` means that its user
-    /// noticed nothing.
+    /// The number of dialogs that opened before the browser showed this response.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -144,8 +145,8 @@ impl Response {
         self.dialogs
     }
 
-    /// Whether the request that this responds to carried credentials: the last one, if the browser
-    /// repeated it.
+    /// Whether the request of this response carried credentials. If the browser repeated the
+    /// request, its last repetition counts.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));

@@ -97,7 +97,10 @@ async fn previous_users_stay_valid_while_the_file_is_broken() {
     let path = guarded.path();
     let mut second = 0;
     for (broken, what) in [
-        (Some("alice:$2y$04$qqxtSNcE5L3n"), "users, line 1: user \"alice\" has a bcrypt hash"),
+        (
+            Some("alice:$2y$04$qqxtSNcE5L3n"),
+            "users, line 1: user \"alice\" has a truncated or malformed bcrypt hash",
+        ),
         (Some("bob:$apr1$x$y\n"), "users, line 1: user \"bob\" has an apr1 (MD5) hash"),
         (Some(""), "users contains no users"),
         (None, "users cannot be read: "),

@@ -237,7 +237,7 @@ async fn unusable_stored_hash_is_logged_and_accepts_no_password() {
         assert!(!limiter.reverify(Some(stored), stored).await.expect("an answer"), "{stored}");
     }
     drop(guard);
-    assert_eq!(log.count("nobody can log in with it"), 6, "{}", log.text());
+    assert_eq!(log.count("its user cannot log in"), 6, "{}", log.text());
     assert!(log.text().contains("ERROR"));
     assert!(!log.text().contains("wonderland") && !log.text().contains("UAKt"), "{}", log.text());
 }
