@@ -9,7 +9,7 @@
 //! - [`cors`]: preflights and other origins
 //! - [`csp`]: a `Content-Security-Policy`
 //! - [`limits`]: the limits of this crate, and what to do instead
-//! - [`states`]: the state machine, as tables
+//! - [`states`]: the state machine, as a picture and as tables
 
 #[doc = include_str!("migrating.md")]
 ///
@@ -34,8 +34,10 @@ pub mod proxies {}
 
 #[doc = include_str!("testing.md")]
 ///
-/// Reference: [`RequestKind::of`](crate::RequestKind::of), [`clock`](crate::BasicLoginBuilder::clock),
-/// [`classify_with`](crate::BasicLoginBuilder::classify_with).
+/// Reference: [`RequestKind::of`](crate::RequestKind::of),
+/// [`clock`](crate::BasicLoginBuilder::clock),
+/// [`classify_with`](crate::BasicLoginBuilder::classify_with),
+/// [`LogoutResponse`](crate::LogoutResponse), [`revoke_user`](crate::BasicLogin::revoke_user).
 pub mod testing {}
 
 #[doc = include_str!("single_page.md")]
@@ -59,13 +61,16 @@ pub mod cors {}
 #[doc = include_str!("csp.md")]
 ///
 /// Reference: [`LOGOUT_SCRIPT_HASH`](crate::LOGOUT_SCRIPT_HASH),
-/// [`LogoutResponse::Page`](crate::LogoutResponse::Page), [`Notice::script`](crate::Notice::script).
+/// [`LogoutResponse::Page`](crate::LogoutResponse::Page),
+/// [`Notice::script`](crate::Notice::script).
 pub mod csp {}
 
 #[doc = include_str!("limits.md")]
 ///
-/// Reference: [`LogoutResponse`](crate::LogoutResponse), [`revoke_user`](crate::BasicLogin::revoke_user),
-/// [`revoke_login`](crate::BasicLogin::revoke_login), [`revocation_store`](crate::BasicLoginBuilder::revocation_store).
+/// Reference: [`LogoutResponse`](crate::LogoutResponse),
+/// [`revoke_user`](crate::BasicLogin::revoke_user),
+/// [`revoke_login`](crate::BasicLogin::revoke_login),
+/// [`revocation_store`](crate::BasicLoginBuilder::revocation_store).
 pub mod limits {}
 
 #[doc = include_str!("states.md")]

@@ -1,4 +1,4 @@
-//! The revocation list in Redis, for servers that share sessions.
+//! The revocation list in Redis, for machines that share sessions.
 
 use std::{fmt, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{
 /// The timeout for a reply of Redis, and for a connection to it. After that the request is refused.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A [`RevocationStore`] in Redis, for several servers or processes that share sessions.
+/// A [`RevocationStore`] in Redis, for several machines or processes that share sessions.
 ///
 /// It can use the same Redis as actix-session's
 /// [`RedisSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.RedisSessionStore.html).
@@ -40,7 +40,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// let revocations = RedisRevocationStore::new("redis://127.0.0.1:6379").await?;
 /// let login = BasicLogin::builder("Admin area", users)
 ///     .revocation_store(revocations)
-///     .fingerprint_key(secret) // the same on all servers, like the session's key
+///     .fingerprint_key(secret) // the same on all machines, like the cookie key
 ///     .build()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # };

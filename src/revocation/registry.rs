@@ -80,8 +80,7 @@ impl EntryStatus {
 }
 
 impl Revocations {
-    /// `ttl` is the time to live of an entry: the shorter of the two deadlines, because no login
-    /// lives longer.
+    /// `ttl` is the time to live of an entry: the longest time for which a login can be valid.
     pub(crate) fn new(store: Option<Arc<dyn RevocationStore>>, ttl: Duration) -> Self {
         Self { store, ttl: ttl.min(MAX_RETENTION) }
     }

@@ -18,7 +18,7 @@ use crate::retry_later::TryLater;
 /// also called a denylist or blocklist.
 ///
 /// By default, all realms of a process share a list in memory, of up to 100,000 entries. Set a
-/// shared store if several servers or processes share sessions, or if the list must survive a
+/// shared store if several machines or processes share sessions, or if the list must survive a
 /// restart. Give all realms the same store: `RedisRevocationStore` (feature `redis`), or your own
 /// implementation of this trait.
 ///

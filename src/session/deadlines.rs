@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::login::Validity;
 
-/// The difference that is tolerated between the clocks of servers that share sessions.
+/// The difference that is tolerated between the clocks of machines that share sessions.
 const LEEWAY: Duration = Duration::from_secs(60);
 
 /// A visit is written to the session once this part of the idle timeout has passed since the last
@@ -46,7 +46,7 @@ impl Deadlines {
     }
 
     /// The longest time for which a login can be valid: the shorter timeout, and the tolerance for
-    /// the clocks of other servers.
+    /// the clocks of other machines.
     pub(crate) fn longest_life(self) -> Duration {
         self.login.map_or(self.visit, |it| it.min(self.visit)).saturating_add(LEEWAY)
     }

@@ -50,7 +50,7 @@ const REPLACES_MISSING: &str = PREFIX;
 /// cannot be a realm's, because no realm contains a control character.
 const PREDECESSOR: &str = "actix-basic-logout:\n";
 
-/// The session key of a realm's entry.
+/// The key under which a session stores a realm's entry.
 pub(crate) fn key_of(realm: &str) -> String {
     format!("{PREFIX}{realm}")
 }
@@ -71,8 +71,8 @@ pub(crate) struct OwnedStoredEntry {
 }
 
 impl StoredEntry<'_> {
-    /// A hash of the entry. It differs between logins, because the entry contains the login's
-    /// random id. Two different entries may have the same hash.
+    /// A hash of the entry. The entry contains the login's random id, so hashes of different logins
+    /// rarely agree. The caller compares entries with the same hash.
     pub(crate) fn hash128(&self) -> u128 {
         let (blocks, rest) = self.entry.as_bytes().as_chunks();
         let mut last = [0; 16];
@@ -164,8 +164,7 @@ pub(crate) fn predecessor(session: &Session) -> Option<RevocationKey> {
     session.get::<String>(PREDECESSOR).ok()??.parse().ok()
 }
 
-/// The entries of all other realms, each with its session key. An unreadable entry counts as logged
-/// out.
+/// The entries of all other realms, each with its key. An unreadable entry counts as logged out.
 pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
     let is_of_another =
         |key: &&String| key.starts_with(PREFIX) && *key != mine && *key != PREDECESSOR;
