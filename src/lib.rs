@@ -19,7 +19,7 @@
 //! 2. Logout deletes that record, renews the session id and revokes the id of the login. Requests
 //!    in flight, in any tab, cannot restore the login.
 //! 3. A challenge in answer to the old credentials makes the browser forget them. The user typed
-//!    whatever it sends next.
+//!    the next credentials that it sends to the same path.
 //! 4. Requests of a logged-in user pass without a call of the authenticator until a verification is
 //!    due, every five minutes by default. They write the session only to record a visit or a
 //!    verification. So a password is hashed at login and at each verification, not on every request.
@@ -134,10 +134,11 @@
 //! [`CookieSessionStore`](https://docs.rs/actix-session/latest/actix_session/storage/struct.CookieSessionStore.html)
 //! needs nothing on the server.
 //!
-//! A server-side store deletes a session at logout, but a slow request may save it again. An old
-//! copy of a session cookie stays readable. With either store, this crate prevents the replay of
-//! an old session: it keeps the id of the login on a revocation list until the login would have
-//! expired, after the shorter of [`login_deadline`](BasicLoginBuilder::login_deadline) and
+//! A server-side store deletes a session at logout, but a slow request may save it again. With
+//! `CookieSessionStore`, an old copy of the cookie stays readable. With either store, this crate
+//! prevents the replay of an old session: it keeps the id of the login on a revocation list until
+//! the login would have expired, after the shorter of
+//! [`login_deadline`](BasicLoginBuilder::login_deadline) and
 //! [`visit_deadline`](BasicLoginBuilder::visit_deadline). By default the list is in the memory of
 //! the process and holds 100,000 ids. A [`RevocationStore`] shares it with other processes and
 //! keeps it across restarts.
@@ -161,8 +162,8 @@
 //!   [`visit_deadline`](BasicLoginBuilder::visit_deadline) the idle timeout.
 //! - [`revoke_user`](BasicLogin::revoke_user) revokes all logins of a user, and
 //!   [`revoke_login`](BasicLogin::revoke_login) one login.
-//! - [`User::ended`] resolves when the login ends. Use it to close what stays open after its
-//!   request, such as a `WebSocket`.
+//! - [`User::ended`] resolves when the login ends (other than by the idle timeout). Use it to close
+//!   what stays open after its request, such as a `WebSocket`.
 //!
 //! # Security
 //!
@@ -201,8 +202,9 @@
 //!
 //! This crate does not protect a password on the network: use TLS. After a logout by `fetch`, by
 //! [`LogoutResponse::Redirect`], or by [`LogoutResponse::Page`] with scripts disabled, the password
-//! stays in the browser's memory until the next visit. It lets no request in, but an attacker at
-//! the computer might read it. The [limits guide](guide::limits) lists the other limits.
+//! stays in the browser's memory until the next visit. It lets no request in, unless an attacker at
+//! the computer plants a session in which it counts as typed. That attacker might also read it. The
+//! [limits guide](guide::limits) lists the other limits.
 //!
 //! # Guides
 //!
