@@ -18,8 +18,8 @@
 //!    them: the browser was challenged, held no credentials, and then sent some.
 //! 2. Logout deletes that record, renews the session id and revokes the id of the login. Requests
 //!    in flight, in any tab, cannot restore the login.
-//! 3. A challenge in answer to the old credentials makes the browser forget them. The user typed
-//!    the next credentials that it sends to the same path.
+//! 3. A challenge in answer to the old credentials makes the browser forget them. So the next
+//!    credentials that the browser sends to the same path were typed by the user.
 //! 4. Requests of a logged-in user pass without a call of the authenticator until a verification is
 //!    due, every five minutes by default. They write the session only to record a visit or a
 //!    verification. So a password is hashed at login and at each verification, not on every request.
@@ -137,7 +137,7 @@
 //! A server-side store deletes a session at logout, but a slow request may save it again. With
 //! `CookieSessionStore`, an old copy of the cookie stays readable. With either store, this crate
 //! prevents the replay of an old session: it keeps the id of the login on a revocation list until
-//! the login would have expired, after the shorter of
+//! the login would have expired, that is, for the shorter of
 //! [`login_deadline`](BasicLoginBuilder::login_deadline) and
 //! [`visit_deadline`](BasicLoginBuilder::visit_deadline). By default the list is in the memory of
 //! the process and holds 100,000 ids. A [`RevocationStore`] shares it with other processes and
