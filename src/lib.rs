@@ -78,7 +78,7 @@
 //! Every async function or closure with the right signature is an [`Authenticator`]. Optional
 //! features provide composable authenticators; none is enabled by default:
 //!
-//! - `users`: [`Users`] holds hashed or plaintext passwords from an htpasswd file, an environment
+//! - `users`: [`Users`] takes hashed or plaintext passwords from an htpasswd file, an environment
 //!   variable or the code. A [`HashLimiter`] computes the hashes off the worker threads. Unknown
 //!   users and wrong passwords get the same response after the same work, which prevents user
 //!   enumeration.
@@ -201,10 +201,10 @@
 //! # Limits
 //!
 //! This crate does not protect a password on the network: use TLS. After a logout by `fetch`, by
-//! [`LogoutResponse::Redirect`], or by [`LogoutResponse::Page`] with scripts disabled, the password
-//! stays in the browser's memory until the next visit. It lets no request in, unless an attacker at
-//! the computer plants a session in which it counts as typed. That attacker might also read it. The
-//! [limits guide](guide::limits) lists the other limits.
+//! [`LogoutResponse::Redirect`], or by [`LogoutResponse::Page`] with scripts disabled, the
+//! password stays in the browser's memory until the next visit. It lets no request in, unless an
+//! attacker plants a session in which it counts as typed. An attacker at the computer might also
+//! read it. The [limits guide](guide::limits) lists the other limits.
 //!
 //! # Guides
 //!
