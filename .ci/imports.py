@@ -21,7 +21,7 @@ ORDER = [
     ["session"],
     ["decision", "diagnostics"],
     ["response"],
-    ["config", "session_errors"],
+    ["config", "session_errors", "anonymous_ttl"],
     ["context", "builder"],
     ["user", "logout"],
     ["middleware"],

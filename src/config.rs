@@ -290,6 +290,18 @@ impl Realm {
         self.responder.error(&self.name, req, request_kind, error)
     }
 
+    /// The incarnation of the revocation list in memory, if a login must name it: without
+    /// credentials, a request passes only if the list knows whether its login has ended.
+    pub(crate) fn revocation_list(&self) -> Option<u64> {
+        self.config.allow_session_only.as_ref().and_then(|_| self.revocations.incarnation())
+    }
+
+    /// Whether a login renews the session key. With `allow_session_only`, an attacker who shared the
+    /// session would pass without credentials.
+    pub(crate) fn renews_session_at_login(&self) -> bool {
+        self.config.renew_session_at_login || self.config.allow_session_only.is_some()
+    }
+
     /// Milliseconds since 1970, by the realm's clock.
     pub(crate) fn now(&self) -> u64 {
         millis((self.config.clock)())

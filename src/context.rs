@@ -1,5 +1,7 @@
 //! A request in its realm: read once into the facts of a decision, and written to the session once.
 
+use std::time::Duration;
+
 use actix_session::{Session, SessionStatus};
 use actix_web::HttpRequest;
 use futures_core::future::LocalBoxFuture;
@@ -14,12 +16,12 @@ use crate::{
         authorization::{Authorization, RESERVED_USER},
         fingerprint::Fingerprint,
         kind::RequestKind,
-        origin::{has_cookie, is_cross_site, origin},
+        origin::{has_cookie, has_several_cookies, is_cross_site, is_same_origin, origin},
         path::RequestPath,
     },
     revocation::{
         key::{Epoch, LoginId, RevocationKey},
-        registry::{EntryStatus, Keys, RevocationStatus},
+        registry::{EntryStatus, IdKind, Keys, RevocationStatus},
         store::RevocationError,
     },
     session::{
@@ -40,6 +42,9 @@ pub(crate) struct RequestContext {
     pub(crate) now: u64,
 
     id: Option<LoginId>,
+    /// If the id is a login's: the latest time at which a copy of the login ends.
+    login_ends_by: Option<u64>,
+    had_login: bool,
     /// The origin to which the request came. Computed when it is first needed.
     origin: Option<String>,
     /// The session that this one replaces.
@@ -49,6 +54,8 @@ pub(crate) struct RequestContext {
     fingerprint: Option<Fingerprint>,
     /// The authenticator must verify the credentials of the login again.
     is_due: bool,
+    /// Only the session of the first cookie was read, and another may hold the user's login.
+    pub(crate) has_several_session_cookies: bool,
     /// The cookie names a session that does not exist.
     has_stale_session_cookie: bool,
     /// The cookie names a session that does not exist, or did when this session began.
@@ -77,7 +84,7 @@ impl RequestContext {
             || matches!(found, FoundEntry::Entry(_) | FoundEntry::Unreadable);
         let fingerprint = is_compared.then(|| fingerprint(realm, &authorization)).flatten();
         let session_only_allowed =
-            config.allow_session_only.as_ref().is_some_and(|it| it(req)) && !is_cross_site(req);
+            config.allow_session_only.as_ref().is_some_and(|it| it(req)) && is_same_origin(req);
         let mut context = Box::new(Self {
             session: session.clone(),
             request_kind,
@@ -85,11 +92,14 @@ impl RequestContext {
             state: State::Fresh,
             now: realm.now(),
             id: None,
+            login_ends_by: None,
+            had_login: false,
             origin: None,
             predecessor: None,
             epoch: None,
             fingerprint,
             is_due: false,
+            has_several_session_cookies: has_several_cookies(req, &config.session_cookie),
             has_stale_session_cookie: false,
             replaces_missing_session: false,
             raced_logout: false,
@@ -97,6 +107,9 @@ impl RequestContext {
             is_cookieless: false,
             session_only_allowed,
         });
+        if context.has_several_session_cookies {
+            realm.setup.report_several_cookies();
+        }
         match found {
             FoundEntry::Entry(entry) => Box::pin(context.read_entry(realm, req, entry)).await?,
             FoundEntry::Unreadable => {
@@ -128,11 +141,22 @@ impl RequestContext {
         req: &HttpRequest,
         entry: Entry,
     ) -> Result<(), RevocationError> {
+        let entry = entry.unless_expired(self.now);
         self.id = entry.id;
+        self.had_login = entry.had_login;
+        if let State::LoggedIn(login) = &entry.state {
+            self.login_ends_by = Some(login.ends_by);
+            self.session_only_allowed &= realm.fingerprint_key.made(&login.fingerprint)
+                && login.revocation_list == realm.revocation_list();
+        }
         self.predecessor = entry::predecessor(&self.session);
         let revocations = self.look_up(realm, &entry).await?;
         self.epoch = revocations.presented_epoch;
         self.raced_logout = revocations.id == RevocationStatus::LoggedOut;
+        if revocations.id != RevocationStatus::Active {
+            // It has ended already. Another record might be kept for a shorter time.
+            self.id = None;
+        }
         // The logout page's script put the reserved credentials into the browser. The user did not type them.
         let typed = self.fingerprint.filter(|_| !is_reserved(realm, &self.authorization));
         let origin = self.origin.insert(origin(req));
@@ -164,7 +188,7 @@ impl RequestContext {
             State::Fresh | State::LoggedOut { .. } => (None, None),
         };
         let users: Vec<_> = user.into_iter().chain(presented).collect();
-        let keys = Keys::of(entry.id, self.predecessor, &realm.name, &users);
+        let keys = Keys::of(entry.kind(), entry.id, self.predecessor, &realm.name, &users);
         realm.revocations.look_up(&keys).await
     }
 
@@ -224,10 +248,27 @@ impl RequestContext {
         }
     }
 
+    fn id_kind(&self) -> IdKind {
+        if self.login_ends_by.is_some() { IdKind::Login } else { IdKind::Challenge }
+    }
+
+    /// Records that the user's credentials are valid, before [`notice_logout`](Self::notice_logout)
+    /// looks for a logout.
+    pub(crate) async fn record_success(
+        &self,
+        realm: &Realm,
+        req: &HttpRequest,
+    ) -> Result<(), RevocationError> {
+        let replaced = realm.renews_session_at_login().then(|| session_of(realm, req)).flatten();
+        let sessions = self.predecessor.into_iter().chain(replaced);
+        let sessions = sessions.map(|it| it.within(&realm.name));
+        realm.revocations.record_success(self.id, sessions).await
+    }
+
     /// Detects a logout that was handled while this request waited for the authenticator.
     pub(crate) async fn notice_logout(&mut self, realm: &Realm) -> Result<bool, RevocationError> {
         let Some(id) = self.id else { return Ok(false) };
-        let keys = Keys::of(Some(id), self.predecessor, &realm.name, &[]);
+        let keys = Keys::of(self.id_kind(), Some(id), self.predecessor, &realm.name, &[]);
         let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
         if has_ended {
             self.raced_logout = true;
@@ -245,18 +286,45 @@ impl RequestContext {
         let (Some(fingerprint), Some(user)) = (self.fingerprint, self.user_id()) else {
             return Ok(());
         };
-        let login = Login {
-            user: user.to_owned(),
-            fingerprint,
-            logged_in_at: self.now,
-            verified_at: self.now,
-            visited_at: self.now,
-            directory: RequestPath::of(req.path()).directory(),
-            reprompted: false,
-            epoch: self.epoch,
-            foreign_origin: None,
+        let now = self.now;
+        let old = match &self.state {
+            State::LoggedIn(old) => Some(old),
+            _ => None,
         };
-        self.write(realm, req, State::LoggedIn(login)).await
+        // Another key made its fingerprint, so the credentials cannot be compared: it continues.
+        let continued =
+            old.filter(|it| it.user == user && !realm.fingerprint_key.made(&it.fingerprint));
+        let login = match continued {
+            Some(old) => Login { fingerprint, verified_at: now, epoch: self.epoch, ..old.clone() },
+            None => Login {
+                user: user.to_owned(),
+                fingerprint,
+                logged_in_at: now,
+                verified_at: now,
+                visited_at: now,
+                ends_by: 0,
+                revocation_list: None,
+                directory: RequestPath::of(req.path()).directory(),
+                reprompted: false,
+                epoch: self.epoch,
+                foreign_origin: None,
+            },
+        };
+        if old.is_some() && continued.is_none() {
+            // Other credentials begin another login, and `write` ends the previous one.
+            self.state = self.state.ended();
+        }
+        self.write(realm, req, State::LoggedIn(self.visited(realm, login))).await
+    }
+
+    /// The login with this visit.
+    fn visited(&self, realm: &Realm, login: Login) -> Login {
+        Login {
+            visited_at: self.now,
+            ends_by: login.ends_by.max(realm.lifetime.deadlines.ends_by(self.now)),
+            revocation_list: realm.revocation_list(),
+            ..login
+        }
     }
 
     /// Stores the time of the visit, if the stored one is too old, and of the verification, if there was one.
@@ -267,12 +335,18 @@ impl RequestContext {
         is_confirmed: bool,
     ) -> Result<(), RevocationError> {
         let State::LoggedIn(login) = &self.state else { return Ok(()) };
-        // If every request is verified, the time of the last verification does not matter.
-        let is_confirmed = is_confirmed && !realm.lifetime.reverify_after.is_zero();
-        if !is_confirmed && !realm.lifetime.deadlines.want_visit(&login.validity(), self.now) {
+        // Without credentials, the request does not show that the user is there.
+        if matches!(self.authorization, Authorization::Missing) {
             return Ok(());
         }
-        let mut login = Login { visited_at: self.now, ..login.clone() };
+        // If every request is verified, the time of the last verification does not matter.
+        let is_confirmed = is_confirmed && !realm.lifetime.reverify_after.is_zero();
+        let is_visit = realm.lifetime.deadlines.want_visit(&login.validity(), self.now);
+        let is_listed = login.revocation_list == realm.revocation_list();
+        if !is_confirmed && !is_visit && is_listed {
+            return Ok(());
+        }
+        let mut login = self.visited(realm, login.clone());
         if is_confirmed {
             login.verified_at = self.now;
         }
@@ -294,12 +368,15 @@ impl RequestContext {
             }
             let is_login = matches!(state, State::LoggedIn(_));
             let begins = is_login && !matches!(self.state, State::LoggedIn(_));
-            if !is_login || (begins && realm.config.renew_session_at_login) {
+            if !is_login || (begins && realm.renews_session_at_login()) {
                 self.session.renew();
                 // A session that no longer exists, or whose login is revoked, has no successor.
                 let continues = !self.raced_logout && !entry::is_empty(&self.session);
                 let predecessor = continues.then(|| session_of(realm, req)).flatten();
                 entry::note_predecessor(&self.session, predecessor);
+                if let Some(predecessor) = predecessor {
+                    self.record_replaced_logins(realm, predecessor).await?;
+                }
             }
             if matches!(state, State::LoggedOut { .. }) {
                 self.id = None;
@@ -313,19 +390,41 @@ impl RequestContext {
                 State::LoggedIn(Login { foreign_origin: Some(origin), .. }) => origin.clone(),
                 _ => self.origin.take().unwrap_or_else(|| origin(req)),
             };
-            let entry = Entry { id: self.id, origin, state };
+            self.had_login |= is_login;
+            let is_challenge = matches!(state, State::Prompted { .. } | State::Rechallenged { .. });
+            let challenged_at = is_challenge.then_some(self.now);
+            let entry =
+                Entry { id: self.id, origin, challenged_at, had_login: self.had_login, state };
             entry::put(&self.session, &realm.entry_key, &entry);
             self.state = entry.state;
             Ok(())
         })
     }
 
+    /// The logins of other realms continue in the session that replaces this one. A logout that brings
+    /// the replaced session must end them.
+    async fn record_replaced_logins(
+        &self,
+        realm: &Realm,
+        replaced: RevocationKey,
+    ) -> Result<(), RevocationError> {
+        let others = entry::others(&self.session, &realm.entry_key);
+        let logins = others.iter().filter(|(_, it)| it.kind() == IdKind::Login);
+        let keys = logins.map(|(key, _)| replaced.within(entry::realm_of(key)));
+        realm.revocations.record_success(None, keys).await
+    }
+
     /// Revokes the login, and with it all its requests in flight.
     pub(crate) async fn end(&mut self, realm: &Realm) -> Result<(), RevocationError> {
-        if let Some(id) = self.id {
-            realm.revocations.log_out(id).await?;
-            self.id = None;
+        let Some(id) = self.id else { return Ok(()) };
+        match self.login_ends_by {
+            Some(ends_by) => {
+                let remaining = Duration::from_millis(ends_by.saturating_sub(self.now));
+                realm.revocations.log_out(id, remaining).await?;
+            }
+            None => realm.revocations.log_out_challenge(id).await?,
         }
+        self.id = None;
         Ok(())
     }
 
@@ -389,9 +488,15 @@ impl RequestContext {
         Some((self.id?, login))
     }
 
+    /// The sessions whose logout ends the login: the one that this session replaces, and this session,
+    /// if it is replaced later.
+    pub(crate) fn sessions(&self, realm: &Realm, req: &HttpRequest) -> Vec<RevocationKey> {
+        self.predecessor.into_iter().chain(session_of(realm, req)).collect()
+    }
+
     /// The keys of the revocation list that show whether the login is still valid.
     pub(crate) fn keys(&self, realm: &Realm, login: &Login) -> Keys {
-        Keys::of(self.id, self.predecessor, &realm.name, &[&login.user])
+        Keys::of(IdKind::Login, self.id, self.predecessor, &realm.name, &[&login.user])
     }
 }
 
@@ -408,7 +513,7 @@ pub(crate) async fn drop_revoked_entry(
     Box::pin(async {
         if let FoundEntry::Entry(mut entry) = entry::find(session, &realm.entry_key)
             && let predecessor = entry::predecessor(session)
-            && let keys = Keys::of(entry.id, predecessor, &realm.name, &[])
+            && let keys = Keys::of(entry.kind(), entry.id, predecessor, &realm.name, &[])
             && realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut
         {
             entry.id = None;

@@ -222,6 +222,7 @@
 // On docs.rs each item names the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod anonymous_ttl;
 mod authenticator;
 mod builder;
 mod config;
@@ -304,6 +305,7 @@ pub use crate::revocation::store::RevocationStore;
 #[doc(alias = "store unavailable")]
 pub use crate::session_errors::session_store_errors;
 pub use crate::{
+    anonymous_ttl::AnonymousTtl,
     authenticator::Authenticator,
     builder::{BasicLoginBuilder, error::ConfigError},
     config::{BasicLogin, LogoutScope},

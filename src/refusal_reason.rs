@@ -53,6 +53,11 @@ pub enum Reason {
     /// The user did not request this logout: another site caused it (CSRF), or the browser prefetched
     /// the page.
     LogoutForbidden,
+    /// The request to log out carried two session cookies, so the login of the user may not have ended.
+    /// Another application on this host, a sibling subdomain or an attacker on the network has set one
+    /// of them (cookie tossing).
+    #[doc(alias = "cookie tossing")]
+    LogoutUncertain,
     /// The browser keeps no cookies: it answered two challenges within a minute without sending one. A
     /// login needs a cookie.
     CookiesRequired,
@@ -83,6 +88,7 @@ impl Reason {
             Self::LoginRevoked | Self::CredentialsChanged => "Your login has ended",
             Self::WrongCredentials => "Wrong user name or password",
             Self::LogoutForbidden => "Logout refused",
+            Self::LogoutUncertain => "You may still be logged in",
             Self::CookiesRequired => "Cookies required",
             Self::CrossSite => "Request refused",
             Self::TooManyAttempts => "Too many attempts",
@@ -104,6 +110,10 @@ impl Reason {
             Self::LogoutForbidden => {
                 "The request to log out came from another site or from a page preview. \
                  To log out, use the button or link on this site."
+            }
+            Self::LogoutUncertain => {
+                "Your browser sent two session cookies, so the logout may have failed. \
+                 Delete the cookies of this site, then close the browser."
             }
             Self::CookiesRequired => {
                 "Your browser does not keep cookies for this site. Allow cookies, then reload this page."
@@ -130,7 +140,7 @@ impl Reason {
             Self::CookiesRequired | Self::TooManyAttempts | Self::Busy | Self::Unavailable => {
                 "Try again"
             }
-            Self::LogoutForbidden | Self::CrossSite => "Open this site",
+            Self::LogoutForbidden | Self::LogoutUncertain | Self::CrossSite => "Open this site",
         }
     }
 }

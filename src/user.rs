@@ -25,8 +25,8 @@ use crate::{
     request::{authorization::Authorization, kind::RequestKind},
     response::responder::refuse_without_realm,
     revocation::{
-        key::LoginId,
-        registry::{EntryStatus, Keys, Revocations},
+        key::{LoginId, RevocationKey},
+        registry::{EntryStatus, IdKind, Keys, Revocations},
     },
     session::{
         login::{Validity, time},
@@ -80,8 +80,16 @@ pub struct User {
 struct Inner {
     id: String,
     logged_in_at: SystemTime,
-    login: Option<(LoginId, Validity)>,
+    login: Option<UserLogin>,
     realm: Arc<Realm>,
+}
+
+/// What shows whether the login has ended.
+struct UserLogin {
+    id: LoginId,
+    validity: Validity,
+    /// The sessions whose logout ends the login.
+    sessions: Vec<RevocationKey>,
 }
 
 impl fmt::Debug for User {
@@ -91,7 +99,7 @@ impl fmt::Debug for User {
             .field("id", id)
             .field("realm", &realm.name)
             .field("logged_in_at", logged_in_at)
-            .field("login_id", &login.map(|(id, _)| id))
+            .field("login_id", &login.as_ref().map(|it| it.id))
             .finish_non_exhaustive()
     }
 }
@@ -198,7 +206,7 @@ impl User {
     /// ```
     #[must_use]
     pub fn login_id(&self) -> Option<LoginId> {
-        self.inner.login.map(|(id, _)| id)
+        self.inner.login.as_ref().map(|it| it.id)
     }
 
     /// Returns a future that resolves when the login ends. Use it to close connections that stay open
@@ -207,8 +215,9 @@ impl User {
     /// It resolves
     ///
     /// - at once after a logout, after [`revoke_user`](BasicLogin::revoke_user) or
-    ///   [`revoke_login`](BasicLogin::revoke_login), or when another request finds that the
-    ///   authenticator no longer accepts the password; on other machines within about a second;
+    ///   [`revoke_login`](BasicLogin::revoke_login), when another request finds that the authenticator
+    ///   no longer accepts the password, or when the browser logs in with other credentials; on other
+    ///   machines within about a second;
     /// - within about a second after the absolute timeout
     ///   ([`login_deadline`](crate::BasicLoginBuilder::login_deadline)).
     ///
@@ -216,8 +225,6 @@ impl User {
     ///
     /// - after the idle timeout ([`visit_deadline`](crate::BasicLoginBuilder::visit_deadline)),
     ///   because a user with an open connection is not idle;
-    /// - if the user logs in under another user-id without a logout: the login continues, and so do
-    ///   the connections that were opened before;
     /// - while the revocation store is unavailable;
     /// - for a non-browser client without a session, which cannot log out.
     ///
@@ -265,21 +272,26 @@ impl User {
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let user = Arc::clone(&self.inner);
         async move {
-            match user.login {
-                Some((id, validity)) => wait_for_end(&user.realm, &user.id, id, validity).await,
+            match &user.login {
+                Some(login) => wait_for_end(&user.realm, &user.id, login).await,
                 None => pending().await,
             }
         }
     }
 
     /// The user of a request with a login.
-    pub(crate) fn of(realm: &Arc<Realm>, context: &RequestContext) -> Option<Self> {
-        let (login_id, login) = context.login()?;
+    pub(crate) fn of(
+        realm: &Arc<Realm>,
+        req: &HttpRequest,
+        context: &RequestContext,
+    ) -> Option<Self> {
+        let (id, login) = context.login()?;
+        let sessions = context.sessions(realm, req);
         Some(Self {
             inner: Arc::new(Inner {
                 id: login.user.clone(),
                 logged_in_at: time(login.logged_in_at),
-                login: Some((login_id, login.validity())),
+                login: Some(UserLogin { id, validity: login.validity(), sessions }),
                 realm: Arc::clone(realm),
             }),
         })
@@ -295,14 +307,17 @@ impl User {
 
 /// Waits until a login has ended. A logout in this process wakes it; a logout on another machine shows at the next
 /// poll.
-async fn wait_for_end(realm: &Realm, user: &str, id: LoginId, validity: Validity) {
-    let keys = Keys::of(Some(id), None, &realm.name, &[user]);
-    let mut changes = Revocations::changes();
+async fn wait_for_end(realm: &Realm, user: &str, login: &UserLogin) {
+    let UserLogin { id, validity, ref sessions } = *login;
+    let keys = Keys::of(IdKind::Login, Some(id), sessions.iter().copied(), &realm.name, &[user]);
+    // Subscribed before the first lookup, so that no change is missed.
+    let subscription = Revocations::subscribe(&keys);
     let mut was_unavailable = false;
     loop {
         let now = realm.now();
         // A user with an open connection is not idle, and sends no credentials that could be verified.
-        let validity = Validity { visited_at: now, verified_at: now, ..validity };
+        let validity =
+            Validity { visited_at: now, verified_at: now, ends_by: u64::MAX, ..validity };
         let revocations = match realm.revocations.look_up(&keys).await {
             Ok(revocations) => {
                 was_unavailable = false;
@@ -324,7 +339,7 @@ async fn wait_for_end(realm: &Realm, user: &str, id: LoginId, validity: Validity
         if login_status(&validity, now, &realm.lifetime, &revocations).ended().is_some() {
             return;
         }
-        let _ = timeout(POLL_INTERVAL, changes.changed()).await;
+        let _ = timeout(POLL_INTERVAL, subscription.changed()).await;
     }
 }
 
@@ -369,7 +384,7 @@ async fn find(
 ) -> Result<Result<User, (RequestKind, RefusalKind)>, Error> {
     let mut context = RequestContext::read(realm, req, &req.get_session()).await?;
     if is_valid(realm, req, &mut context).await?
-        && let Some(user) = User::of(realm, &context)
+        && let Some(user) = User::of(realm, req, &context)
     {
         return Ok(Ok(user));
     }

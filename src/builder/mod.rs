@@ -448,7 +448,7 @@ impl BasicLoginBuilder {
     /// let mut browser = browser(&login).await;
     /// browser.log_in("/admin/", "alice", "wonderland").await;
     /// other.revoke_user("alice").await?;
-    /// assert_eq!(ended.len(), 1);
+    /// assert!(ended.len() > 0);
     /// assert_eq!(browser.open("/admin/").await.status(), 401);
     /// # Ok(())
     /// # }

@@ -65,6 +65,8 @@ pub(crate) struct LogoutFacts<'a> {
     pub(crate) facts: Facts<'a>,
     /// Another site made the browser send the request (CSRF), or the request is a prefetch.
     pub(crate) is_forbidden: bool,
+    /// The request carries several session cookies, and only one of their sessions was read.
+    pub(crate) is_uncertain: bool,
     /// The middleware around the handler has just logged this request in, with credentials that the user typed at the
     /// prompt of the logout itself.
     pub(crate) logged_in_here: bool,
@@ -83,6 +85,8 @@ pub(crate) struct LogoutDecision {
 pub(crate) enum LogoutReply {
     /// 403: the user did not request this logout.
     Forbidden,
+    /// 403: the user may still be logged in.
+    Uncertain,
     /// 303 to the landing path: the user logged in at the prompt of the logout itself.
     Landing,
     Challenge,
@@ -98,6 +102,19 @@ pub(crate) enum LogoutReply {
 
 /// Decides about a logout: the table `tables/logout.txt`, after forbidden logouts and logins at the logout's prompt.
 pub(crate) fn logout(
+    request: &LogoutFacts<'_>,
+    response: &LogoutResponse,
+    landing_path: &str,
+) -> LogoutDecision {
+    let decision = logout_of_one_session(request, response, landing_path);
+    match decision.reply {
+        LogoutReply::Forbidden | LogoutReply::Landing => decision,
+        _ if request.is_uncertain => LogoutDecision { reply: LogoutReply::Uncertain, ..decision },
+        _ => decision,
+    }
+}
+
+fn logout_of_one_session(
     request: &LogoutFacts<'_>,
     response: &LogoutResponse,
     landing_path: &str,

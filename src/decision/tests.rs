@@ -163,6 +163,8 @@ fn state(name: &str, path: &str, cause: Cause) -> State {
             logged_in_at: 1,
             verified_at: 1,
             visited_at: 1,
+            ends_by: 1,
+            revocation_list: None,
             directory,
             reprompted: false,
             epoch: None,
@@ -312,7 +314,7 @@ fn each_request(
 
 /// A logout that is not forbidden, without a login at its prompt.
 fn logout_facts(facts: Facts<'_>) -> LogoutFacts<'_> {
-    LogoutFacts { facts, is_forbidden: false, logged_in_here: false }
+    LogoutFacts { facts, is_forbidden: false, is_uncertain: false, logged_in_here: false }
 }
 
 #[test]
@@ -330,6 +332,17 @@ fn forbidden_logout_and_login_at_logout_prompt_clear_nothing() {
                 _ => keeps(LogoutReply::Landing),
             };
             assert_eq!(logout(&typed, &response, LANDING), expected);
+            let uncertain = LogoutFacts { is_uncertain: true, ..logout_facts(*facts) };
+            let (uncertain, certain) = (
+                logout(&uncertain, &response, LANDING),
+                logout(&logout_facts(*facts), &response, LANDING),
+            );
+            assert_eq!((uncertain.clear, &uncertain.next), (certain.clear, &certain.next));
+            let reply = match certain.reply {
+                LogoutReply::Landing => LogoutReply::Landing,
+                _ => LogoutReply::Uncertain,
+            };
+            assert_eq!(uncertain.reply, reply);
             assert_eq!(script(facts, true), ScriptDecision::Forbid);
         });
     }

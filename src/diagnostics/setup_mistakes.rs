@@ -34,6 +34,7 @@ pub(crate) struct SetupMistakes {
     reported_lost_session: AtomicBool,
     reported_missing_cookies: AtomicBool,
     reported_cookie_name: AtomicBool,
+    reported_several_cookies: AtomicBool,
     without_cookie: AtomicU32,
 }
 
@@ -46,6 +47,7 @@ impl SetupMistakes {
             reported_lost_session: AtomicBool::default(),
             reported_missing_cookies: AtomicBool::default(),
             reported_cookie_name: AtomicBool::default(),
+            reported_several_cookies: AtomicBool::default(),
             without_cookie: AtomicU32::default(),
         })
     }
@@ -74,6 +76,19 @@ impl SetupMistakes {
                  again: on plain HTTP, except on localhost, browsers drop a `Secure` cookie; \
                  serve HTTPS, or build SessionMiddleware with `cookie_secure(false)`; also check \
                  the cookie's domain and path"
+            );
+        }
+    }
+
+    /// Reports a request that carries several cookies of the session's name.
+    pub(crate) fn report_several_cookies(&self) {
+        let Self { realm, session_cookie: cookie, .. } = self;
+        if !self.reported_several_cookies.swap(true, Relaxed) {
+            tracing::warn!(
+                %realm, cookie,
+                "a request has two session cookies, so its login may be hidden and its logout may \
+                 fail: another path, a sibling subdomain or an attacker has set one of them; give the \
+                 cookie a name that begins with `__Host-`, and no other application the same name"
             );
         }
     }

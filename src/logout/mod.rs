@@ -129,6 +129,7 @@ impl Logout {
         let facts = LogoutFacts {
             facts: context.facts(realm, req.path()),
             is_forbidden: is_cross_site(req) || is_prefetch(req),
+            is_uncertain: context.has_several_session_cookies,
             logged_in_here: self.logged_in_here(req),
         };
         let LogoutDecision { clear, next, reply } =
@@ -161,6 +162,10 @@ impl Logout {
             LogoutReply::Forbidden => {
                 tracing::warn!(realm = %realm.name, path = req.path(), "cross-site or prefetched logout refused");
                 let reason = Reason::LogoutForbidden;
+                responder.refuse(req, request_kind, RefusalKind::Forbid, reason)
+            }
+            LogoutReply::Uncertain => {
+                let reason = Reason::LogoutUncertain;
                 responder.refuse(req, request_kind, RefusalKind::Forbid, reason)
             }
             LogoutReply::Landing => see_other(&realm.landing_header),

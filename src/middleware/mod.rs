@@ -228,7 +228,7 @@ impl BasicLogin {
         cache: &PassCache,
         lookup: Option<CacheLookup>,
     ) -> Result<Option<User>, RevocationError> {
-        let user = User::of(&self.realm, context);
+        let user = User::of(&self.realm, req, context);
         if let (Some(lookup), Some(user)) = (lookup, &user) {
             cache.insert(&lookup, &self.realm, context, user);
         }
@@ -245,6 +245,9 @@ impl BasicLogin {
         on_success: OnSuccess,
     ) -> Result<Checked, RevocationError> {
         let realm = &*self.realm;
+        if is_valid && on_success == OnSuccess::LogIn {
+            context.record_success(realm, req).await?;
+        }
         // A logout may have been handled while the authenticator was checking the credentials.
         if context.notice_logout(realm).await? {
             return Ok(match authenticate(&context.facts(realm, req.path())) {
@@ -291,7 +294,7 @@ impl BasicLogin {
                 return Ok(User::without_session(realm, context));
             }
         }
-        Ok(User::of(realm, context))
+        Ok(User::of(realm, req, context))
     }
 
     /// Writes the next state, if there is one, and responds.

@@ -45,6 +45,8 @@ pub(crate) struct PassCache {
 struct Passed {
     stored: OwnedStoredEntry,
     validity: Validity,
+    /// As [`Login::revocation_list`](crate::session::login::Login::revocation_list).
+    revocation_list: Option<u64>,
     keys: Keys,
     /// The last result from the revocation list, with its
     /// [generation](crate::revocation::registry::Revocations::generation).
@@ -104,6 +106,7 @@ impl PassCache {
             let it = Passed {
                 stored: stored.to_owned(),
                 validity: login.validity(),
+                revocation_list: login.revocation_list,
                 keys: context.keys(realm, login),
                 revocations: Cell::new((None, EntryStatus::ACTIVE)),
                 user: user.clone(),
@@ -122,7 +125,10 @@ impl CacheLookup {
         let is_active = |revocations: &EntryStatus| {
             login_status(&passed.validity, now, &realm.lifetime, revocations) == LoginStatus::Active
         };
-        if !is_active(&revocations) || realm.lifetime.deadlines.want_visit(&passed.validity, now) {
+        if !is_active(&revocations)
+            || realm.lifetime.deadlines.want_visit(&passed.validity, now)
+            || passed.revocation_list != realm.revocation_list()
+        {
             return Ok(None);
         }
         let generation = realm.revocations.generation();

@@ -1,13 +1,27 @@
-//! The origin of a request, whether another site sent it, and whether it carries a cookie.
+//! The origin of a request, which site sent it, and whether it carries a cookie.
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{
+    HttpRequest,
+    cookie::Cookie,
+    http::header::{self, HeaderValue},
+};
+use sha2::{Digest, Sha256};
 
 use super::kind::SEC_FETCH_SITE;
 
-/// The scheme, host and port that the browser requested (RFC 6454, section 4).
+/// Maximum length in bytes of an origin that is stored in full. A host name has at most 253 (RFC
+/// 1035, section 2.3.4).
+const MAX_LENGTH: usize = 300;
+
+/// The scheme, host and port that the browser requested (RFC 6454, section 4). If it is too long, its
+/// hash.
 pub(crate) fn origin(req: &HttpRequest) -> String {
     let connection = req.connection_info();
-    format!("{}://{}", connection.scheme(), connection.host())
+    let origin = format!("{}://{}", connection.scheme(), connection.host());
+    if origin.len() <= MAX_LENGTH {
+        return origin;
+    }
+    format!("sha256:{:x}", Sha256::digest(origin))
 }
 
 /// Whether another site caused the browser to send this request (CSRF).
@@ -16,13 +30,104 @@ pub(crate) fn is_cross_site(req: &HttpRequest) -> bool {
     if let Some(site) = headers.get(&SEC_FETCH_SITE) {
         return site == "cross-site";
     }
-    // Only the host is compared: behind a proxy that terminates TLS, the scheme may be unknown.
-    headers.get(header::ORIGIN).is_some_and(|origin| {
-        let host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-        host.is_none_or(|(_, host)| host != req.connection_info().host())
-    })
+    // Behind a proxy that terminates TLS, the scheme may be unknown.
+    headers.get(header::ORIGIN).is_some_and(|origin| host_sent_by(origin, req).is_none())
+}
+
+/// Whether a page of this origin caused the browser to send this request. A request that carries
+/// neither `Sec-Fetch-Site` nor `Origin` does not show that.
+pub(crate) fn is_same_origin(req: &HttpRequest) -> bool {
+    let headers = req.headers();
+    if let Some(site) = headers.get(&SEC_FETCH_SITE) {
+        return site == "same-origin";
+    }
+    let scheme = headers.get(header::ORIGIN).and_then(|origin| host_sent_by(origin, req));
+    // An attacker on the network can serve pages of this host over plain HTTP.
+    scheme.is_some_and(|it| it == "https" || req.connection_info().scheme() != "https")
+}
+
+/// The scheme of an `Origin` header with the host and port that the browser requested. None if the
+/// header has another host.
+fn host_sent_by<'a>(origin: &'a HeaderValue, req: &HttpRequest) -> Option<&'a str> {
+    let (scheme, host) = origin.to_str().ok()?.split_once("://")?;
+    (host == req.connection_info().host()).then_some(scheme)
 }
 
 pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {
     req.cookie(name).is_some()
+}
+
+/// Whether the request carries cookies of this name with different values. A browser sends those of
+/// other paths and domains, too (RFC 6265, section 5.4).
+pub(crate) fn has_several_cookies(req: &HttpRequest, name: &str) -> bool {
+    let Ok(all) = req.cookies() else { return false };
+    let mut values = all.iter().filter(|it| it.name() == name).map(Cookie::value);
+    let first = values.next();
+    values.any(|it| Some(it) != first)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn only_a_page_of_the_same_origin_is_same_origin() {
+        for (host, headers, is_same) in [
+            ("example.com", &[][..], false),
+            ("example.com", &[("sec-fetch-site", "same-origin")], true),
+            ("example.com", &[("sec-fetch-site", "same-site")], false),
+            ("example.com", &[("sec-fetch-site", "cross-site")], false),
+            ("example.com", &[("sec-fetch-site", "none")], false),
+            ("example.com", &[("origin", "http://example.com")], true),
+            ("example.com", &[("origin", "https://example.com")], true),
+            ("example.com", &[("origin", "http://evil.example.com")], false),
+            ("example.com", &[("origin", "http://example.com.evil.com")], false),
+            ("example.com", &[("origin", "http://example.com:8080")], false),
+            ("example.com:8080", &[("origin", "http://example.com")], false),
+            ("example.com:8080", &[("origin", "http://example.com:8080")], true),
+            ("example.com", &[("origin", "null")], false),
+            ("example.com", &[("origin", "\u{e9}")], false),
+            ("example.com", &[("origin", "")], false),
+            (
+                "example.com",
+                &[("sec-fetch-site", "same-site"), ("origin", "http://example.com")],
+                false,
+            ),
+        ] {
+            let request =
+                headers.iter().fold(TestRequest::default(), |it, header| it.insert_header(*header));
+            let request = request.insert_header((header::HOST, host)).to_http_request();
+            assert_eq!(is_same_origin(&request), is_same, "{host} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn plain_http_page_is_not_the_same_origin_as_https() {
+        for (origin, is_same) in [("http://example.com", false), ("https://example.com", true)] {
+            let request = TestRequest::with_uri("https://example.com/")
+                .insert_header((header::HOST, "example.com"))
+                .insert_header((header::ORIGIN, origin))
+                .insert_header(("x-forwarded-proto", "https"))
+                .to_http_request();
+            assert_eq!(request.connection_info().scheme(), "https");
+            assert_eq!(is_same_origin(&request), is_same, "{origin}");
+        }
+    }
+
+    #[test]
+    fn stored_origin_has_a_maximum_length() {
+        for header in [header::HOST.as_str(), "x-forwarded-host", "x-forwarded-proto"] {
+            let of = |letter: &str| {
+                let value = letter.repeat(100_000);
+                origin(&TestRequest::default().insert_header((header, value)).to_http_request())
+            };
+            assert!(of("a").len() <= MAX_LENGTH, "{header}");
+            assert_ne!(of("a"), of("b"), "{header}");
+        }
+        let host = "a".repeat(253);
+        let request = TestRequest::default().insert_header((header::HOST, host.clone()));
+        assert_eq!(origin(&request.to_http_request()), format!("http://{host}"));
+    }
 }

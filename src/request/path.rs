@@ -38,6 +38,11 @@ impl RequestPath {
 pub(crate) struct Directory(String);
 
 impl Directory {
+    /// The directory that holds all paths.
+    pub(crate) fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     pub(crate) fn holds(&self, path: &str) -> bool {
         path.starts_with(&self.0)
     }

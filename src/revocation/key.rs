@@ -141,6 +141,18 @@ impl RevocationKey {
         Self::of(&["within\0", &self.to_string(), realm])
     }
 
+    /// The key of the record that the challenge or session of this key has led to a login.
+    pub(super) fn of_success(self) -> Self {
+        Self::of(&["success\0", &self.to_string()])
+    }
+
+    /// The key of the record that a client without a login has logged out of the challenge or session
+    /// of this key. It is apart from the key itself, so that such a client changes no record of a
+    /// login.
+    pub(super) fn of_abandoned(self) -> Self {
+        Self::of(&["abandoned\0", &self.to_string()])
+    }
+
     fn of(parts: &[&str]) -> Self {
         let mut hash = Sha256::new();
         for part in parts {

@@ -9,3 +9,4 @@ mod memory;
 pub(crate) mod redis;
 pub(crate) mod registry;
 pub(crate) mod store;
+pub(crate) mod subscription;

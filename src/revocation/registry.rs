@@ -10,20 +10,32 @@ use std::{
 };
 
 use rand::Rng;
-use tokio::sync::watch;
 
 use super::{
     key::{Epoch, LoginId, RevocationKey},
-    memory::InMemory,
+    memory::{CausedBy, InMemory},
     store::{RevocationError, RevocationStore},
+    subscription::{self, Subscription},
 };
 
 /// The maximum time to live of an entry, even if the deadlines are longer.
 const MAX_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
+/// How long after a challenge the user can log in without another challenge. It limits what a client
+/// without a password can leave in the revocation list.
+pub(crate) const CHALLENGE_LIFETIME: Duration = Duration::from_secs(15 * 60);
+
+/// The time to live of an entry about a challenge: longer than the challenge itself on machines whose
+/// clocks differ.
+const CHALLENGE_TTL: Duration = Duration::from_secs(20 * 60);
+
 /// The values that are stored under the id of a login.
 const LOGGED_OUT: u64 = 0;
 const REVOKED: u64 = 1;
+
+/// The value that is stored under the key of a challenge that led to a login, or that a client
+/// abandoned.
+const DONE: u64 = 0;
 
 /// All realms of a process share one list, because a logout from one realm also ends the logins of
 /// the others.
@@ -31,9 +43,6 @@ static IN_MEMORY: LazyLock<InMemory> = LazyLock::new(InMemory::default);
 
 /// Counts the writes to the list in memory.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-
-/// Notifies its receivers when this process may have ended a login.
-static CHANGED: LazyLock<watch::Sender<()>> = LazyLock::new(watch::Sender::default);
 
 /// A realm's access to the revocation list.
 pub(crate) struct Revocations {
@@ -62,6 +71,14 @@ impl RevocationStatus {
     }
 }
 
+/// What the id of a session entry names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IdKind {
+    /// A challenge. It needs no password, so it is remembered for minutes only.
+    Challenge,
+    Login,
+}
+
 /// The revocation status of a realm's entry in a session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryStatus {
@@ -85,10 +102,15 @@ impl Revocations {
         Self { store, ttl: ttl.min(MAX_RETENTION) }
     }
 
-    /// Records the logout of a login. The login may not have begun yet: the id is drawn with the
-    /// challenge.
-    pub(crate) async fn log_out(&self, id: LoginId) -> Result<(), RevocationError> {
-        self.set(RevocationKey::of_login(id), LOGGED_OUT, self.ttl).await
+    /// Records the logout of a login. `remaining` is the longest time for which a copy of its session
+    /// may be valid, by the deadlines under which it was written.
+    pub(crate) async fn log_out(
+        &self,
+        id: LoginId,
+        remaining: Duration,
+    ) -> Result<(), RevocationError> {
+        let ttl = remaining.min(MAX_RETENTION).max(self.ttl);
+        self.set(RevocationKey::of_login(id), LOGGED_OUT, ttl).await
     }
 
     /// Records that a logout from this realm ended a login of another realm. This realm does not
@@ -97,46 +119,104 @@ impl Revocations {
         self.set(RevocationKey::of_login(id), LOGGED_OUT, MAX_RETENTION).await
     }
 
+    /// Records a logout from a challenge. If the challenge has led to a login meanwhile, that login
+    /// ends.
+    pub(crate) async fn log_out_challenge(&self, id: LoginId) -> Result<(), RevocationError> {
+        self.end_challenge(RevocationKey::of_login(id)).await
+    }
+
     /// Records a logout whose request named a session that no longer exists. The logout ends the
-    /// realm's login in the session that has replaced that one.
+    /// realm's login in the session that has replaced that one, if there is such a login.
     pub(crate) async fn log_out_successor(
         &self,
         session: RevocationKey,
         realm: &str,
     ) -> Result<(), RevocationError> {
-        self.set(session.within(realm), LOGGED_OUT, self.ttl).await
+        self.end_challenge(session.within(realm)).await
     }
 
-    /// Revokes a login. A login that has already ended keeps the status that it has.
+    /// The login and the logout may happen at the same time, on different machines. The login first
+    /// records its success and then looks for a logout; the logout does the reverse. So at least one
+    /// of the two sees the other.
+    async fn end_challenge(&self, key: RevocationKey) -> Result<(), RevocationError> {
+        self.write(&[(key.of_abandoned(), DONE)], CHALLENGE_TTL, CausedBy::Anyone).await?;
+        if self.read(&[key.of_success()]).await?.iter().any(Option::is_some) {
+            self.set(key, LOGGED_OUT, MAX_RETENTION).await?;
+        }
+        Ok(())
+    }
+
+    /// Records that a challenge has led to a login, and that its session may be replaced, so that a
+    /// logout that brings the challenge or a replaced session ends the login. To notice a logout that
+    /// came before, the caller must look up the keys of the challenge afterwards.
+    pub(crate) async fn record_success(
+        &self,
+        id: Option<LoginId>,
+        sessions: impl IntoIterator<Item = RevocationKey>,
+    ) -> Result<(), RevocationError> {
+        let keys = id.map(RevocationKey::of_login).into_iter().chain(sessions);
+        let entries: Vec<_> = keys.map(|key| (key.of_success(), DONE)).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.write(&entries, CHALLENGE_TTL, CausedBy::User).await
+    }
+
+    /// Revokes a login. A login that has already ended keeps the status that it has. Nothing is known
+    /// of the deadlines under which its session was written, so the entry gets the maximum time to
+    /// live.
     pub(crate) async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
-        let status = self.look_up(&Keys::of(Some(id), None, "", &[])).await?;
+        let status = self.look_up(&Keys::of(IdKind::Login, Some(id), None, "", &[])).await?;
         if status.id != RevocationStatus::Active {
             return Ok(());
         }
-        self.set(RevocationKey::of_login(id), REVOKED, self.ttl).await
+        self.set(RevocationKey::of_login(id), REVOKED, MAX_RETENTION).await
     }
 
     /// Revokes all logins of a user, by beginning a new epoch. Logins of earlier epochs are no
     /// longer valid.
     pub(crate) async fn revoke_user(&self, realm: &str, user: &str) -> Result<(), RevocationError> {
         let epoch = rand::rng().random();
-        self.set(RevocationKey::of_user(realm, user), epoch, self.ttl).await
+        self.set(RevocationKey::of_user(realm, user), epoch, MAX_RETENTION).await
     }
 
+    /// Writes an entry that may end a login.
     async fn set(
         &self,
         key: RevocationKey,
         value: u64,
         ttl: Duration,
     ) -> Result<(), RevocationError> {
-        if let Some(store) = &self.store {
-            store.set(&[(key, value)], ttl).await?;
-        } else {
-            IN_MEMORY.set(&[(key, value)], ttl);
+        self.write(&[(key, value)], ttl, CausedBy::User).await?;
+        if self.store.is_none() {
             GENERATION.fetch_add(1, SeqCst);
         }
-        CHANGED.send_replace(());
+        subscription::notify(&key);
         Ok(())
+    }
+
+    async fn write(
+        &self,
+        entries: &[(RevocationKey, u64)],
+        ttl: Duration,
+        cause: CausedBy,
+    ) -> Result<(), RevocationError> {
+        if let Some(store) = &self.store {
+            return store.set(entries, ttl).await;
+        }
+        IN_MEMORY.set(entries, ttl, cause);
+        Ok(())
+    }
+
+    async fn read(&self, keys: &[RevocationKey]) -> Result<Vec<Option<u64>>, RevocationError> {
+        let values = match &self.store {
+            Some(store) => store.get(keys).await?,
+            None => IN_MEMORY.get(keys),
+        };
+        if values.len() != keys.len() {
+            return Err(RevocationError::new("the store did not return one value for each key"));
+        }
+        Ok(values)
     }
 
     /// A number that changes when a login may have ended. None with a store, where only a lookup
@@ -145,9 +225,15 @@ impl Revocations {
         self.store.is_none().then(|| GENERATION.load(SeqCst))
     }
 
-    /// A receiver that is notified when this process may have ended a login.
-    pub(crate) fn changes() -> watch::Receiver<()> {
-        CHANGED.subscribe()
+    /// A number that changes when the list in memory has lost an entry about a login. None with a
+    /// store, which loses none.
+    pub(crate) fn incarnation(&self) -> Option<u64> {
+        self.store.is_none().then(|| IN_MEMORY.incarnation())
+    }
+
+    /// A subscription to changes that this process makes to these keys.
+    pub(crate) fn subscribe(keys: &Keys) -> Subscription {
+        Subscription::to(&keys.all)
     }
 
     /// Looks up the keys of a session entry.
@@ -155,15 +241,9 @@ impl Revocations {
         if keys.all.is_empty() {
             return Ok(EntryStatus::ACTIVE);
         }
-        let values = match &self.store {
-            Some(store) => store.get(&keys.all).await?,
-            None => IN_MEMORY.get(&keys.all),
-        };
-        if values.len() != keys.all.len() {
-            return Err(RevocationError::new("the store did not return one value for each key"));
-        }
+        let values = self.read(&keys.all).await?;
         let (of_id, epochs) = values.split_at(keys.of_id);
-        let of_id = of_id.iter().copied().map(RevocationStatus::of);
+        let of_id = of_id.iter().map(|it| RevocationStatus::of(*it));
         let mut ended = of_id.filter(|it| *it != RevocationStatus::Active);
         Ok(EntryStatus {
             id: ended.next().unwrap_or(RevocationStatus::Active),
@@ -187,18 +267,22 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The keys of a login's id, of the session that its session has replaced, and of users. The
+    /// The keys of an entry's id, of sessions that its session has replaced, and of users. The
     /// logged-in user comes first.
     pub(crate) fn of(
+        kind: IdKind,
         id: Option<LoginId>,
-        predecessor: Option<RevocationKey>,
+        sessions: impl IntoIterator<Item = RevocationKey>,
         realm: &str,
         users: &[&str],
     ) -> Self {
-        let id = id.map(RevocationKey::of_login);
-        let predecessor = predecessor.filter(|_| id.is_some()).map(|it| it.within(realm));
-        let of_id = usize::from(id.is_some()) + usize::from(predecessor.is_some());
+        let sessions = sessions.into_iter().filter(|_| id.is_some()).map(|it| it.within(realm));
+        let own = id.map(RevocationKey::of_login).into_iter().chain(sessions);
+        let own: Vec<_> = own.collect();
+        let abandoned = own.iter().filter(|_| kind == IdKind::Challenge);
+        let abandoned: Vec<_> = abandoned.map(|it| it.of_abandoned()).collect();
+        let of_id = own.len() + abandoned.len();
         let users = users.iter().map(|user| RevocationKey::of_user(realm, user));
-        Self { all: id.into_iter().chain(predecessor).chain(users).collect(), of_id }
+        Self { all: own.into_iter().chain(abandoned).chain(users).collect(), of_id }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::login::Validity;
+use crate::revocation::registry::CHALLENGE_LIFETIME;
 
 /// The difference that is tolerated between the clocks of machines that share sessions.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -29,6 +30,12 @@ impl Default for Deadlines {
     }
 }
 
+/// Whether a user who was challenged at this time must be challenged again before a login. Nothing is
+/// known of a challenge without a time.
+pub(super) fn challenge_has_expired(challenged_at: Option<u64>, now: u64) -> bool {
+    challenged_at.is_none_or(|it| has_passed(it, CHALLENGE_LIFETIME, now))
+}
+
 /// Whether the time `after` has passed since a moment. A moment in the future, beyond the
 /// tolerance, counts as long ago.
 fn has_passed(since: u64, after: Duration, now: u64) -> bool {
@@ -39,9 +46,10 @@ fn has_passed(since: u64, after: Duration, now: u64) -> bool {
 }
 
 impl Deadlines {
-    /// Whether a login has exceeded either timeout.
+    /// Whether a login has exceeded either timeout, or all the timeouts under which it was written.
     pub(super) fn have_passed(self, login: &Validity, now: u64) -> bool {
-        self.login.is_some_and(|after| has_passed(login.logged_in_at, after, now))
+        now >= login.ends_by
+            || self.login.is_some_and(|after| has_passed(login.logged_in_at, after, now))
             || has_passed(login.visited_at, self.visit, now)
     }
 
@@ -49,6 +57,12 @@ impl Deadlines {
     /// the clocks of other machines.
     pub(crate) fn longest_life(self) -> Duration {
         self.login.map_or(self.visit, |it| it.min(self.visit)).saturating_add(LEEWAY)
+    }
+
+    /// The latest time at which a login that is written now can end.
+    pub(crate) fn ends_by(self, now: u64) -> u64 {
+        let life = u64::try_from(self.longest_life().as_millis()).unwrap_or(u64::MAX);
+        now.saturating_add(life)
     }
 
     /// Whether the session has to record this visit. Later visits might come too late to keep the
@@ -66,7 +80,8 @@ mod tests {
     const MINUTE: u64 = 60_000;
 
     fn login(logged_in_at: u64, visited_at: u64) -> Validity {
-        Validity { logged_in_at, verified_at: logged_in_at, visited_at, epoch: None }
+        let (verified_at, ends_by) = (logged_in_at, u64::MAX);
+        Validity { logged_in_at, verified_at, visited_at, ends_by, epoch: None }
     }
 
     fn deadlines(login: Option<u64>, visit: Option<u64>) -> Deadlines {
@@ -89,7 +104,7 @@ mod tests {
     #[test]
     fn login_without_deadlines_never_expires() {
         let none = deadlines(None, None);
-        for (since, now) in [(0, u64::MAX), (7, 7)] {
+        for (since, now) in [(0, u64::MAX - 1), (7, 7)] {
             assert!(!none.have_passed(&login(since, since), now));
             assert!(!none.want_visit(&login(since, since), now));
         }
@@ -135,6 +150,26 @@ mod tests {
         assert!(day.have_passed(&login(MINUTE + 1, 0), 0));
         assert!(day.have_passed(&login(0, MINUTE + 1), 0));
         assert!(day.have_passed(&login(u64::MAX, u64::MAX), 0));
+    }
+
+    #[test]
+    fn longer_deadlines_prolong_no_login_that_was_written_under_shorter_ones() {
+        let (short, long) = (deadlines(Some(60), Some(10)), deadlines(Some(600), Some(600)));
+        let written = Validity { ends_by: short.ends_by(0), ..login(0, 0) };
+        assert_eq!(written.ends_by, 11 * MINUTE, "the shorter timeout and the leeway");
+        assert!(!long.have_passed(&written, 11 * MINUTE - 1));
+        assert!(long.have_passed(&written, 11 * MINUTE));
+        assert_eq!(deadlines(None, None).ends_by(7), u64::MAX);
+    }
+
+    #[test]
+    fn challenge_expires_after_fifteen_minutes() {
+        let at = Some(5 * MINUTE);
+        assert!(!challenge_has_expired(at, 20 * MINUTE - 1));
+        assert!(challenge_has_expired(at, 20 * MINUTE));
+        assert!(!challenge_has_expired(at, 4 * MINUTE), "by a clock that is a minute slow");
+        assert!(challenge_has_expired(at, 4 * MINUTE - 1), "in the future");
+        assert!(challenge_has_expired(None, 0));
     }
 
     #[test]

@@ -1,16 +1,22 @@
 //! A realm's entry in the session. Only this file names session keys and depends on how a session
 //! stores values.
 
+use std::collections::HashMap;
+
 use actix_session::Session;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    deadlines::challenge_has_expired,
     login::Login,
     state::{Cause, State},
 };
 use crate::{
     request::fingerprint::{Fingerprint, FingerprintKey},
-    revocation::key::{LoginId, RevocationKey},
+    revocation::{
+        key::{LoginId, RevocationKey},
+        registry::IdKind,
+    },
 };
 
 /// The entry of a realm in the session.
@@ -21,6 +27,12 @@ pub(crate) struct Entry {
     /// The origin to which the request was sent that wrote the entry, or the origin where the user
     /// logged in.
     pub(crate) origin: String,
+    /// When the entry was written, if it is about a challenge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) challenged_at: Option<u64>,
+    /// Whether a user has logged in to this realm since the session began.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) had_login: bool,
     pub(crate) state: State,
 }
 
@@ -53,6 +65,11 @@ const PREDECESSOR: &str = "actix-basic-logout:\n";
 /// The key under which a session stores a realm's entry.
 pub(crate) fn key_of(realm: &str) -> String {
     format!("{PREFIX}{realm}")
+}
+
+/// The realm whose entry a session stores under this key.
+pub(crate) fn realm_of(key: &str) -> &str {
+    key.strip_prefix(PREFIX).unwrap_or(key)
 }
 
 /// The stored text of a realm's entry, with everything else in the session that affects the realm's
@@ -94,6 +111,15 @@ impl OwnedStoredEntry {
     pub(crate) fn as_stored(&self) -> StoredEntry<'_> {
         StoredEntry { entry: &self.entry, predecessor: self.predecessor.as_deref() }
     }
+}
+
+/// Whether a session holds nothing but entries of clients that never logged in.
+pub(crate) fn is_anonymous(session: &HashMap<String, String>) -> bool {
+    session.iter().all(|(key, value)| {
+        let is_anonymous = |it: Entry| !it.had_login && it.kind() == IdKind::Challenge;
+        key == PREDECESSOR
+            || (key.starts_with(PREFIX) && serde_json::from_str(value).is_ok_and(is_anonymous))
+    })
 }
 
 /// Calls `read` with the stored entry of a realm, if there is one.
@@ -181,11 +207,32 @@ fn logged_out() -> Entry {
     Entry {
         id: None,
         origin: String::new(),
+        challenged_at: None,
+        had_login: false,
         state: State::Fresh.without_proof(Cause::LoginRequired),
     }
 }
 
 impl Entry {
+    /// What the id names.
+    pub(crate) fn kind(&self) -> IdKind {
+        match self.state {
+            State::LoggedIn(_) => IdKind::Login,
+            _ => IdKind::Challenge,
+        }
+    }
+
+    /// This entry, or the one that is left of a challenge that has expired. The user may still answer
+    /// its dialog, but then the browser is challenged again.
+    pub(crate) fn unless_expired(self, now: u64) -> Self {
+        let is_challenge =
+            matches!(self.state, State::Prompted { .. } | State::Rechallenged { .. });
+        if !is_challenge || !challenge_has_expired(self.challenged_at, now) {
+            return self;
+        }
+        Self { id: None, challenged_at: None, state: self.state.expired_challenge(), ..self }
+    }
+
     /// The effective state for a request to this origin with these credentials. `has_ended` says
     /// that a logout has ended the login since the entry was written.
     ///

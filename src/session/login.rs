@@ -21,6 +21,14 @@ pub(crate) struct Login {
     /// The last visit, with the precision of a tenth of the idle timeout.
     #[serde(default)]
     pub(crate) visited_at: u64,
+    /// The latest time at which a copy of this login can end, by the deadlines under which the copies
+    /// were written. Other deadlines do not prolong it.
+    #[serde(default)]
+    pub(crate) ends_by: u64,
+    /// The incarnation of the revocation list in memory that knows whether the login has ended. Set
+    /// only if the realm lets requests pass with the session alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revocation_list: Option<u64>,
     /// The directory of the path where the user logged in. None if the path was too long to store.
     pub(crate) directory: Option<Directory>,
     /// Whether the browser was challenged in that directory again, because it had dropped the
@@ -44,8 +52,8 @@ impl Login {
     }
 
     pub(crate) fn validity(&self) -> Validity {
-        let Self { logged_in_at, verified_at, visited_at, epoch, .. } = *self;
-        Validity { logged_in_at, verified_at, visited_at, epoch }
+        let Self { logged_in_at, verified_at, visited_at, ends_by, epoch, .. } = *self;
+        Validity { logged_in_at, verified_at, visited_at, ends_by, epoch }
     }
 }
 
@@ -55,6 +63,7 @@ pub(crate) struct Validity {
     pub(crate) logged_in_at: u64,
     pub(crate) verified_at: u64,
     pub(crate) visited_at: u64,
+    pub(crate) ends_by: u64,
     pub(crate) epoch: Epoch,
 }
 

@@ -74,7 +74,8 @@ mod tests {
     const MINUTE: u64 = 60_000;
 
     fn status(now: u64, epoch: Epoch, id: RevocationStatus, user_epoch: Epoch) -> LoginStatus {
-        let login = Validity { logged_in_at: 0, verified_at: 0, visited_at: 0, epoch };
+        let (logged_in_at, verified_at, visited_at, ends_by) = (0, 0, 0, u64::MAX);
+        let login = Validity { logged_in_at, verified_at, visited_at, ends_by, epoch };
         let minutes = |it| Duration::from_millis(it * MINUTE);
         let deadlines = Deadlines { login: Some(minutes(60)), visit: minutes(30) };
         let lifetime = Lifetime { deadlines, reverify_after: minutes(5) };
@@ -104,7 +105,8 @@ mod tests {
 
     #[test]
     fn verification_in_the_future_is_due() {
-        let login = Validity { logged_in_at: 0, verified_at: 1, visited_at: 0, epoch: None };
+        let (logged_in_at, verified_at, visited_at, ends_by) = (0, 1, 0, u64::MAX);
+        let login = Validity { logged_in_at, verified_at, visited_at, ends_by, epoch: None };
         assert!(is_due(&login, 0, Duration::MAX));
         assert!(is_due(&login, 1, Duration::ZERO), "checked on every request");
     }

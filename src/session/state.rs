@@ -76,6 +76,16 @@ impl State {
         Self::LoggedOut { directory, fingerprint, cause }
     }
 
+    /// `LoggedOut` in place of a challenge whose time has passed. Credentials that come now may be older
+    /// than a logout, so they need another challenge. If the browser had no credentials, a request for
+    /// any path without credentials proves that it still has none.
+    pub(super) fn expired_challenge(self) -> Self {
+        let cause = self.cause_elsewhere();
+        let fingerprint = self.fingerprint().copied();
+        let directory = fingerprint.is_none().then(Directory::root);
+        Self::LoggedOut { directory, fingerprint, cause }
+    }
+
     /// This state after a logout has ended its id. The browser sent the request before it got the
     /// response to the logout, so missing credentials prove nothing.
     pub(crate) fn ended(&self) -> Self {

@@ -70,6 +70,10 @@ async fn pages() -> Vec<(String, String)> {
         browser.log_in("/admin/", "alice", "wonderland").await;
         let link = navigation("/logout").insert_header(("Sec-Fetch-Site", "cross-site"));
         add(format!("{:?}", Reason::LogoutForbidden), &browser.send(link).await);
+        browser.clear_cookies();
+        let tossed = navigation("/logout").insert_header(("Cookie", "id=a; id=b"));
+        add(format!("{:?}", Reason::LogoutUncertain), &browser.send(tossed).await);
+        browser.log_in("/admin/", "alice", "wonderland").await;
         add(format!("{:?}", Reason::LoggedOut), &browser.open("/logout").await);
         browser.log_in("/admin/", "alice", "wonderland").await;
         clock.advance(Duration::from_secs(1001));

@@ -308,6 +308,8 @@ impl World {
         let mut twice = page("/admin/").cookie(login.clone());
         twice = twice.append_header(alice()).append_header(wrong());
         self.ask("two headers", twice).await;
+        let two_cookies = page("/logout").insert_header(("Cookie", "id=one; id=two"));
+        self.ask("two session cookies", two_cookies).await;
         let mut forged = login.clone();
         forged.set_value(format!("x{}", login.value()));
         self.ask("a forged session", page("/admin/").cookie(forged).insert_header(alice())).await;
@@ -485,7 +487,7 @@ fn cases() -> Vec<Case> {
 }
 
 /// All reasons. The cases must meet each of them.
-const REASONS: [Reason; 12] = [
+const REASONS: [Reason; 13] = [
     Reason::LoginRequired,
     Reason::LoggedOut,
     Reason::LoginExpired,
@@ -493,6 +495,7 @@ const REASONS: [Reason; 12] = [
     Reason::CredentialsChanged,
     Reason::WrongCredentials,
     Reason::LogoutForbidden,
+    Reason::LogoutUncertain,
     Reason::CookiesRequired,
     Reason::CrossSite,
     Reason::TooManyAttempts,

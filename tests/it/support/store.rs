@@ -49,6 +49,17 @@ impl MemoryStore {
         }
     }
 
+    /// Changes a realm's entry in every session.
+    pub fn edit(&self, realm: &str, change: impl Fn(&mut serde_json::Value)) {
+        for state in self.inner.lock().unwrap().sessions.values_mut() {
+            if let Some(entry) = state.get_mut(&format!("actix-basic-logout:{realm}")) {
+                let mut value = serde_json::from_str(entry).unwrap();
+                change(&mut value);
+                *entry = value.to_string();
+            }
+        }
+    }
+
     /// Makes every call fail, or succeed again, like a Redis that is down.
     pub fn set_broken(&self, broken: bool) {
         self.inner.lock().unwrap().broken = broken;
@@ -122,7 +133,8 @@ pub struct Revocations(Arc<Mutex<Stored>>);
 
 #[derive(Default)]
 struct Stored {
-    values: HashMap<RevocationKey, u64>,
+    /// The values, each with its time to live.
+    values: HashMap<RevocationKey, (u64, std::time::Duration)>,
     ttls: Vec<std::time::Duration>,
     gets: usize,
     broken: bool,
@@ -137,6 +149,16 @@ impl Revocations {
     /// The `ttl` of each write.
     pub fn ttls(&self) -> Vec<std::time::Duration> {
         self.0.lock().unwrap().ttls.clone()
+    }
+
+    /// The time to live of each entry that is still stored.
+    pub fn stored(&self) -> Vec<std::time::Duration> {
+        self.0.lock().unwrap().values.values().map(|it| it.1).collect()
+    }
+
+    /// Removes the entries that expire within this time.
+    pub fn expire(&self, after: std::time::Duration) {
+        self.0.lock().unwrap().values.retain(|_, it| it.1 > after);
     }
 
     /// Makes every call fail, or succeed again, like a Redis that is down.
@@ -162,7 +184,7 @@ impl RevocationStore for Revocations {
         Box::pin(async move {
             self.with(|it| {
                 it.ttls.push(ttl);
-                it.values.extend(entries.iter().copied());
+                it.values.extend(entries.iter().map(|(key, value)| (*key, (*value, ttl))));
             })
         })
     }
@@ -174,7 +196,7 @@ impl RevocationStore for Revocations {
         Box::pin(async move {
             self.with(|it| {
                 it.gets += 1;
-                keys.iter().map(|key| it.values.get(key).copied()).collect()
+                keys.iter().map(|key| it.values.get(key).map(|it| it.0)).collect()
             })
         })
     }
