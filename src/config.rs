@@ -73,6 +73,11 @@ impl BasicLogin {
     /// each request still passes. To lock a user out, let the authenticator reject the credentials.
     /// The user need not have logged in before.
     ///
+    /// The user id is that of [`User::id`](crate::User::id), in exactly the same spelling. If an
+    /// authenticator accepts several spellings, it must return the canonical one
+    /// ([`Verdict::valid_as`](crate::Verdict::valid_as)). Otherwise this ends only the logins with
+    /// the spelling that you pass.
+    ///
     /// It needs no request: call it from a handler or from any other code.
     ///
     /// # Errors

@@ -49,7 +49,8 @@ pub(crate) struct RequestContext {
     origin: Option<String>,
     /// The session that this one replaces.
     predecessor: Option<RevocationKey>,
-    /// The current epoch of the user whose credentials the request carries, or else of the logged-in user.
+    /// The current epoch of the user whom the presented user-id names, or else of the logged-in user. From
+    /// `enter_epoch_of` on, of the user whom the authenticator named.
     epoch: Epoch,
     fingerprint: Option<Fingerprint>,
     /// The authenticator must verify the credentials of the login again.
@@ -277,15 +278,26 @@ impl RequestContext {
         Ok(has_ended)
     }
 
-    /// Logs in with the presented credentials, which the authenticator has accepted.
+    /// Continues the login in progress as this user, whom the authenticator named instead of the presented user-id.
+    /// Returns the current epoch of the user.
+    pub(crate) async fn enter_epoch_of(
+        &mut self,
+        realm: &Realm,
+        user: &str,
+    ) -> Result<Epoch, RevocationError> {
+        let keys = Keys::of(IdKind::Login, None, None, &realm.name, &[user]);
+        self.epoch = realm.revocations.look_up(&keys).await?.user_epoch;
+        Ok(self.epoch)
+    }
+
+    /// Logs in this user with the presented credentials, which the authenticator has accepted.
     pub(crate) async fn log_in(
         &mut self,
         realm: &Realm,
         req: &HttpRequest,
+        user: String,
     ) -> Result<(), RevocationError> {
-        let (Some(fingerprint), Some(user)) = (self.fingerprint, self.user_id()) else {
-            return Ok(());
-        };
+        let Some(fingerprint) = self.fingerprint else { return Ok(()) };
         let now = self.now;
         let old = match &self.state {
             State::LoggedIn(old) => Some(old),
@@ -297,7 +309,7 @@ impl RequestContext {
         let login = match continued {
             Some(old) => Login { fingerprint, verified_at: now, epoch: self.epoch, ..old.clone() },
             None => Login {
-                user: user.to_owned(),
+                user,
                 fingerprint,
                 logged_in_at: now,
                 verified_at: now,

@@ -306,7 +306,7 @@ pub use crate::revocation::store::RevocationStore;
 pub use crate::session_errors::session_store_errors;
 pub use crate::{
     anonymous_ttl::AnonymousTtl,
-    authenticator::Authenticator,
+    authenticator::{Authenticator, verdict::Verdict},
     builder::{BasicLoginBuilder, error::ConfigError},
     config::{BasicLogin, LogoutScope},
     logout::Logout,

@@ -105,9 +105,11 @@ impl fmt::Debug for User {
 }
 
 impl User {
-    /// Returns the user-id (RFC 7617, section 2) that the authenticator accepted.
+    /// Returns the id of the user: the canonical id if the authenticator returned one with
+    /// [`Verdict::valid_as`](crate::Verdict::valid_as), otherwise the user-id (RFC 7617, section 2)
+    /// that the authenticator accepted.
     ///
-    /// It is empty if the authenticator accepts an empty user-id. It holds whatever characters the
+    /// It is empty if the authenticator accepts an empty user-id. It may hold whatever characters the
     /// user typed, so escape it in HTML.
     ///
     /// ```
@@ -298,10 +300,14 @@ impl User {
     }
 
     /// The user of a non-browser client without a session, whose credentials are valid.
-    pub(crate) fn without_session(realm: &Arc<Realm>, context: &RequestContext) -> Option<Self> {
-        let (id, logged_in_at) = (context.user_id()?.to_owned(), time(context.now));
+    pub(crate) fn without_session(
+        realm: &Arc<Realm>,
+        context: &RequestContext,
+        user_id: String,
+    ) -> Self {
+        let (id, logged_in_at) = (user_id, time(context.now));
         let inner = Inner { id, logged_in_at, login: None, realm: Arc::clone(realm) };
-        Some(Self { inner: Arc::new(inner) })
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -414,7 +420,10 @@ async fn is_valid(
             Decision::Check { on_success: OnSuccess::Confirm, .. },
             Authorization::Basic(credentials),
         ) => {
-            let is_confirmed = realm.config.checker.reverify(req, credentials).await?;
+            let verdict = realm.config.checker.reverify(req, credentials).await?;
+            let user = verdict.into_user(context.user_id());
+            let is_confirmed =
+                user.is_some() && user.as_ref() == context.login().map(|(_, it)| &it.user);
             let is_valid = is_confirmed && !context.notice_logout(realm).await?;
             if is_valid {
                 context.touch(realm, req, true).await?;

@@ -17,11 +17,12 @@ use sha2::Sha256;
 use tokio::sync::OnceCell;
 
 use crate::{
-    authenticator::{Authenticator, unauthorized_is_wrong},
+    authenticator::{Authenticator, unauthorized_is_wrong, verdict::Verdict},
     expiring_map::ExpiringMap,
 };
 
-/// The maximum number of cached credentials. Each takes about 300 bytes.
+/// The maximum number of cached credentials. Each takes about 300 bytes, and up to 1 KiB more if the
+/// wrapped authenticator returns a canonical user id.
 const CAPACITY: usize = 10_000;
 
 /// Wraps an [`Authenticator`] and caches valid credentials.
@@ -30,11 +31,12 @@ const CAPACITY: usize = 10_000;
 /// without a cache.
 ///
 /// The cache stores only valid credentials, at most 10,000, and evicts the oldest first. It stores
-/// an HMAC-SHA-256 of the credentials. The key is random, is drawn when the cache is created, and
-/// stays in memory. Without that key the cache reveals no password, and nobody can test guesses
-/// against it. An attacker who reads the memory of the process has both, and can guess passwords
-/// fast. Concurrent requests with the same credentials share one check. Reverification of a login
-/// always calls the wrapped authenticator.
+/// an HMAC-SHA-256 of the credentials, and the canonical user id if the
+/// [verdict](crate::Verdict::valid_as) has one. The key is random, is drawn when the cache is
+/// created, and stays in memory. Without that key the cache reveals no password, and nobody can
+/// test guesses against it. An attacker who reads the memory of the process has both, and can guess
+/// passwords fast. Concurrent requests with the same credentials share one check. Reverification of
+/// a login always calls the wrapped authenticator.
 ///
 /// An entry is valid until its time to live ends or the wrapped authenticator's
 /// [`revision`](Authenticator::revision) changes. With [`Users`](crate::Users) a changed password
@@ -113,10 +115,10 @@ impl<A: Authenticator> CredentialCache<A> {
     /// static ARE_VALID: AtomicBool = AtomicBool::new(true);
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(ARE_VALID.load(Relaxed));
     /// let users = CredentialCache::new(users, Duration::from_secs(300));
-    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?.is_valid());
     /// ARE_VALID.store(false, Relaxed);
-    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
-    /// assert!(!users.authenticate(&req, &basic("bob", "builder")).await?);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?.is_valid());
+    /// assert!(!users.authenticate(&req, &basic("bob", "builder")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -147,11 +149,11 @@ impl<A: Authenticator> CredentialCache<A> {
     /// static CHECKS: AtomicU32 = AtomicU32::new(0);
     /// let users = async |_: &HttpRequest, _: &BasicAuth| Ok(CHECKS.fetch_add(1, Relaxed) == 0);
     /// let users = CredentialCache::new(users, Duration::from_secs(300)).clock(clock.instant());
-    /// assert!(users.authenticate(&req, &alice).await?);
+    /// assert!(users.authenticate(&req, &alice).await?.is_valid());
     /// clock.advance(Duration::from_secs(299));
-    /// assert!(users.authenticate(&req, &alice).await?);
+    /// assert!(users.authenticate(&req, &alice).await?.is_valid());
     /// clock.advance(Duration::from_secs(1));
-    /// assert!(!users.authenticate(&req, &alice).await?);
+    /// assert!(!users.authenticate(&req, &alice).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -161,26 +163,29 @@ impl<A: Authenticator> CredentialCache<A> {
         self
     }
 
-    async fn check(&self, req: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+    async fn check(&self, req: &HttpRequest, credentials: &BasicAuth) -> Result<Verdict, Error> {
         // Read before the check: if the users change during it, the entry has the old revision and
         // is never used.
         let revision = self.inner.revision().await;
         let mac = self.cache.mac(credentials);
-        if self.cache.lock().contains(&mac, revision, (self.clock)()) {
-            return Ok(true);
+        if let Some(verdict) = self.cache.lock().get(&mac, revision, (self.clock)()) {
+            return Ok(verdict);
         }
         let shared = SharedCheck::join(&self.cache, (mac, revision));
         // Only the request whose check failed gets the error. The others check for themselves.
         let mut own = None;
         let answer = shared.answer.get_or_init(async || {
             match unauthorized_is_wrong(self.inner.authenticate(req, credentials).await) {
-                Ok(is_valid) => {
-                    if is_valid {
+                Ok(verdict) => {
+                    // The middleware refuses a user id that is too long. Without it, the size of an
+                    // entry is bounded.
+                    if verdict.is_valid() && !verdict.is_too_long() {
                         let now = (self.clock)();
                         let expires_at = now.checked_add(self.ttl).unwrap_or(now);
-                        self.cache.lock().insert(mac, revision, expires_at, now);
+                        let entry = (revision, verdict.clone());
+                        self.cache.lock().insert(mac, entry, expires_at, now);
                     }
-                    Some(is_valid)
+                    Some(verdict)
                 }
                 Err(error) => {
                     own = Some(error);
@@ -188,10 +193,10 @@ impl<A: Authenticator> CredentialCache<A> {
                 }
             }
         });
-        let answer = *answer.await;
+        let answer = answer.await.clone();
         drop(shared);
         match (answer, own) {
-            (Some(is_valid), _) => Ok(is_valid),
+            (Some(verdict), _) => Ok(verdict),
             (None, Some(error)) => Err(error),
             (None, None) => self.inner.authenticate(req, credentials).await,
         }
@@ -203,7 +208,7 @@ impl<A: Authenticator> Authenticator for CredentialCache<A> {
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(self.check(req, credentials))
     }
 
@@ -211,12 +216,12 @@ impl<A: Authenticator> Authenticator for CredentialCache<A> {
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(async move {
             let verdict = unauthorized_is_wrong(self.inner.reverify(req, credentials).await);
-            if matches!(verdict, Ok(false)) {
+            if verdict.as_ref().is_ok_and(|it| !it.is_valid()) {
                 let mac = self.cache.mac(credentials);
-                self.cache.lock().revisions.remove(&mac);
+                self.cache.lock().verdicts.remove(&mac);
             }
             verdict
         })
@@ -241,7 +246,7 @@ struct Cache {
 type CheckKey = (CredentialsMac, u64);
 
 /// The result of a check that several requests may share. None: an error.
-type Answer = OnceCell<Option<bool>>;
+type Answer = OnceCell<Option<Verdict>>;
 
 impl Cache {
     fn new() -> Self {
@@ -268,27 +273,34 @@ impl Cache {
     }
 }
 
-/// The revision at which credentials were valid. All entries have the same time to live, so a full
-/// map evicts the oldest.
+/// The verdicts on valid credentials, each with the revision to which it belongs. All entries have the
+/// same time to live, so a full map evicts the oldest.
 struct Entries {
-    revisions: ExpiringMap<CredentialsMac, u64, Instant>,
+    verdicts: ExpiringMap<CredentialsMac, (u64, Verdict), Instant>,
 }
 
 impl Default for Entries {
     fn default() -> Self {
-        Self { revisions: ExpiringMap::new(CAPACITY) }
+        Self { verdicts: ExpiringMap::new(CAPACITY) }
     }
 }
 
 impl Entries {
-    fn contains(&mut self, mac: &CredentialsMac, revision: u64, now: Instant) -> bool {
-        self.revisions.purge(now);
+    fn get(&mut self, mac: &CredentialsMac, revision: u64, now: Instant) -> Option<Verdict> {
+        self.verdicts.purge(now);
         // The time of the lookup depends on the MAC. No attacker can compute a MAC without the key.
-        self.revisions.get(mac, now) == Some(&revision)
+        let (of_revision, verdict) = self.verdicts.get(mac, now)?;
+        (*of_revision == revision).then(|| verdict.clone())
     }
 
-    fn insert(&mut self, mac: CredentialsMac, revision: u64, expires_at: Instant, now: Instant) {
-        self.revisions.insert(mac, revision, expires_at, now);
+    fn insert(
+        &mut self,
+        mac: CredentialsMac,
+        entry: (u64, Verdict),
+        expires_at: Instant,
+        now: Instant,
+    ) {
+        self.verdicts.insert(mac, entry, expires_at, now);
     }
 }
 
@@ -332,19 +344,29 @@ mod tests {
         mac
     }
 
+    impl Entries {
+        fn add(&mut self, mac: CredentialsMac, revision: u64, expires_at: Instant, now: Instant) {
+            self.insert(mac, (revision, Verdict::valid()), expires_at, now);
+        }
+
+        fn contains(&mut self, mac: &CredentialsMac, revision: u64, now: Instant) -> bool {
+            self.get(mac, revision, now).is_some()
+        }
+    }
+
     #[test]
     fn cache_is_bounded_and_evicts_the_oldest() {
         let (mut entries, now) = (Entries::default(), Instant::now());
         let expires_at = now + Duration::from_secs(60);
         for number in 0..=CAPACITY {
-            entries.insert(mac(number), 0, expires_at, now);
+            entries.add(mac(number), 0, expires_at, now);
         }
         assert!(!entries.contains(&mac(0), 0, now));
         assert!((1..=CAPACITY).all(|number| entries.contains(&mac(number), 0, now)));
         for _ in 0..2 * CAPACITY {
-            entries.insert(mac(1), 0, expires_at, now);
+            entries.add(mac(1), 0, expires_at, now);
         }
-        assert_eq!(entries.revisions.len(), CAPACITY, "inserting a MAC again takes no more room");
+        assert_eq!(entries.verdicts.len(), CAPACITY, "inserting a MAC again takes no more room");
         assert!(entries.contains(&mac(1), 0, now));
     }
 
@@ -371,22 +393,22 @@ mod tests {
     fn expired_entries_are_removed() {
         let (mut entries, now) = (Entries::default(), Instant::now());
         let second = Duration::from_secs(1);
-        entries.insert(mac(1), 0, now + second, now);
-        entries.insert(mac(2), 0, now + second * 2, now);
+        entries.add(mac(1), 0, now + second, now);
+        entries.add(mac(2), 0, now + second * 2, now);
         assert!(entries.contains(&mac(1), 0, now));
         assert!(!entries.contains(&mac(1), 1, now), "another revision");
         assert!(!entries.contains(&mac(1), 0, now + second));
         assert!(entries.contains(&mac(2), 0, now + second));
         assert!(!entries.contains(&mac(3), 0, now + second * 2));
-        assert_eq!(entries.revisions.len(), 0);
+        assert_eq!(entries.verdicts.len(), 0);
     }
 
     #[test]
     fn inserting_again_renews_the_time_to_live() {
         let (mut entries, now) = (Entries::default(), Instant::now());
         let second = Duration::from_secs(1);
-        entries.insert(mac(1), 0, now + second, now);
-        entries.insert(mac(1), 1, now + second * 2, now);
+        entries.add(mac(1), 0, now + second, now);
+        entries.add(mac(1), 1, now + second * 2, now);
         assert!(entries.contains(&mac(1), 1, now + second));
         assert!(!entries.contains(&mac(1), 0, now + second));
     }

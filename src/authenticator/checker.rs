@@ -6,7 +6,7 @@ use actix_web::{Error, HttpRequest, dev::ServiceRequest};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 
-use crate::authenticator::{Authenticator, CheckKind, unauthorized_is_wrong};
+use crate::authenticator::{Authenticator, CheckKind, unauthorized_is_wrong, verdict::Verdict};
 
 type Validated = Result<ServiceRequest, (Error, ServiceRequest)>;
 type Validator =
@@ -40,10 +40,10 @@ impl Checker {
         &self,
         req: &HttpRequest,
         credentials: &BasicAuth,
-    ) -> Result<bool, Error> {
+    ) -> Result<Verdict, Error> {
         match self {
-            Self::Authenticator(it) => unauthorized_is_wrong(it.reverify(req, credentials).await),
-            Self::Validator(_) => Ok(false),
+            Self::Authenticator(it) => settled(it.reverify(req, credentials).await),
+            Self::Validator(_) => Ok(Verdict::invalid()),
         }
     }
 
@@ -53,7 +53,7 @@ impl Checker {
         req: ServiceRequest,
         credentials: &BasicAuth,
         kind: CheckKind,
-    ) -> (ServiceRequest, Result<bool, Error>) {
+    ) -> (ServiceRequest, Result<Verdict, Error>) {
         let (req, verdict) = match self {
             Self::Authenticator(authenticator) => {
                 let verdict = match kind {
@@ -65,10 +65,15 @@ impl Checker {
                 (req, verdict)
             }
             Self::Validator(validator) => match validator(req, credentials.clone()).await {
-                Ok(req) => (req, Ok(true)),
+                Ok(req) => (req, Ok(Verdict::valid())),
                 Err((error, req)) => (req, Err(error)),
             },
         };
-        (req, unauthorized_is_wrong(verdict))
+        (req, settled(verdict))
     }
+}
+
+/// The verdict as the middleware uses it.
+fn settled(verdict: Result<Verdict, Error>) -> Result<Verdict, Error> {
+    unauthorized_is_wrong(verdict)?.limited()
 }

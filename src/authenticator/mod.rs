@@ -12,6 +12,7 @@ pub(crate) mod password;
 pub(crate) mod throttle;
 #[cfg(feature = "users")]
 pub(crate) mod users;
+pub(crate) mod verdict;
 
 use std::future::ready;
 
@@ -19,12 +20,19 @@ use actix_web::{Error, HttpRequest, http::StatusCode};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 
+use self::verdict::Verdict;
+
 /// Checks whether credentials are valid.
 ///
 /// Every `async` function or closure that takes `(&HttpRequest, &BasicAuth)` and returns
-/// `Result<bool, actix_web::Error>` is an authenticator. Implement the trait for your own type to
-/// give it a name or to wrap another authenticator. The optional features of this crate provide
-/// three: `Users`, `Throttle` and `CredentialCache`.
+/// `Result<bool, actix_web::Error>` or `Result<Verdict, actix_web::Error>` is an authenticator.
+/// Implement the trait for your own type to give it a name or to wrap another authenticator. The
+/// optional features of this crate provide three: `Users`, `Throttle` and `CredentialCache`.
+///
+/// The user-id that the middleware passes is what the user typed. If several user-ids name the same
+/// user, for example because the database ignores case, return the user's canonical id with
+/// [`Verdict::valid_as`]. Otherwise [`revoke_user`](crate::BasicLogin::revoke_user) ends only the
+/// logins with the spelling that it is called with.
 ///
 /// The middleware calls the authenticator at each login, for each request of a non-browser client
 /// without a session, and again for a login when
@@ -33,11 +41,12 @@ use futures_core::future::LocalBoxFuture;
 /// password is an empty string.
 ///
 /// ```
-/// use actix_basic_logout::{Authenticator, BasicLogin};
+/// use actix_basic_logout::{Authenticator, BasicLogin, Verdict};
 /// use actix_web::{Error, HttpRequest, test::TestRequest};
 /// use actix_web_httpauth::{extractors::basic::BasicAuth, headers::authorization::Basic};
 /// use futures_core::future::LocalBoxFuture;
 ///
+/// /// Accepts one user-id, in upper or lower case.
 /// struct OneUser(&'static str);
 ///
 /// impl Authenticator for OneUser {
@@ -45,43 +54,46 @@ use futures_core::future::LocalBoxFuture;
 ///         &'a self,
 ///         _: &'a HttpRequest,
 ///         credentials: &'a BasicAuth,
-///     ) -> LocalBoxFuture<'a, Result<bool, Error>> {
-///         Box::pin(async move { Ok(credentials.user_id() == self.0) })
+///     ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
+///         let is_user = credentials.user_id().eq_ignore_ascii_case(self.0);
+///         let verdict = if is_user { Verdict::valid_as(self.0) } else { Verdict::invalid() };
+///         Box::pin(async { Ok(verdict) })
 ///     }
 /// }
 ///
 /// # actix_web::rt::System::new().block_on(async {
 /// let req = TestRequest::default().to_http_request();
-/// let alice = BasicAuth::from(Basic::new("alice", Some("")));
-/// assert!(OneUser("alice").authenticate(&req, &alice).await?);
-/// assert!(!OneUser("bob").authenticate(&req, &alice).await?);
+/// let alice = BasicAuth::from(Basic::new("Alice", Some("")));
+/// assert_eq!(OneUser("alice").authenticate(&req, &alice).await?.user_id(), Some("alice"));
+/// assert!(!OneUser("bob").authenticate(&req, &alice).await?.is_valid());
 /// // The defaults of the other methods:
-/// assert!(OneUser("alice").reverify(&req, &alice).await?);
+/// assert!(OneUser("alice").reverify(&req, &alice).await?.is_valid());
 /// assert_eq!(OneUser("alice").revision().await, 0);
 ///
-/// // The same as a closure.
+/// // A closure that accepts one user-id in one spelling.
 /// let one_user = async |_: &HttpRequest, credentials: &BasicAuth| {
-///     Ok(credentials.user_id() == "alice")
+///     Ok(credentials.user_id() == "Alice")
 /// };
-/// assert!(one_user.authenticate(&req, &alice).await?);
+/// assert_eq!(one_user.authenticate(&req, &alice).await?, Verdict::valid());
 /// assert!(BasicLogin::builder("Admin area", one_user).build().is_ok());
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
 pub trait Authenticator: Send + Sync + 'static {
-    /// Returns whether these credentials are valid.
+    /// Returns whether these credentials are valid, and who the user is if the presented user-id is
+    /// not the user's canonical id.
     ///
     /// # Errors
     ///
     /// An error means that the credentials could not be checked, for example because a database is
     /// unavailable. The middleware sends the error's own response and changes no login. There are
-    /// two exceptions: an error with status 401 counts as `Ok(false)`, and a
+    /// two exceptions: an error with status 401 counts as [`Verdict::invalid`], and a
     /// [`TryLater`](crate::TryLater) gets the same page, JSON or text as a refusal.
     fn authenticate<'a>(
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>>;
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>>;
 
     /// Returns whether the credentials of an existing login are still valid.
     ///
@@ -90,6 +102,9 @@ pub trait Authenticator: Send + Sync + 'static {
     /// limit. Default: calls [`authenticate`](Self::authenticate). A wrapper calls `reverify` of
     /// the wrapped authenticator.
     ///
+    /// The login ends if the credentials are no longer valid, or if the verdict names another user
+    /// than the login.
+    ///
     /// # Errors
     ///
     /// As for [`authenticate`](Self::authenticate).
@@ -97,7 +112,7 @@ pub trait Authenticator: Send + Sync + 'static {
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         self.authenticate(req, credentials)
     }
 
@@ -112,16 +127,17 @@ pub trait Authenticator: Send + Sync + 'static {
     }
 }
 
-impl<F> Authenticator for F
+impl<F, V> Authenticator for F
 where
-    F: AsyncFn(&HttpRequest, &BasicAuth) -> Result<bool, Error> + Send + Sync + 'static,
+    F: AsyncFn(&HttpRequest, &BasicAuth) -> Result<V, Error> + Send + Sync + 'static,
+    V: Into<Verdict>,
 {
     fn authenticate<'a>(
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
-        Box::pin(self(req, credentials))
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
+        Box::pin(async move { self(req, credentials).await.map(Into::into) })
     }
 }
 
@@ -136,10 +152,10 @@ pub(crate) enum CheckKind {
 
 /// Treats an error with status 401 as wrong credentials, because validators return such an error
 /// for them. The middleware then sends its own refusal instead of the error's response.
-pub(crate) fn unauthorized_is_wrong(verdict: Result<bool, Error>) -> Result<bool, Error> {
+pub(crate) fn unauthorized_is_wrong(verdict: Result<Verdict, Error>) -> Result<Verdict, Error> {
     match verdict {
         Err(error) if error.as_response_error().status_code() == StatusCode::UNAUTHORIZED => {
-            Ok(false)
+            Ok(Verdict::invalid())
         }
         verdict => verdict,
     }

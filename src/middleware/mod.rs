@@ -21,7 +21,7 @@ use futures_core::future::LocalBoxFuture;
 
 use self::pass_cache::{CacheLookup, PassCache};
 use crate::{
-    authenticator::CheckKind,
+    authenticator::{CheckKind, verdict::Verdict},
     config::BasicLogin,
     context::{RequestContext, drop_revoked_entry},
     decision::{
@@ -204,10 +204,8 @@ impl BasicLogin {
         };
         let (req, verdict) = self.realm.config.checker.check(req, credentials, kind).await;
         let checked = match verdict {
-            Ok(is_valid) => {
-                let checked =
-                    self.conclude_check(req.request(), &mut context, is_valid, on_success);
-                checked.await.map_err(Error::from)
+            Ok(verdict) => {
+                self.conclude_check(req.request(), &mut context, verdict, on_success).await
             }
             Err(error) => Err(error),
         };
@@ -241,11 +239,18 @@ impl BasicLogin {
         &self,
         req: &HttpRequest,
         context: &mut RequestContext,
-        is_valid: bool,
+        verdict: Verdict,
         on_success: OnSuccess,
-    ) -> Result<Checked, RevocationError> {
+    ) -> Result<Checked, Error> {
         let realm = &*self.realm;
-        if is_valid && on_success == OnSuccess::LogIn {
+        let mut user = verdict.into_user(context.user_id());
+        if on_success == OnSuccess::LogIn
+            && let Some(named) = user.as_deref().filter(|it| context.user_id() != Some(it))
+            && !Box::pin(self.is_still_named(req, context, named)).await?
+        {
+            user = None;
+        }
+        if user.is_some() && on_success == OnSuccess::LogIn {
             context.record_success(realm, req).await?;
         }
         // A logout may have been handled while the authenticator was checking the credentials.
@@ -255,23 +260,43 @@ impl BasicLogin {
                 Decision::Pass | Decision::Check { .. } => Checked::Failed,
             });
         }
-        if is_valid {
-            return self.admit(req, context, on_success).await.map(Checked::Pass);
-        }
-        if on_success == OnSuccess::Confirm {
+        let logged_in = context.login().map(|(_, login)| login.user.clone());
+        if on_success == OnSuccess::Confirm && user != logged_in {
             context.end(realm).await?;
-            let user = context.user_id();
+            let user = logged_in;
             tracing::info!(realm = %realm.name, user, "login revoked: credentials no longer accepted");
+            return Ok(Checked::Failed);
         }
-        Ok(Checked::Failed)
+        let Some(user) = user else { return Ok(Checked::Failed) };
+        Ok(Checked::Pass(self.admit(req, context, on_success, user).await?))
     }
 
-    /// Stores the effect of valid credentials in the session.
+    /// Whether the credentials of a login in progress still name this user, who is another one than the presented
+    /// user-id names. Begins the user's current epoch.
+    ///
+    /// Before the check, only the epoch of the presented user-id was known. So a revocation of this user may have come
+    /// during the check, after a change of the password that the check did not see.
+    async fn is_still_named(
+        &self,
+        req: &HttpRequest,
+        context: &mut RequestContext,
+        user: &str,
+    ) -> Result<bool, Error> {
+        if context.enter_epoch_of(&self.realm, user).await?.is_none() {
+            return Ok(true);
+        }
+        let Authorization::Basic(credentials) = &context.authorization else { return Ok(false) };
+        let verdict = self.realm.config.checker.reverify(req, credentials).await?;
+        Ok(verdict.into_user(context.user_id()).as_deref() == Some(user))
+    }
+
+    /// Stores the effect of this user's valid credentials in the session.
     async fn admit(
         &self,
         req: &HttpRequest,
         context: &mut RequestContext,
         on_success: OnSuccess,
+        user: String,
     ) -> Result<Option<User>, RevocationError> {
         let realm = &self.realm;
         match on_success {
@@ -282,16 +307,16 @@ impl BasicLogin {
                     State::Rechallenged { path: at, .. } | State::Prompted { path: at, .. }
                         if *at == path
                 );
-                context.log_in(realm, req).await?;
+                context.log_in(realm, req, user.clone()).await?;
                 if typed_here {
                     req.extensions_mut().insert(LoggedInHere(realm.name.to_string()));
                 }
-                tracing::info!(realm = %realm.name, user = context.user_id(), "logged in");
+                tracing::info!(realm = %realm.name, user, "logged in");
             }
             OnSuccess::Confirm => context.touch(realm, req, true).await?,
             OnSuccess::Stateless => {
-                tracing::debug!(realm = %realm.name, user = context.user_id(), "passed without a session");
-                return Ok(User::without_session(realm, context));
+                tracing::debug!(realm = %realm.name, user, "passed without a session");
+                return Ok(Some(User::without_session(realm, context, user)));
             }
         }
         Ok(User::of(realm, req, context))

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "what fails here is a test")]
 
 mod authenticators;
+mod canonical_ids;
 mod credential_cache;
 mod cross_site;
 mod htpasswd;
@@ -91,7 +92,7 @@ impl Watch {
 }
 
 /// Polls a future once, and returns its output if it is ready.
-fn poll_once<F: Future>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
+fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Option<F::Output> {
     match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => Some(output),
         Poll::Pending => None,

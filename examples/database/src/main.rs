@@ -15,7 +15,9 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{Authenticator, BasicLogin, HashLimiter, Throttle, TryLater, User};
+use actix_basic_logout::{
+    Authenticator, BasicLogin, HashLimiter, Throttle, TryLater, User, Verdict,
+};
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
 use actix_web::{App, Error, HttpRequest, HttpServer, cookie::Key, web};
 use actix_web_httpauth::extractors::basic::BasicAuth;
@@ -35,16 +37,20 @@ impl Database {
             .max_connections(4)
             .connect_with(options.create_if_missing(true))
             .await?;
-        sqlx::query("CREATE TABLE IF NOT EXISTS users (id TEXT PRIMARY KEY, hash TEXT NOT NULL)")
-            .execute(&rows)
-            .await?;
+        // Users may type their user-id in upper or lower case.
+        let table = "CREATE TABLE IF NOT EXISTS users \
+                     (id TEXT PRIMARY KEY COLLATE NOCASE, hash TEXT NOT NULL)";
+        sqlx::query(table).execute(&rows).await?;
         Ok(Self { rows, passwords: HashLimiter::shared() })
     }
 
     /// Adds a user, or changes a user's password.
     async fn add(&self, user_id: &str, password: &str) -> Result<(), Error> {
         let hash = self.passwords.hash(password).await?;
-        sqlx::query("INSERT OR REPLACE INTO users (id, hash) VALUES (?, ?)")
+        // A change of the password keeps the id as it is: logins with the old id would end.
+        let insert = "INSERT INTO users (id, hash) VALUES (?, ?) \
+                      ON CONFLICT (id) DO UPDATE SET hash = excluded.hash";
+        sqlx::query(insert)
             .bind(user_id)
             .bind(hash)
             .execute(&self.rows)
@@ -59,8 +65,9 @@ impl Database {
         Ok(removed.execute(&self.rows).await.map_err(unavailable)?.rows_affected() > 0)
     }
 
-    async fn hash_of(&self, user_id: &str) -> Result<Option<String>, Error> {
-        sqlx::query_scalar("SELECT hash FROM users WHERE id = ?")
+    /// The user's id as it is in the database, and the password hash.
+    async fn user(&self, user_id: &str) -> Result<Option<(String, String)>, Error> {
+        sqlx::query_as("SELECT id, hash FROM users WHERE id = ?")
             .bind(user_id)
             .fetch_optional(&self.rows)
             .await
@@ -80,13 +87,14 @@ impl Authenticator for Database {
         &'a self,
         _: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(async move {
+            let (id, hash) = self.user(credentials.user_id()).await?.unzip();
+            let password = credentials.password().unwrap_or_default();
             // Call `verify` even if there is no such user: it takes the same time, against user
             // enumeration.
-            let hash = self.hash_of(credentials.user_id()).await?;
-            let password = credentials.password().unwrap_or_default();
-            self.passwords.verify(hash.as_deref(), password).await
+            let is_valid = self.passwords.verify(hash.as_deref(), password).await?;
+            Ok(verdict(id, is_valid))
         })
     }
 
@@ -94,12 +102,22 @@ impl Authenticator for Database {
         &'a self,
         _: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(async move {
-            let hash = self.hash_of(credentials.user_id()).await?;
+            let (id, hash) = self.user(credentials.user_id()).await?.unzip();
             let password = credentials.password().unwrap_or_default();
-            self.passwords.reverify(hash.as_deref(), password).await
+            let is_valid = self.passwords.reverify(hash.as_deref(), password).await?;
+            Ok(verdict(id, is_valid))
         })
+    }
+}
+
+/// Names the user by the id in the database, not as the user typed it: `revoke_user("alice")` must also
+/// end a login as `ALICE`.
+fn verdict(id: Option<String>, is_valid: bool) -> Verdict {
+    match id {
+        Some(id) if is_valid => Verdict::valid_as(id),
+        _ => Verdict::invalid(),
     }
 }
 
@@ -152,7 +170,7 @@ async fn serve(database: Database) -> Result<(), Box<dyn StdError>> {
 #[cfg(test)]
 mod tests {
     use actix_web::test::{self, TestRequest};
-    use actix_web_httpauth::headers::authorization::Basic;
+    use actix_web_httpauth::headers::authorization::{Authorization, Basic};
 
     use super::*;
 
@@ -168,7 +186,25 @@ mod tests {
         let credentials = Basic::new(user_id.to_owned(), Some(password.to_owned())).into();
         let verdict = database.authenticate(&req, &credentials).await.expect("a verdict");
         assert_eq!(database.reverify(&req, &credentials).await.expect("a verdict"), verdict);
-        verdict
+        verdict.is_valid()
+    }
+
+    #[actix_web::test]
+    async fn every_spelling_logs_in_the_same_user() {
+        let (_directory, database) = temporary_database().await;
+        database.add("alice", "wonderland").await.expect("added");
+        let login = BasicLogin::builder("Admin area", database.clone()).build().expect("a realm");
+        let id = web::get().to(async |user: User| user.id().to_owned());
+        let app = test::init_service(App::new().wrap(login).route("/", id)).await;
+        for password in ["wonderland", "looking-glass"] {
+            database.add("Alice", password).await.expect("changed");
+            for user_id in ["alice", "ALICE"] {
+                let credentials = Basic::new(user_id, Some(password));
+                let header = Authorization::from(credentials);
+                let req = TestRequest::get().insert_header(header).to_request();
+                assert_eq!(test::call_and_read_body(&app, req).await, "alice");
+            }
+        }
     }
 
     #[actix_web::test]
@@ -191,7 +227,7 @@ mod tests {
     async fn database_stores_hashes_and_no_passwords() {
         let (_directory, database) = temporary_database().await;
         database.add("alice", "wonderland").await.expect("added");
-        let hash = database.hash_of("alice").await.expect("an answer").expect("a row");
+        let (_, hash) = database.user("alice").await.expect("an answer").expect("a row");
         assert!(hash.starts_with("$argon2id$"), "{hash}");
     }
 

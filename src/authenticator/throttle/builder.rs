@@ -55,7 +55,7 @@ impl<A: Authenticator> Throttle<A> {
     /// let minute = Duration::from_secs(60);
     /// let users = Throttle::builder(users).per_user_id(3, minute).build()?;
     /// for _ in 0..3 {
-    ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?.is_valid());
     /// }
     /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await.is_err());
     /// # Ok(())
@@ -81,11 +81,11 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     ///
     /// let req = from("10.0.0.1").to_http_request();
     /// let users = Throttle::builder(users).per_user_id(1, Duration::from_secs(600)).build()?;
-    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?.is_valid());
     /// let error = users.authenticate(&req, &basic("alice", "x")).await.unwrap_err();
     /// assert_eq!(error.to_string(), "too many failed logins, try again in 600 s");
     /// // Other user-ids are not limited.
-    /// assert!(!users.authenticate(&req, &basic("bob", "x")).await?);
+    /// assert!(!users.authenticate(&req, &basic("bob", "x")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -111,10 +111,10 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     /// # let here = from("10.0.0.1").to_http_request();
     /// # let there = from("10.0.0.2").to_http_request();
     /// // Two requests, from different addresses.
-    /// assert!(!users.authenticate(&here, &basic("bob", "x")).await?);
+    /// assert!(!users.authenticate(&here, &basic("bob", "x")).await?.is_valid());
     /// let error = users.authenticate(&here, &basic("alice", "wonderland")).await.unwrap_err();
     /// assert_eq!(error.to_string(), "too many failed logins, try again in 600 s");
-    /// assert!(users.authenticate(&there, &basic("alice", "wonderland")).await?);
+    /// assert!(users.authenticate(&there, &basic("alice", "wonderland")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -148,9 +148,9 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     /// let by_proxy = |client: &str| {
     ///     from("10.0.0.1").insert_header(("X-Forwarded-For", client)).to_http_request()
     /// };
-    /// assert!(!users.authenticate(&by_proxy("192.0.2.1"), &basic("bob", "x")).await?);
+    /// assert!(!users.authenticate(&by_proxy("192.0.2.1"), &basic("bob", "x")).await?.is_valid());
     /// assert!(users.authenticate(&by_proxy("192.0.2.1"), &basic("bob", "x")).await.is_err());
-    /// assert!(!users.authenticate(&by_proxy("192.0.2.2"), &basic("bob", "x")).await?);
+    /// assert!(!users.authenticate(&by_proxy("192.0.2.2"), &basic("bob", "x")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -175,10 +175,10 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     ///     .per_user_id(1, Duration::from_secs(60))
     ///     .clock(clock.instant())
     ///     .build()?;
-    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    /// assert!(!users.authenticate(&req, &basic("alice", "x")).await?.is_valid());
     /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await.is_err());
     /// clock.advance(Duration::from_secs(60));
-    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```

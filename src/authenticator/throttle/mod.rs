@@ -26,6 +26,7 @@ use crate::authenticator::{
         failures::Limit,
     },
     unauthorized_is_wrong,
+    verdict::Verdict,
 };
 
 /// Rate limiting for failed logins, by user-id and by client address, against brute force and
@@ -153,12 +154,12 @@ impl<A: Authenticator> Throttle<A> {
     /// let req = from("10.0.0.1").to_http_request();
     /// let users = Throttle::new(users);
     /// for _ in 0..10 {
-    ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?);
+    ///     assert!(!users.authenticate(&req, &basic("alice", "x")).await?.is_valid());
     /// }
     /// let error = users.authenticate(&req, &basic("alice", "wonderland")).await.unwrap_err();
     /// assert_eq!(error.to_string(), "too many failed logins, try again in 60 s");
     /// // Existing logins are not limited.
-    /// assert!(users.reverify(&req, &basic("alice", "wonderland")).await?);
+    /// assert!(users.reverify(&req, &basic("alice", "wonderland")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -172,7 +173,7 @@ impl<A: Authenticator> Throttle<A> {
         Self { shared: Arc::new(Shared { inner, config, proxies, attempts }) }
     }
 
-    async fn check(&self, req: &HttpRequest, credentials: &BasicAuth) -> Result<bool, Error> {
+    async fn check(&self, req: &HttpRequest, credentials: &BasicAuth) -> Result<Verdict, Error> {
         let Shared { inner, config, proxies, attempts } = &*self.shared;
         let address = address::of(req, proxies);
         if address::seems_proxied(req, proxies) {
@@ -180,7 +181,8 @@ impl<A: Authenticator> Throttle<A> {
         }
         let attempt = attempts.begin(credentials.user_id(), address, &*config.clock).await?;
         let verdict = unauthorized_is_wrong(inner.authenticate(req, credentials).await);
-        attempt.decide(matches!(verdict, Ok(false)), credentials.user_id(), address);
+        let is_wrong = verdict.as_ref().is_ok_and(|it| !it.is_valid());
+        attempt.decide(is_wrong, credentials.user_id(), address);
         verdict
     }
 }
@@ -190,7 +192,7 @@ impl<A: Authenticator> Authenticator for Throttle<A> {
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(self.check(req, credentials))
     }
 
@@ -198,7 +200,7 @@ impl<A: Authenticator> Authenticator for Throttle<A> {
         &'a self,
         req: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         self.shared.inner.reverify(req, credentials)
     }
 

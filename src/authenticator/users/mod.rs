@@ -23,6 +23,7 @@ use crate::authenticator::{
         source::{Source, read_variable},
         table::{Plaintext, Table, pairs, parse_lines},
     },
+    verdict::Verdict,
 };
 
 /// An [`Authenticator`] with a list of users from a password file (htpasswd), an environment
@@ -39,6 +40,9 @@ use crate::authenticator::{
 ///
 /// A password of more than 1024 bytes is wrong and is not hashed. For a user with a bcrypt hash, a
 /// password of more than 72 bytes is wrong, because bcrypt ignores all bytes after the first 72.
+///
+/// User-ids are case-sensitive, so each user has exactly one. It is the user's
+/// [id](crate::User::id).
 ///
 /// ```
 /// use actix_basic_logout::{BasicLogin, Users};
@@ -92,8 +96,8 @@ impl Users {
     ///
     /// let req = TestRequest::default().to_http_request();
     /// let users = Users::plaintext([("alice", "wonderland"), ("bob", "builder")])?;
-    /// assert!(users.authenticate(&req, &basic("bob", "builder")).await?);
-    /// assert!(!users.authenticate(&req, &basic("bob", "wonderland")).await?);
+    /// assert!(users.authenticate(&req, &basic("bob", "builder")).await?.is_valid());
+    /// assert!(!users.authenticate(&req, &basic("bob", "wonderland")).await?.is_valid());
     ///
     /// let error = Users::plaintext([("alice", "")]).unwrap_err();
     /// assert_eq!(
@@ -131,9 +135,9 @@ impl Users {
     /// // In production, use a cost of 12 instead of 4.
     /// let alice = "$2y$04$qqxtSNcE5L3nZxkNayxMDOGS1/Xpv5quGRK8y21J1utjVbTHTJ5Au";
     /// let users = Users::hashed([("alice", alice)])?;
-    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
-    /// assert!(!users.authenticate(&req, &basic("alice", "looking-glass")).await?);
-    /// assert!(!users.authenticate(&req, &basic("bob", "wonderland")).await?);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?.is_valid());
+    /// assert!(!users.authenticate(&req, &basic("alice", "looking-glass")).await?.is_valid());
+    /// assert!(!users.authenticate(&req, &basic("bob", "wonderland")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -228,7 +232,7 @@ impl Users {
     /// # let path = directory.path().join("users.htpasswd");
     /// fs::write(&path, format!("# admins\nalice:{HASHED}\n"))?;
     /// let users = Users::htpasswd(&path)?;
-    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?);
+    /// assert!(users.authenticate(&req, &basic("alice", "wonderland")).await?.is_valid());
     ///
     /// fs::write(&path, "alice:$apr1$OGldTsbP$iiI7M99eL5NYW4VNVZuNV1\n")?;
     /// let error = Users::htpasswd(&path).unwrap_err();
@@ -260,7 +264,7 @@ impl Users {
     /// let good = basic("alice", "wonderland");
     /// let (first, second) =
     ///     tokio::join!(users.authenticate(&req, &good), users.authenticate(&req, &good));
-    /// assert!(first?);
+    /// assert!(first?.is_valid());
     /// assert_eq!(second.unwrap_err().as_response_error().status_code(), 503);
     /// # Ok(())
     /// # }
@@ -288,11 +292,11 @@ impl Users {
     /// # fs::write(&path, format!("alice:{HASHED}"))?;
     /// let clock = Clock::new();
     /// let users = Users::htpasswd(&path)?.clock(clock.instant());
-    /// assert!(users.authenticate(&req, &alice).await?);
+    /// assert!(users.authenticate(&req, &alice).await?.is_valid());
     /// fs::write(&path, format!("carol:{HASHED}"))?;
-    /// assert!(users.authenticate(&req, &alice).await?);
+    /// assert!(users.authenticate(&req, &alice).await?.is_valid());
     /// clock.advance(Duration::from_secs(1));
-    /// assert!(!users.authenticate(&req, &alice).await?);
+    /// assert!(!users.authenticate(&req, &alice).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```
@@ -318,16 +322,16 @@ impl Authenticator for Users {
         &'a self,
         _: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
-        Box::pin(self.check(CheckKind::Login, credentials))
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
+        Box::pin(async { self.check(CheckKind::Login, credentials).await.map(Verdict::from) })
     }
 
     fn reverify<'a>(
         &'a self,
         _: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
-        Box::pin(self.check(CheckKind::Reverify, credentials))
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
+        Box::pin(async { self.check(CheckKind::Reverify, credentials).await.map(Verdict::from) })
     }
 
     fn revision(&self) -> LocalBoxFuture<'_, u64> {

@@ -94,7 +94,8 @@ async fn authenticator_is_called_at_login_only() {
 
 #[actix_web::test]
 async fn authenticator_error_is_returned_unchanged() {
-    let down = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorServiceUnavailable("database"));
+    let down =
+        async |_: &HttpRequest, _: &BasicAuth| Err::<bool, _>(ErrorServiceUnavailable("database"));
     let site = site(&BasicLogin::builder("Admin area", down).build().expect("a realm")).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     for req in [
@@ -112,7 +113,8 @@ async fn authenticator_error_is_returned_unchanged() {
 
 #[actix_web::test]
 async fn unauthorized_error_of_an_authenticator_becomes_a_challenge() {
-    let users = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorUnauthorized("from a library"));
+    let users =
+        async |_: &HttpRequest, _: &BasicAuth| Err::<bool, _>(ErrorUnauthorized("from a library"));
     let site = site(&BasicLogin::builder("Admin area", users).build().expect("a realm")).await;
     let in_dialog = ask(&site, page("/admin/")).await.session();
     for (req, challenge) in [

@@ -2,7 +2,7 @@
 
 use std::{fs, sync::atomic::AtomicBool};
 
-use actix_basic_logout::{Authenticator, CredentialCache, Throttle, Users};
+use actix_basic_logout::{Authenticator, CredentialCache, Throttle, Users, Verdict};
 use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
 use tokio::sync::Notify;
 
@@ -32,7 +32,7 @@ impl Authenticator for Counted {
         &'a self,
         _: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(async move {
             self.checks.fetch_add(1, Relaxed);
             if let Some(held) = &self.held {
@@ -44,7 +44,8 @@ impl Authenticator for Counted {
             if credentials.password() == Some("unauthorized") {
                 return Err(ErrorUnauthorized("who are you?"));
             }
-            Ok(credentials.password() == Some("wonderland") && !self.rejects.load(Relaxed))
+            let is_right = credentials.password() == Some("wonderland");
+            Ok(Verdict::from(is_right && !self.rejects.load(Relaxed)))
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, atomic::AtomicBool};
 
-use actix_basic_logout::{Throttle, ThrottleBuilder, ThrottleError};
+use actix_basic_logout::{Throttle, ThrottleBuilder, ThrottleError, Verdict};
 use actix_web::error::{ErrorServiceUnavailable, ErrorUnauthorized};
 use tokio::sync::Notify;
 
@@ -41,7 +41,7 @@ impl actix_basic_logout::Authenticator for Counted {
         &'a self,
         _: &'a HttpRequest,
         credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<bool, Error>> {
+    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(async move {
             self.checks.fetch_add(1, Relaxed);
             if let Some(held) = &self.held {
@@ -50,7 +50,7 @@ impl actix_basic_logout::Authenticator for Counted {
             if self.down.load(Relaxed) {
                 return Err(ErrorServiceUnavailable("the database is down"));
             }
-            Ok(self.knows.lock().expect("unpoisoned")(credentials))
+            Ok(self.knows.lock().expect("unpoisoned")(credentials).into())
         })
     }
 }
@@ -227,7 +227,7 @@ async fn failed_checks_do_not_count_towards_the_limits() {
 #[actix_web::test]
 async fn unauthorized_error_counts_as_a_wrong_password() {
     let watch = Watch::new();
-    let users = async |_: &HttpRequest, _: &BasicAuth| Err(ErrorUnauthorized("no"));
+    let users = async |_: &HttpRequest, _: &BasicAuth| Err::<bool, _>(ErrorUnauthorized("no"));
     let throttle = Throttle::builder(users).clock(watch.instant()).per_user_id(1, MINUTE);
     let login = BasicLogin::builder("Admin area", throttle.build().expect("a limit"));
     let site = site(&login.build().expect("a realm")).await;
