@@ -75,8 +75,10 @@
 //!
 //! # Passwords
 //!
-//! Every async function or closure with the right signature is an [`Authenticator`]. Optional
-//! features provide composable authenticators; none is enabled by default:
+//! Every async function or closure with the right signature is an [`Authenticator`]. If several
+//! user-ids name the same user, it returns the user's canonical id
+//! ([`Verdict::valid_as`]). Optional features provide composable authenticators; none is enabled by
+//! default:
 //!
 //! - `users`: [`Users`] takes hashed or plaintext passwords from an htpasswd file, an environment
 //!   variable or the code. A [`HashLimiter`] computes the hashes off the worker threads. Unknown
@@ -209,6 +211,7 @@
 //! # Guides
 //!
 //! - [Migration from `HttpAuthentication::basic`](guide::migrating)
+//! - [Your own authenticator](guide::authenticators), and canonical user ids
 //! - [Choosing the stores](guide::stores), and what logout means with each
 //! - [Behind a proxy](guide::proxies)
 //! - [Testing an application](guide::testing), as a non-browser client and as a browser

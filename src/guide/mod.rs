@@ -1,6 +1,7 @@
 //! Guides: how to use this crate in an application. This module contains documentation only.
 //!
 //! - [`migrating`]: migration from `HttpAuthentication::basic`
+//! - [`authenticators`]: an authenticator of your own, and canonical user ids
 //! - [`stores`]: session stores, revocation stores, keys, several machines
 //! - [`proxies`]: behind a proxy that terminates TLS
 //! - [`testing`]: an application's own tests, as a non-browser client and as a browser
@@ -16,6 +17,12 @@
 /// Reference: [`BasicLogin::with_validator`](crate::BasicLogin::with_validator),
 /// [`Authenticator`](crate::Authenticator), [`User`](crate::User).
 pub mod migrating {}
+
+#[doc = include_str!("authenticators.md")]
+///
+/// Reference: [`Authenticator`](crate::Authenticator), [`Verdict`](crate::Verdict),
+/// [`TryLater`](crate::TryLater), [`revoke_user`](crate::BasicLogin::revoke_user).
+pub mod authenticators {}
 
 #[doc = include_str!("stores.md")]
 ///
