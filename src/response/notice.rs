@@ -6,7 +6,7 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{
         StatusCode,
-        header::{ACCEPT, Accept, ContentType, Header, Quality},
+        header::{ACCEPT, Accept, ContentType, Header, HeaderValue, Quality},
     },
     mime,
 };
@@ -17,13 +17,17 @@ use crate::{refusal_reason::Reason, request::kind::RequestKind, retry_later};
 
 const STATELESS_CLIENT: &str = "Log in again to continue. Requests without the session cookie are authenticated by their password alone.";
 
+/// Maximum length in bytes of an `Accept` header that is parsed. Those of browsers have up to 200.
+const MAX_ACCEPT: usize = 1024;
+
 /// Describes a response of this crate: its status, the reason, and the texts for the user.
 ///
 /// An application that sets [`respond_with`](crate::BasicLoginBuilder::respond_with) gets a
 /// `Notice` for each refusal and for each logout, and builds the response from it. Without that
 /// option, this crate builds the response: an HTML page, problem details in JSON (RFC 9457,
 /// `application/problem+json`), or plain text. The request's `Accept` header selects the format. If
-/// it names none of them, a navigation gets HTML and any other request plain text.
+/// it names none of them, or is longer than 1,024 bytes, a navigation gets HTML and any other request
+/// plain text.
 ///
 /// ```
 /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -332,6 +336,10 @@ impl Notice<'_> {
         let accept = req.headers().get(ACCEPT);
         if accept.is_some_and(|it| it.as_bytes().starts_with(b"text/html,")) {
             return Format::Html;
+        }
+        let length: usize = req.headers().get_all(ACCEPT).map(HeaderValue::len).sum();
+        if length > MAX_ACCEPT {
+            return self.usual_format();
         }
         let mut accept = Accept::parse(req).unwrap_or_else(|_| Accept(Vec::new()));
         // A quality of 0 means "not acceptable" (RFC 9110, section 12.4.2), but `ranked` only puts

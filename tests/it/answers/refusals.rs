@@ -138,6 +138,8 @@ async fn refusal_has_the_accepted_format() {
     const JSON: &str = "application/problem+json";
     const TEXT: &str = "text/plain; charset=utf-8";
     let site = site(&realm().build().expect("a realm")).await;
+    let json_of = |length| format!("application/json, {}", "x/x,".repeat(length / 4));
+    let (longest, too_long) = (json_of(1000), json_of(1024));
     for (accept, for_page, for_non_browser) in [
         ("", HTML, TEXT),
         ("*/*", HTML, TEXT),
@@ -156,6 +158,8 @@ async fn refusal_has_the_accepted_format() {
         ("application/json;q=0, */*", HTML, TEXT),
         ("application/json;q=0", HTML, TEXT),
         ("not an Accept", HTML, TEXT),
+        (&longest, JSON, JSON),
+        (&too_long, HTML, TEXT),
     ] {
         for (client, expected) in
             [(page("/admin/"), for_page), (non_browser("/admin/"), for_non_browser)]
