@@ -138,7 +138,7 @@ async fn refusal_has_the_accepted_format() {
     const JSON: &str = "application/problem+json";
     const TEXT: &str = "text/plain; charset=utf-8";
     let site = site(&realm().build().expect("a realm")).await;
-    let json_of = |length| format!("application/json, {}", "x/x,".repeat(length / 4));
+    let json_of = |length: usize| format!("application/json, {}", "x/x,".repeat(length / 4));
     let (longest, too_long) = (json_of(1000), json_of(1024));
     for (accept, for_page, for_non_browser) in [
         ("", HTML, TEXT),
