@@ -9,7 +9,10 @@ use actix_web::{
     middleware::Next,
 };
 
-use crate::{request::kind::RequestKind, response::responder::without_session};
+use crate::{
+    request::{kind::RequestKind, path::start_of},
+    response::responder::without_session,
+};
 
 /// Middleware that answers 503 with `Retry-After` (RFC 9110, section 15.6.4) while the session
 /// store is unavailable. Without it, the session middleware answers 500.
@@ -76,7 +79,7 @@ pub async fn session_store_errors<B: MessageBody + 'static>(
     req: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
-    let (request_kind, path) = (RequestKind::of(req.request()), req.path().to_owned());
+    let (request_kind, path) = (RequestKind::of(req.request()), start_of(req.path()).to_owned());
     match next.call(req).await {
         Ok(response) => Ok(response.map_into_left_body()),
         Err(error) if is_store_error(&error) => {

@@ -22,7 +22,7 @@ use crate::{
         facts::RefusalKind,
     },
     refusal_reason::Reason,
-    request::{authorization::Authorization, kind::RequestKind},
+    request::{authorization::Authorization, kind::RequestKind, path::start_of},
     response::responder::refuse_without_realm,
     revocation::{
         key::{LoginId, RevocationKey},
@@ -84,7 +84,7 @@ struct Inner {
     realm: Arc<Realm>,
 }
 
-/// What shows whether the login has ended.
+/// The keys and times that show whether the login has ended.
 struct UserLogin {
     id: LoginId,
     validity: Validity,
@@ -369,7 +369,7 @@ impl FromRequest for User {
 async fn extract_outside(req: &HttpRequest) -> Result<User, Error> {
     let Some(BasicLogin { realm }) = req.app_data::<BasicLogin>() else {
         tracing::debug!(
-            path = req.path(),
+            path = start_of(req.path()),
             "a User was extracted outside the middleware, but no BasicLogin is registered: add \
              `.app_data(login.clone())`"
         );

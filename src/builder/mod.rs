@@ -401,7 +401,8 @@ impl BasicLoginBuilder {
     }
 
     /// Sets the store of the revocation list, which holds the logins that have ended. Default: the
-    /// memory of the process, shared by all its realms, with at most 100,000 entries.
+    /// memory of the process, shared by all its realms, with at most 100,000 entries about logins and
+    /// as many about challenges.
     ///
     /// Machines that share sessions must share this store, and so must realms that share sessions.
     /// [`RevocationStore`] explains when else to set a store, and shows a complete one.
@@ -466,12 +467,20 @@ impl BasicLoginBuilder {
     /// requests as possible: an attacker with a stolen session cookie can send them without the
     /// password.
     ///
-    /// - A request from another site (CSRF) still needs the credentials. So does a request to another
-    ///   origin than the one where the user logged in, for example to another port. A sibling
-    ///   subdomain is not another site if the browser sends `Sec-Fetch-Site`.
+    /// - A page of the same origin must have sent the request: it needs `Sec-Fetch-Site: same-origin`,
+    ///   or without that header an `Origin` with this host. A request from another site (CSRF), a
+    ///   sibling subdomain or another port still needs the credentials. So does a request to another
+    ///   origin than the one where the user logged in.
+    /// - The session is renewed at login, as with
+    ///   [`renew_session_at_login`](Self::renew_session_at_login), so an attacker who planted the
+    ///   session (session fixation) does not share it.
     /// - The authenticator is not asked. After a password change, the login ends with the next
-    ///   request that carries credentials.
-    /// - The timeouts, logout and [`revoke_user`](BasicLogin::revoke_user) end the login at once.
+    ///   request that carries credentials, or at once by [`revoke_user`](BasicLogin::revoke_user).
+    /// - The timeouts and a logout end the login at once. A request without credentials does not
+    ///   postpone the idle timeout.
+    /// - The revocation list must know the login. With the list in memory, and after each change of
+    ///   the [`fingerprint_key`](Self::fingerprint_key), that is only the case after a request with
+    ///   the credentials since the process started.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));

@@ -19,7 +19,7 @@ use crate::{
         logout::{LogoutDecision, LogoutFacts, LogoutReply, logout},
     },
     refusal_reason::Reason,
-    request::{kind::is_prefetch, origin::is_cross_site},
+    request::{kind::is_prefetch, origin::is_cross_site, path::start_of},
     response::responder::{no_content, see_other},
     revocation::store::RevocationError,
 };
@@ -160,7 +160,7 @@ impl Logout {
         let (responder, request_kind) = (&realm.responder, context.request_kind);
         match reply {
             LogoutReply::Forbidden => {
-                tracing::warn!(realm = %realm.name, path = req.path(), "cross-site or prefetched logout refused");
+                tracing::warn!(realm = %realm.name, path = start_of(req.path()), "cross-site or prefetched logout refused");
                 let reason = Reason::LogoutForbidden;
                 responder.refuse(req, request_kind, RefusalKind::Forbid, reason)
             }

@@ -30,7 +30,10 @@ use crate::{
     },
     logout::{LoggedInHere, page_script},
     refusal_reason::Reason,
-    request::{authorization::Authorization, path::RequestPath},
+    request::{
+        authorization::Authorization,
+        path::{RequestPath, start_of},
+    },
     response::responder::no_store,
     revocation::store::RevocationError,
     session::state::State,
@@ -332,9 +335,9 @@ impl BasicLogin {
         let realm = &*self.realm;
         if reason == Reason::WrongCredentials {
             let user = context.user_id();
-            tracing::warn!(realm = %realm.name, user, path = req.path(), "wrong credentials");
+            tracing::warn!(realm = %realm.name, user, path = start_of(req.path()), "wrong credentials");
         } else {
-            tracing::debug!(realm = %realm.name, ?reason, ?kind, path = req.path(), "refused");
+            tracing::debug!(realm = %realm.name, ?reason, ?kind, path = start_of(req.path()), "refused");
         }
         let mut response =
             realm.responder.refuse(req.request(), context.request_kind, kind, reason);

@@ -33,6 +33,15 @@ impl RequestPath {
     }
 }
 
+/// The start of a path, for the log. A client can send a path of 64 KiB.
+pub(crate) fn start_of(path: &str) -> &str {
+    const LENGTH: usize = 256;
+    match path.char_indices().find(|(index, letter)| index + letter.len_utf8() > LENGTH) {
+        Some((end, _)) => path.get(..end).unwrap_or_default(),
+        None => path,
+    }
+}
+
 /// A path up to its last slash.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Directory(String);
@@ -54,6 +63,15 @@ mod tests {
 
     fn directory(path: &str) -> Option<Directory> {
         RequestPath::of(path).directory()
+    }
+
+    #[test]
+    fn logged_path_has_at_most_256_bytes() {
+        for path in ["/", "/admin/", &format!("/{}", "a".repeat(255))] {
+            assert_eq!(start_of(path), path);
+        }
+        assert_eq!(start_of(&"/".repeat(257)).len(), 256);
+        assert_eq!(start_of(&"\u{20ac}".repeat(1000)).len(), 255);
     }
 
     #[test]

@@ -17,8 +17,11 @@ use actix_web::{
 
 use super::{challenge::Challenges, notice::Notice};
 use crate::{
-    decision::facts::RefusalKind, refusal_reason::Reason, request::kind::RequestKind,
-    retry_later::TryLater, revocation::store::RevocationError,
+    decision::facts::RefusalKind,
+    refusal_reason::Reason,
+    request::{kind::RequestKind, path::start_of},
+    retry_later::TryLater,
+    revocation::store::RevocationError,
 };
 
 /// The value of `Vary`: the request headers on which a response depends (RFC 9110, section 12.5.5).
@@ -81,7 +84,7 @@ impl Responder {
         let later = if let Some(later) = error.as_error::<TryLater>() {
             later.clone()
         } else if let Some(error) = error.as_error::<RevocationError>() {
-            tracing::error!(realm, %error, path = req.path(), "request refused");
+            tracing::error!(realm, %error, path = start_of(req.path()), "request refused");
             TryLater::unavailable()
         } else {
             return error;

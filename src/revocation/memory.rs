@@ -14,7 +14,7 @@ use crate::expiring_map::ExpiringMap;
 /// The maximum number of entries of each kind. A full list evicts the entry that expires first.
 const CAPACITY: usize = 100_000;
 
-/// Who caused an entry of the revocation list.
+/// The clients that can cause an entry of the revocation list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CausedBy {
     /// Any client: the entry is about a challenge, which needs no password.

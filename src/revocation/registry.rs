@@ -71,7 +71,7 @@ impl RevocationStatus {
     }
 }
 
-/// What the id of a session entry names.
+/// The kind of a session entry, which is what its id names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum IdKind {
     /// A challenge. It needs no password, so it is remembered for minutes only.

@@ -17,13 +17,18 @@ use crate::retry_later::TryLater;
 /// [`revoke_login`](crate::BasicLogin::revoke_login) put logins on the list as well. Such a list is
 /// also called a denylist or blocklist.
 ///
-/// By default, all realms of a process share a list in memory, of up to 100,000 entries. Set a
+/// A logout without a login, which needs no password, leaves entries as well. Their `ttl` is 20
+/// minutes.
+///
+/// By default, all realms of a process share a list in memory, of up to 100,000 entries about logins,
+/// and as many about logouts without a login. Set a
 /// shared store if several machines or processes share sessions, or if the list must survive a
 /// restart. Give all realms the same store: `RedisRevocationStore` (feature `redis`), or your own
 /// implementation of this trait.
 ///
 /// A store is a map from keys to numbers whose entries expire. The middleware reads it on each
-/// request with a login. Logouts and revocations write it.
+/// request with a login. Logins, logouts and revocations write it. A store that evicts entries when it
+/// is full must evict those first that expire soonest, and should evict none.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex, time::Duration};

@@ -214,7 +214,7 @@ fn logged_out() -> Entry {
 }
 
 impl Entry {
-    /// What the id names.
+    /// The kind of the entry, which is what its id names.
     pub(crate) fn kind(&self) -> IdKind {
         match self.state {
             State::LoggedIn(_) => IdKind::Login,

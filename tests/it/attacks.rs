@@ -7,6 +7,7 @@ use actix_web::rt;
 
 use crate::support::{
     browser::{Browser, Engine},
+    log::Log,
     site::{A, Answer, Credentials, LOGIN_DEADLINE, Setup, Site, Store, VISIT_DEADLINE, Wire},
 };
 
@@ -179,7 +180,7 @@ async fn other_credentials_begin_another_login_and_end_the_old_one() {
             assert_eq!(answer.status, 200);
             browser.cookie = answer.set_cookie.or(browser.cookie);
             assert_ne!(last_user(&site).login_id(), old.login_id());
-            assert!(!open.is_open().await, "its sockets are told");
+            assert!(!open.is_open().await, "its sockets close");
             assert_eq!(site.answer(&wire("/a/", browser.cookie.as_ref(), Some(other))).status, 200);
             assert_eq!(site.answer(&socket(browser.cookie.as_ref())).status, 200);
             assert_refused(&site.answer(&socket(stolen.as_ref())));
@@ -207,6 +208,34 @@ async fn client_cannot_make_its_session_large() {
             let site = Site::new(&Setup::new(Store::Cookie)).await;
             let answer = site.answer(&with_header(&wire(&path, None, None), name, value));
             assert_eq!(answer.status, 401, "{name}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn request_logs_a_bounded_amount() {
+    let long = "x".repeat(60_000);
+    let user: &str = "u".repeat(1_000).leak();
+    for path in [format!("/a/{long}"), format!("/logout/../{long}"), "/logout".to_owned()] {
+        for (name, value) in [
+            ("x-forwarded-host", &*long),
+            ("user-agent", &format!("Mozilla/5.0 {long}")),
+            ("accept", &long),
+            ("cookie", &format!("id={long}")),
+            ("authorization", &format!("Basic {long}")),
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-origin"),
+        ] {
+            for credentials in [None, Some(("alice", "wrong")), Some((user, "x"))] {
+                let site = Site::new(&Setup::new(Store::Memory)).await;
+                let challenged = site.answer(&wire("/a/", None, None)).set_cookie;
+                let request = Wire { path: path.clone(), ..wire("/a/", challenged.as_ref(), None) };
+                let request = with_header(&Wire { credentials, ..request }, name, value);
+                let (log, _guard) = Log::capture();
+                site.answer(&request);
+                let length = log.text().len();
+                assert!(length < 3_000, "{length} bytes for {name} of {}", value.len());
+            }
         }
     }
 }

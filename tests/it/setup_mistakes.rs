@@ -18,6 +18,7 @@ use crate::support::log::Log;
 
 const LOST: &str = "the session was not saved";
 const NO_COOKIE: &str = "without the session cookie";
+const TWO_COOKIES: &str = "a request has two session cookies";
 const OTHER_NAME: &str = "not the configured session cookie";
 
 fn login() -> BasicLogin {
@@ -35,6 +36,10 @@ fn page() -> TestRequest {
         .insert_header(("Accept", "text/html"))
 }
 
+fn page_with(header: (&str, &str)) -> TestRequest {
+    page().insert_header(header)
+}
+
 fn with_credentials(req: TestRequest) -> TestRequest {
     req.insert_header(("Authorization", "Basic YWxpY2U6eA=="))
 }
@@ -44,6 +49,22 @@ async fn send<B: MessageBody>(response: Result<ServiceResponse<B>, Error>) -> St
     let body = response.unwrap().into_body();
     let Ok(bytes) = to_bytes(body).await else { panic!("no body") };
     String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[actix_web::test]
+async fn two_session_cookies_are_logged_once() {
+    let (log, _guard) = Log::capture();
+    let page = || web::to(HttpResponse::Ok);
+    let app = App::new().service(web::scope("/admin").wrap(login()).default_service(page()));
+    let app = test::init_service(app.wrap(session())).await;
+    let twice = |cookies| page_with(("Cookie", cookies));
+    send(app.call(twice("id=1; other=2; id=1").to_request()).await).await;
+    assert_eq!(log.count(TWO_COOKIES), 0, "{}", log.text());
+    for _ in 0..3 {
+        send(app.call(twice("id=1; id=2").to_request()).await).await;
+    }
+    assert_eq!(log.count(TWO_COOKIES), 1, "{}", log.text());
+    assert!(log.text().contains("a name that begins with `__Host-`"));
 }
 
 #[actix_web::test]
