@@ -272,6 +272,7 @@ impl RequestContext {
         let keys = Keys::of(self.id_kind(), Some(id), self.predecessor, &realm.name, &[]);
         let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
         if has_ended {
+            self.id = None;
             self.raced_logout = true;
             self.state = self.state.ended();
         }

@@ -18,7 +18,7 @@ use super::{
     subscription::{self, Subscription},
 };
 
-/// The maximum time to live of an entry, even if the deadlines are longer.
+/// The maximum time for which an entry is needed, even if the deadlines are longer.
 const MAX_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
 /// How long after a challenge the user can log in without another challenge. It limits what a client
@@ -180,13 +180,16 @@ impl Revocations {
         self.set(RevocationKey::of_user(realm, user), epoch, MAX_RETENTION).await
     }
 
-    /// Writes an entry that may end a login.
+    /// Writes an entry that may end a login, and is needed for this time.
     async fn set(
         &self,
         key: RevocationKey,
         value: u64,
         ttl: Duration,
     ) -> Result<(), RevocationError> {
+        // A full store evicts the entries that expire soonest. As long as this one is needed, it expires
+        // later than each entry about a challenge.
+        let ttl = ttl.saturating_add(CHALLENGE_TTL);
         self.write(&[(key, value)], ttl, CausedBy::User).await?;
         if self.store.is_none() {
             GENERATION.fetch_add(1, SeqCst);

@@ -309,6 +309,25 @@ async fn logouts_without_a_login_are_remembered_for_minutes() {
 }
 
 #[actix_web::test]
+async fn flood_evicts_no_record_of_a_login() {
+    for visit_deadline in [5 * MINUTE, 30 * DAY] {
+        let site =
+            Site::with(&Setup::new(Store::Cookie), |it| it.visit_deadline(visit_deadline)).await;
+        let mut browser = log_in(&site, ALICE);
+        let old = browser.cookie.clone();
+        browser.open(&site, "/logout");
+        // The store evicts the entries that expire soonest. This is shortly before the login expires.
+        site.revocations.advance(5 * MINUTE);
+        for number in 0..20 {
+            log_out_without_login(&site, number);
+        }
+        site.revocations.evict(20);
+        assert!(site.revocations.stored().len() <= 20);
+        assert_refused(&site.answer(&wire("/a/", old.as_ref(), Some(ALICE))));
+    }
+}
+
+#[actix_web::test]
 async fn logout_with_the_challenge_ends_the_login_that_it_led_to() {
     let site = Site::new(&Setup::new(Store::Cookie)).await;
     let challenge = site.answer(&wire("/a/", None, None)).set_cookie;
@@ -408,7 +427,7 @@ async fn longer_deadlines_revive_no_login_that_ended_under_shorter_ones() {
     let mut browser = log_in(&site, ALICE);
     let old = browser.cookie.clone();
     browser.open(&site, "/logout");
-    revocations.expire(2 * MINUTE);
+    revocations.expire(22 * MINUTE);
     let site = start(&revocations, 30 * DAY, now + 3 * MINUTE).await;
     assert_refused(&site.answer(&wire("/a/", old.as_ref(), Some(ALICE))));
 

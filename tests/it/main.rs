@@ -10,6 +10,7 @@ mod flows;
 mod model;
 mod neighbours;
 mod redis;
+mod replay_model;
 mod revocation;
 mod setup_mistakes;
 mod support;

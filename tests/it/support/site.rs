@@ -78,6 +78,20 @@ pub enum Bug {
     RevocationsLost,
     /// The machines do not share their revocation lists.
     RevocationListPerMachine,
+    /// A page of a sibling subdomain or of another port counts as a page of this origin.
+    SameSiteCountsAsSameOrigin,
+    /// A challenge can be answered at any time.
+    ChallengeNeverExpires,
+    /// The absolute timeout begins again with each request.
+    LoginTimeNotKept,
+    /// A login does not know the deadlines under which its copies were written.
+    OldDeadlinesForgotten,
+    /// The second of two session cookies is not noticed.
+    SecondCookieIgnored,
+    /// The revocation list keeps all entries equally long.
+    AnonymousEntriesKeptLong,
+    /// The revocation list forgets at once that a challenge led to a login.
+    SuccessForgotten,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +206,7 @@ pub struct Site {
     seen: Arc<Mutex<Seen>>,
     pub memory: MemoryStore,
     pub revocations: Revocations,
+    bug: Option<Bug>,
 }
 
 /// The result of a future that is ready at once.
@@ -239,6 +254,30 @@ impl Site {
         more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
     ) -> Self {
         let seen = Arc::new(Mutex::new(Seen { now: Duration::from_secs(1), ..Seen::default() }));
+        let mut memory = MemoryStore::default();
+        memory.never_renews = setup.bug == Some(Bug::SessionNotRenewed);
+        let revocations = Revocations::default();
+        Self::from_parts(setup, more, seen, memory, revocations).await
+    }
+
+    /// The same site after a restart, which may change its setup and its builders' options. Sessions,
+    /// revocations and users stay.
+    pub async fn restart(
+        &self,
+        setup: &Setup,
+        more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
+    ) -> Self {
+        let (seen, memory) = (Arc::clone(&self.seen), self.memory.clone());
+        Self::from_parts(setup, more, seen, memory, self.revocations.clone()).await
+    }
+
+    async fn from_parts(
+        setup: &Setup,
+        more: impl Fn(BasicLoginBuilder) -> BasicLoginBuilder,
+        seen: Arc<Mutex<Seen>>,
+        memory: MemoryStore,
+        revocations: Revocations,
+    ) -> Self {
         let login = |realm: &'static str, ended: &Arc<dyn RevocationStore>| {
             let (for_check, for_clock) = (Arc::clone(&seen), Arc::clone(&seen));
             let check = async move |req: &HttpRequest, credentials: &BasicAuth| {
@@ -265,8 +304,6 @@ impl Site {
             }
             more(builder).build().unwrap()
         };
-        let mut memory = MemoryStore::default();
-        memory.never_renews = setup.bug == Some(Bug::SessionNotRenewed);
         let serve = async |logins| match setup.store {
             Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup.bug).await,
             Store::Memory => serve(memory.clone(), &seen, logins, setup.bug).await,
@@ -275,7 +312,6 @@ impl Site {
                 serve(store, &seen, logins, setup.bug).await
             }
         };
-        let revocations = Revocations::default();
         let on_machine = async |number| {
             let ended: Arc<dyn RevocationStore> = match setup.store {
                 Store::Redis(port) => {
@@ -294,7 +330,7 @@ impl Site {
             logins = on_machine(1).await;
             machines.push(serve(logins.clone()).await);
         }
-        Self { machines, logins, seen, memory, revocations }
+        Self { machines, logins, seen, memory, revocations, bug: setup.bug }
     }
 
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -317,7 +353,12 @@ impl Site {
             let token = BASE64_STANDARD.encode(format!("{user}:{password}"));
             req = req.insert_header((header::AUTHORIZATION, format!("Basic {token}")));
         }
-        if let Some(cookie) = &wire.cookie {
+        let hides_second =
+            |it: &&String| self.bug == Some(Bug::SecondCookieIgnored) && it.contains(';');
+        if let Some(cookie) = wire.cookie.as_ref().filter(hides_second) {
+            let first = cookie.split(';').next().unwrap();
+            req = req.insert_header((header::COOKIE, format!("id={first}")));
+        } else if let Some(cookie) = &wire.cookie {
             req = req.insert_header((header::COOKIE, format!("id={cookie}")));
         }
         let machine = wire.number as usize % self.machines.len();
@@ -395,7 +436,7 @@ async fn check(
     let password = credentials.password().unwrap();
     let is_added = |it: &Credentials| *it == (credentials.user_id(), password);
     if realm == A && seen.lock().unwrap().added.iter().any(is_added) {
-        return Ok(true);
+        return Ok(!seen.lock().unwrap().revoked.contains(&password));
     }
     let accounts =
         [("alice", "one"), ("bob", "two"), ("carol", "three"), ("dave", "four"), ("both", "same")];
@@ -490,7 +531,36 @@ pub fn nested(flat: serde_json::Value) -> serde_json::Value {
     })
 }
 
-fn reintroduce(bug: Option<Bug>, req: &mut ServiceRequest) {
+fn reintroduce(bug: Option<Bug>, now: Duration, req: &mut ServiceRequest) {
+    let now = u64::try_from(now.as_millis()).unwrap();
+    let edit_a = |change: &dyn Fn(&mut serde_json::Value)| {
+        edit_entry(&req.get_session(), A, |entry| change(entry));
+    };
+    match bug {
+        Some(Bug::ChallengeNeverExpires) => edit_a(&|entry| {
+            if ["prompted", "rechallenged"].contains(&entry["is"].as_str().unwrap()) {
+                entry["challenged_at"] = now.into();
+            }
+        }),
+        Some(Bug::LoginTimeNotKept) => edit_a(&|entry| {
+            if entry["is"] == "logged_in" {
+                entry["logged_in_at"] = now.into();
+            }
+        }),
+        Some(Bug::OldDeadlinesForgotten) => edit_a(&|entry| {
+            if entry["is"] == "logged_in" {
+                entry["ends_by"] = u64::MAX.into();
+            }
+        }),
+        Some(Bug::SameSiteCountsAsSameOrigin)
+            if req.headers().get("sec-fetch-site").is_some_and(|it| it == "same-site") =>
+        {
+            let same_origin = header::HeaderValue::from_static("same-origin");
+            let name = header::HeaderName::from_static("sec-fetch-site");
+            req.headers_mut().insert(name, same_origin);
+        }
+        _ => {}
+    }
     if bug == Some(Bug::CrossSiteNotRecognized) {
         req.headers_mut().remove("origin");
         req.headers_mut().remove("sec-fetch-site");
@@ -531,6 +601,7 @@ async fn serve<S: SessionStore + 'static>(
         let login = login.clone();
         web::to(move |req| log_out(login.clone(), bug, req))
     };
+    let for_bugs = Arc::clone(seen);
     // The cookie is signed and not encrypted, so tests can read it.
     let session = SessionMiddleware::builder(store, Key::from(&[1; 64]))
         .cookie_content_security(CookieContentSecurity::Signed)
@@ -569,7 +640,7 @@ async fn serve<S: SessionStore + 'static>(
             }),
         )
         .wrap_fn(move |mut req, next| {
-            reintroduce(bug, &mut req);
+            reintroduce(bug, for_bugs.lock().unwrap().now, &mut req);
             next.call(req)
         })
         .wrap(session);

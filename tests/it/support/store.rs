@@ -10,6 +10,9 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time::Duration;
 use futures_core::future::BoxFuture;
 
+/// The longest lifetime of an entry about a challenge.
+pub const MINUTES: std::time::Duration = std::time::Duration::from_secs(20 * 60);
+
 pub type SessionState = HashMap<String, String>;
 
 /// Clones share the sessions.
@@ -133,6 +136,10 @@ pub struct Revocations(Arc<Mutex<Stored>>);
 
 #[derive(Default)]
 struct Stored {
+    /// The lifetime that every entry gets instead of its own, and whether entries about challenges are
+    /// dropped: bugs of the model.
+    ttl: Option<std::time::Duration>,
+    drops_short: bool,
     /// The values, each with its time to live.
     values: HashMap<RevocationKey, (u64, std::time::Duration)>,
     ttls: Vec<std::time::Duration>,
@@ -149,6 +156,32 @@ impl Revocations {
     /// The `ttl` of each write.
     pub fn ttls(&self) -> Vec<std::time::Duration> {
         self.0.lock().unwrap().ttls.clone()
+    }
+
+    /// Keeps all entries for this time.
+    pub fn keep_all_for(&self, ttl: std::time::Duration) {
+        self.0.lock().unwrap().ttl = Some(ttl);
+    }
+
+    /// Stores no entry about a challenge.
+    pub fn drop_short(&self) {
+        self.0.lock().unwrap().drops_short = true;
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, time: std::time::Duration) {
+        self.expire(time);
+        self.0.lock().unwrap().values.values_mut().for_each(|it| it.1 -= time);
+    }
+
+    /// Evicts the entries that expire soonest, as a full store does, until so many are left.
+    pub fn evict(&self, capacity: usize) {
+        let mut stored = self.0.lock().unwrap();
+        let mut ttls: Vec<_> = stored.values.values().map(|it| it.1).collect();
+        ttls.sort_unstable_by(|a, b| b.cmp(a));
+        if let Some(longest_evicted) = ttls.get(capacity) {
+            stored.values.retain(|_, it| it.1 > *longest_evicted);
+        }
     }
 
     /// The time to live of each entry that is still stored.
@@ -183,7 +216,11 @@ impl RevocationStore for Revocations {
     ) -> BoxFuture<'a, Result<(), RevocationError>> {
         Box::pin(async move {
             self.with(|it| {
+                let ttl = it.ttl.unwrap_or(ttl);
                 it.ttls.push(ttl);
+                if ttl.is_zero() || (it.drops_short && ttl <= MINUTES) {
+                    return;
+                }
                 it.values.extend(entries.iter().map(|(key, value)| (*key, (*value, ttl))));
             })
         })

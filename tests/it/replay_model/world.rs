@@ -1,0 +1,618 @@
+//! The server, its clients, and an independent record of the logins.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use actix_basic_logout::BasicLoginBuilder;
+
+use super::{ALICE, ALICE_NEW, BOB, Cookie, Kind, Step};
+use crate::support::{
+    site::{A, Answer, Bug, Credentials, Running, Setup, Site, Store, Wire, at_once},
+    store::MINUTES,
+};
+
+pub const SIBLING_SERVED: &str = "a page of a sibling subdomain was served without credentials";
+pub const PLANTED_SERVED: &str = "a session from before the login was served without credentials";
+pub const ENDED_SERVED: &str = "an ended login was served";
+pub const EXPIRED_SERVED: &str = "an expired login was served";
+pub const OLD_CHALLENGE: &str = "an old challenge was answered";
+pub const TIME_CHANGED: &str = "the time of a login changed";
+pub const UNCERTAIN_LOGOUT: &str = "a logout with two session cookies looked like a success";
+pub const ANONYMOUS_KEPT: &str = "logouts without a login were kept for long";
+
+const CHALLENGE_LIFETIME: Duration = Duration::from_secs(15 * 60);
+const SHORT: Duration = Duration::from_secs(10 * 60);
+const LONG: Duration = Duration::from_secs(3 * 60 * 60);
+/// The revocation list evicts entries beyond this number.
+const CAPACITY: usize = 60;
+
+type Checked = Result<(), String>;
+
+/// Whether a login has ended. In some cases either is right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    No,
+    Maybe,
+    Yes,
+}
+
+/// The model's record of a login.
+#[derive(Clone, Debug)]
+struct Login {
+    credentials: Credentials,
+    began: Duration,
+    last_visit: Duration,
+    /// The latest end by the deadlines under which the login was written.
+    ends_by: Duration,
+    ended: Ended,
+    /// Its user was revoked. The user may log in again with the same challenge.
+    is_revoked: bool,
+    number: usize,
+    /// The number of cookies that were set before the login began.
+    cookies_before: usize,
+}
+
+/// A login that waits for the authenticator.
+struct Held {
+    running: Running,
+    client: usize,
+    cookie: Option<String>,
+    credentials: Credentials,
+    number: u32,
+    sent_at: Duration,
+    /// The entry of the session when the request was sent.
+    before: serde_json::Value,
+    /// A logout brought the same challenge or login meanwhile.
+    was_logged_out: bool,
+    was_revoked: bool,
+}
+
+struct Socket {
+    login: String,
+    /// The position among the entries of users, which tells logins of one id apart.
+    number: usize,
+    ended: Pin<Box<dyn Future<Output = ()>>>,
+    is_open: bool,
+}
+
+pub struct World {
+    setup: Setup,
+    site: Site,
+    key: u8,
+    visit_deadline: Duration,
+    clients: [Option<String>; 3],
+    /// All cookies that the server has set, and when.
+    cookies: Vec<(String, Duration)>,
+    /// The credentials of each fingerprint in a session, and the key that made it.
+    fingerprints: HashMap<String, (Credentials, u8)>,
+    /// By the id in the session.
+    logins: HashMap<String, Login>,
+    held: Option<Held>,
+    sockets: Vec<Socket>,
+    numbers: u32,
+    /// The number of entries that logins and revocations may have left.
+    entries_of_users: usize,
+    /// A flood has evicted entries about challenges.
+    is_flooded: bool,
+    pub served: usize,
+    pub ended: usize,
+}
+
+fn options(key: u8, visit: Duration) -> impl Fn(BasicLoginBuilder) -> BasicLoginBuilder {
+    move |it| {
+        it.allow_session_only(|req| req.path() == "/a/socket")
+            .fingerprint_key([key; 32])
+            .visit_deadline(visit)
+            .login_deadline(LONG)
+            .reverify_after(Duration::from_secs(5 * 60))
+    }
+}
+
+impl World {
+    pub async fn new(setup: Setup) -> Self {
+        let site = Site::with(&setup, options(0, LONG)).await;
+        match setup.bug {
+            Some(Bug::RevocationsLost) => site.revocations.keep_all_for(Duration::ZERO),
+            Some(Bug::AnonymousEntriesKeptLong) => site.revocations.keep_all_for(10 * LONG),
+            Some(Bug::SuccessForgotten) => site.revocations.drop_short(),
+            _ => {}
+        }
+        site.seen().added.push(ALICE_NEW);
+        site.seen().revoked.push(ALICE_NEW.1);
+        Self {
+            setup,
+            site,
+            key: 0,
+            visit_deadline: LONG,
+            clients: [None, None, None],
+            cookies: Vec::new(),
+            fingerprints: HashMap::new(),
+            logins: HashMap::new(),
+            held: None,
+            sockets: Vec::new(),
+            numbers: 0,
+            entries_of_users: 0,
+            is_flooded: false,
+            served: 0,
+            ended: 0,
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.site.seen().now
+    }
+
+    pub async fn step(&mut self, step: &Step) -> Checked {
+        match step {
+            Step::Send { client, kind, cookie, credentials } => {
+                let cookie = self.pick(cookie);
+                self.send(*client, *kind, cookie, *credentials)?;
+            }
+            Step::LogIn { client, credentials } => {
+                for given in [None, Some(*credentials)] {
+                    let cookie = self.clients[*client].clone();
+                    self.send(*client, Kind::Page, cookie, given)?;
+                }
+            }
+            Step::Plant { client, cookie } if !self.cookies.is_empty() => {
+                self.clients[*client] = Some(cookie.get(&self.cookies).0.clone());
+            }
+            Step::Hold { client, credentials } if self.held.is_none() => {
+                self.hold(*client, *credentials)?;
+            }
+            Step::Release => self.release()?,
+            Step::OpenSocket => self.open_socket(),
+            Step::ChangePassword => {
+                let revoked = &mut self.site.seen().revoked;
+                revoked.retain(|it| *it != ALICE_NEW.1);
+                revoked.push(ALICE.1);
+            }
+            Step::RevokeAlice => {
+                if self.setup.bug != Some(Bug::RevocationsLost) {
+                    at_once(self.site.logins.0.revoke_user("alice")).unwrap();
+                }
+                self.entries_of_users += 1;
+                self.end(|it| it.credentials.0 == "alice", Ended::Yes);
+                for login in self.logins.values_mut() {
+                    login.is_revoked |= login.credentials.0 == "alice";
+                }
+                if let Some(held) = &mut self.held
+                    && held.credentials.0 == "alice"
+                {
+                    held.was_revoked = true;
+                }
+            }
+            Step::Wait(seconds) => {
+                let time = Duration::from_secs(*seconds);
+                if time >= MINUTES {
+                    self.forget_logout_of_held();
+                }
+                self.site.seen().now += time;
+                self.site.revocations.advance(time);
+            }
+            Step::Restart { key, short } if self.held.is_none() => {
+                self.key = *key;
+                self.visit_deadline = if *short { SHORT } else { LONG };
+                self.sockets.clear();
+                let options = options(self.key, self.visit_deadline);
+                self.site = self.site.restart(&self.setup, options).await;
+            }
+            Step::Flood => {
+                for number in 0..CAPACITY {
+                    let forged = Some(format!("flood{number}"));
+                    self.send(2, Kind::LogoutByFetch, forged, None)?;
+                }
+                self.site.revocations.evict(CAPACITY);
+                self.is_flooded = true;
+                self.forget_logout_of_held();
+            }
+            _ => {}
+        }
+        self.check_sockets()?;
+        let long = self.site.revocations.stored().iter().filter(|it| **it > MINUTES).count();
+        if long > self.entries_of_users {
+            return Err(ANONYMOUS_KEPT.to_owned());
+        }
+        Ok(())
+    }
+
+    /// The list no longer knows that a logout brought the challenge of the login that waits.
+    fn forget_logout_of_held(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.was_logged_out &= held.before["is"] == "logged_in";
+        }
+    }
+
+    fn pick(&self, cookie: &Cookie) -> Option<String> {
+        let old = |index: &proptest::sample::Index| {
+            (!self.cookies.is_empty()).then(|| index.get(&self.cookies).0.clone())
+        };
+        match cookie {
+            Cookie::None => None,
+            Cookie::Of(client) => self.clients[*client].clone(),
+            Cookie::Old(index) => old(index),
+            Cookie::Forged => Some("forged".to_owned()),
+            Cookie::Two(one, two) => match (old(one), old(two)) {
+                (Some(one), Some(two)) if one != two => Some(format!("{one}; id={two}")),
+                (one, _) => one,
+            },
+        }
+    }
+
+    fn wire(
+        &mut self,
+        kind: Kind,
+        cookie: Option<String>,
+        credentials: Option<Credentials>,
+    ) -> Wire {
+        self.numbers += 1;
+        let path = match kind {
+            Kind::Page | Kind::Fetch => "/a/",
+            Kind::Socket | Kind::SiblingSocket => "/a/socket",
+            Kind::Logout | Kind::LogoutByFetch => "/logout",
+        };
+        let mut wire = Wire { number: self.numbers, credentials, ..Wire::page(path, cookie) };
+        if !matches!(kind, Kind::Page | Kind::Logout) {
+            wire.headers.retain(|it| it.0 != "sec-fetch-mode");
+            wire.headers.push(("sec-fetch-mode", "cors".to_owned()));
+        }
+        if kind == Kind::SiblingSocket {
+            wire.headers.retain(|it| it.0 != "sec-fetch-site");
+            wire.headers.push(("sec-fetch-site", "same-site".to_owned()));
+        }
+        wire
+    }
+
+    /// The entry of the first cookie's session.
+    fn entry(&self, cookie: Option<&str>) -> serde_json::Value {
+        let first = cookie.map(|it| it.split(';').next().unwrap());
+        let readable = first.filter(|it| it.len() > 44);
+        readable.and_then(|it| self.site.peek(Some(it), A)).unwrap_or_default()
+    }
+
+    /// When the server first set the first cookie of a request: its position and time.
+    fn set_at(&self, cookie: Option<&str>) -> Option<(usize, Duration)> {
+        let first = cookie?.split(';').next()?;
+        let position = self.cookies.iter().position(|it| it.0 == first)?;
+        Some((position, self.cookies[position].1))
+    }
+
+    fn send(
+        &mut self,
+        client: usize,
+        kind: Kind,
+        cookie: Option<String>,
+        credentials: Option<Credentials>,
+    ) -> Checked {
+        let before = self.entry(cookie.as_deref());
+        let wire = self.wire(kind, cookie.clone(), credentials);
+        let answer = self.site.answer(&wire);
+        let now = self.now();
+        self.check(client, kind, cookie.as_deref(), credentials, &before, &answer, now)
+    }
+
+    fn hold(&mut self, client: usize, credentials: Credentials) -> Checked {
+        let cookie = self.clients[client].clone();
+        let before = self.entry(cookie.as_deref());
+        let wire = self.wire(Kind::Page, cookie.clone(), Some(credentials));
+        let (number, sent_at) = (wire.number, self.now());
+        let mut running = self.site.start(&wire, true);
+        let mut answer = running.run();
+        if answer.is_none() && !self.site.seen().checked.contains(&number) {
+            // It has passed without the authenticator, and waits in its handler.
+            self.site.permit(number);
+            answer = running.run();
+        }
+        let Some(answer) = answer else {
+            let (was_logged_out, was_revoked) = (false, false);
+            self.held = Some(Held {
+                running,
+                client,
+                cookie,
+                credentials,
+                number,
+                sent_at,
+                before,
+                was_logged_out,
+                was_revoked,
+            });
+            return Ok(());
+        };
+        let (cookie, credentials) = (cookie.as_deref(), Some(credentials));
+        self.check(client, Kind::Page, cookie, credentials, &before, &answer, sent_at)
+    }
+
+    fn release(&mut self) -> Checked {
+        let Some(held) = self.held.take() else { return Ok(()) };
+        let Held { mut running, client, cookie, credentials, number, sent_at, before, .. } = held;
+        self.site.permit(number);
+        self.site.permit(number);
+        let answer = running.run().expect("an answer");
+        if answer.status == 200 && held.was_logged_out {
+            return Err(ENDED_SERVED.to_owned());
+        }
+        if held.was_revoked
+            && let Some(set) = answer.set_cookie.clone().filter(|_| answer.status == 200)
+        {
+            // Its handler runs, but the login has ended when it begins.
+            let id = self.entry(Some(&set))["id"].as_str().unwrap_or_default().to_owned();
+            // Another login from the same challenge may continue.
+            let is_shared = self.logins.get(&id).is_some_and(|it| it.ended != Ended::Yes);
+            let ended = if is_shared { Ended::Maybe } else { Ended::Yes };
+            self.record_login(id.clone(), credentials, sent_at);
+            self.end_login(&id, ended);
+            self.store_cookie(client, set);
+            return Ok(());
+        }
+        let (cookie, given) = (cookie.as_deref(), Some(credentials));
+        self.check(client, Kind::Page, cookie, given, &before, &answer, sent_at)
+    }
+
+    /// Compares an answer with the record of the logins, and updates it.
+    fn check(
+        &mut self,
+        client: usize,
+        kind: Kind,
+        cookie: Option<&str>,
+        credentials: Option<Credentials>,
+        before: &serde_json::Value,
+        answer: &Answer,
+        sent_at: Duration,
+    ) -> Checked {
+        let id = before["id"].as_str().unwrap_or_default().to_owned();
+        let is_login = before["is"] == "logged_in";
+        match kind {
+            Kind::Logout | Kind::LogoutByFetch => {
+                self.check_logout(cookie, &id, before, answer)?;
+            }
+            _ if answer.status == 200 => {
+                self.served += 1;
+                match credentials {
+                    None => self.check_session_only(kind, cookie, &id, is_login)?,
+                    Some(it) => self.check_served(it, cookie, &id, before, answer, sent_at)?,
+                }
+            }
+            // The login may end: its password was changed, or this copy of the session has expired.
+            _ if is_login => {
+                let is_own = self.logins.get(&id).map(|it| it.credentials) == credentials;
+                if (is_own && credentials.is_some()) || self.is_expired_copy(before) {
+                    self.end_login(&id, Ended::Maybe);
+                }
+            }
+            _ => {}
+        }
+        if let Some(set) = answer.set_cookie.clone().filter(|it| !it.is_empty()) {
+            self.store_cookie(client, set);
+        }
+        Ok(())
+    }
+
+    fn store_cookie(&mut self, client: usize, cookie: String) {
+        self.clients[client] = Some(cookie.clone());
+        self.cookies.push((cookie, self.now()));
+    }
+
+    fn record_login(&mut self, id: String, credentials: Credentials, now: Duration) {
+        let same = self.logins.get(&id).filter(|it| it.ended != Ended::Yes);
+        // Logins that began from one challenge share its id. What ends one may end the others.
+        let is_shared = same.is_some_and(|it| it.credentials != credentials);
+        let cookies_before = same.map_or(self.cookies.len(), |it| it.cookies_before);
+        let login = Login {
+            credentials,
+            began: now,
+            last_visit: now,
+            ends_by: now + self.visit_deadline.min(LONG) + Duration::from_secs(60),
+            ended: if is_shared { Ended::Maybe } else { Ended::No },
+            is_revoked: false,
+            number: self.entries_of_users,
+            cookies_before,
+        };
+        self.logins.insert(id, login);
+        self.entries_of_users += 1;
+    }
+
+    fn check_session_only(
+        &mut self,
+        kind: Kind,
+        cookie: Option<&str>,
+        id: &str,
+        is_login: bool,
+    ) -> Checked {
+        let position = self.set_at(cookie).map(|it| it.0);
+        let Some(login) = self.logins.get(id).filter(|_| is_login) else {
+            return Err("a request without credentials and login was served".to_owned());
+        };
+        if kind != Kind::Socket {
+            return Err(SIBLING_SERVED.to_owned());
+        }
+        if login.ended == Ended::Yes {
+            return Err(ENDED_SERVED.to_owned());
+        }
+        if self.has_expired(login, self.now()) {
+            return Err(EXPIRED_SERVED.to_owned());
+        }
+        if position.is_none_or(|it| it < login.cookies_before) {
+            return Err(PLANTED_SERVED.to_owned());
+        }
+        Ok(())
+    }
+
+    fn check_served(
+        &mut self,
+        credentials: Credentials,
+        cookie: Option<&str>,
+        id: &str,
+        before: &serde_json::Value,
+        answer: &Answer,
+        sent_at: Duration,
+    ) -> Checked {
+        let now = sent_at;
+        let after = self.entry(answer.set_cookie.as_deref().or(cookie));
+        let new_id = after["id"].as_str().unwrap_or_default().to_owned();
+        let old = self.logins.get(id).filter(|_| before["is"] == "logged_in").cloned();
+        // Two logins that began from one challenge share its id, and end together.
+        // A server with another key cannot compare credentials, and continues a login of the same user.
+        let known = self.fingerprints.get(&before["fingerprint"].to_string());
+        let is_own = known.is_some_and(|(it, key)| {
+            *it == credentials || (*key != self.key && it.0 == credentials.0)
+        });
+        let is_valid = self.is_valid(credentials) || known.is_some_and(|it| it.0 == credentials);
+        let fingerprint = after["fingerprint"].to_string();
+        self.fingerprints.insert(fingerprint, (credentials, self.key));
+        // Credentials of another user that wait for the authenticator are not revoked with the login.
+        let is_ended = |it: &Login| it.ended == Ended::Yes && (is_own || !it.is_revoked);
+        if old.as_ref().is_some_and(is_ended) {
+            return Err(ENDED_SERVED.to_owned());
+        }
+        if let Some(old) = old.as_ref().filter(|_| is_own) {
+            if self.has_expired(old, now) {
+                return Err(EXPIRED_SERVED.to_owned());
+            }
+            if new_id != id || after["logged_in_at"] != before["logged_in_at"] {
+                return Err(TIME_CHANGED.to_owned());
+            }
+            let ends_by = now + self.visit_deadline.min(LONG) + Duration::from_secs(60);
+            let login = self.logins.get_mut(id).unwrap();
+            login.last_visit = now;
+            if answer.set_cookie.is_some() {
+                login.ends_by = login.ends_by.max(ends_by);
+            }
+            return Ok(());
+        }
+        if !is_valid {
+            return Err("wrong credentials were served".to_owned());
+        }
+        if old.is_some() {
+            // Other credentials have ended it.
+            self.end_login(id, Ended::Yes);
+            if new_id == id {
+                return Err("another login got the id of the old one".to_owned());
+            }
+        } else {
+            let challenged_at = before["challenged_at"].as_u64().unwrap_or_default();
+            if now >= Duration::from_millis(challenged_at) + CHALLENGE_LIFETIME {
+                return Err(OLD_CHALLENGE.to_owned());
+            }
+            if self.set_at(cookie).is_none_or(|(_, it)| now >= it + CHALLENGE_LIFETIME) {
+                return Err(OLD_CHALLENGE.to_owned());
+            }
+        }
+        let is_ended = |it: &Login| it.ended == Ended::Yes && !it.is_revoked;
+        if self.logins.get(&new_id).is_some_and(is_ended) {
+            return Err(ENDED_SERVED.to_owned());
+        }
+        self.record_login(new_id, credentials, now);
+        Ok(())
+    }
+
+    fn check_logout(
+        &mut self,
+        cookie: Option<&str>,
+        id: &str,
+        before: &serde_json::Value,
+        answer: &Answer,
+    ) -> Checked {
+        if cookie.is_some_and(|it| it.contains(';')) && answer.logged_out {
+            return Err(UNCERTAIN_LOGOUT.to_owned());
+        }
+        let challenged_at = Duration::from_millis(before["challenged_at"].as_u64().unwrap_or(0));
+        let is_recent = self.now() < challenged_at + CHALLENGE_LIFETIME;
+        let is_login = before["is"] == "logged_in";
+        if let Some(held) = &mut self.held
+            && held.before["id"] == before["id"]
+            && !id.is_empty()
+            && (is_login || is_recent)
+        {
+            held.was_logged_out = true;
+        }
+        if is_login {
+            self.end_login(id, Ended::Yes);
+            return Ok(());
+        }
+        // The challenge of a login, or a session that the login has replaced.
+        if self.logins.contains_key(id) {
+            let ended = match is_recent && !self.is_flooded {
+                true => Ended::Yes,
+                false => Ended::Maybe,
+            };
+            self.end_login(id, ended);
+        }
+        if self.setup.store == Store::Memory && before.is_null() && cookie.is_some() {
+            // The model does not know which session has replaced this one.
+            self.entries_of_users += 1;
+            self.end(|_| true, Ended::Maybe);
+        }
+        Ok(())
+    }
+
+    fn end_login(&mut self, id: &str, ended: Ended) {
+        if let Some(login) = self.logins.get_mut(id)
+            && login.ended != Ended::Yes
+        {
+            login.ended = ended;
+            self.ended += 1;
+        }
+    }
+
+    fn end(&mut self, which: impl Fn(&Login) -> bool, ended: Ended) {
+        let ids: Vec<_> =
+            self.logins.iter().filter(|(_, it)| which(it)).map(|it| it.0.clone()).collect();
+        for id in ids {
+            self.end_login(&id, ended);
+        }
+    }
+
+    fn is_valid(&self, credentials: Credentials) -> bool {
+        [ALICE, ALICE_NEW, BOB].contains(&credentials)
+            && !self.site.seen().revoked.contains(&credentials.1)
+    }
+
+    fn has_expired(&self, login: &Login, now: Duration) -> bool {
+        now >= login.began + LONG
+            || now >= login.last_visit + self.visit_deadline
+            || now >= login.ends_by
+    }
+
+    fn is_expired_copy(&self, entry: &serde_json::Value) -> bool {
+        let time = |name: &str| Duration::from_millis(entry[name].as_u64().unwrap_or(0));
+        let now = self.now();
+        now >= time("logged_in_at") + LONG
+            || now >= time("visited_at") + self.visit_deadline
+            || now >= time("ends_by")
+    }
+
+    fn open_socket(&mut self) {
+        let Some(user) = self.site.seen().users.last().cloned() else { return };
+        let Some(id) = user.login_id() else { return };
+        let ended = Box::pin(async move { user.ended().await });
+        let login = id.to_string();
+        let number = self.logins.get(&login).map_or(0, |it| it.number);
+        self.sockets.push(Socket { login, number, ended, is_open: true });
+    }
+
+    fn check_sockets(&mut self) -> Checked {
+        let mut context = Context::from_waker(Waker::noop());
+        for socket in &mut self.sockets {
+            if socket.is_open {
+                socket.is_open = socket.ended.as_mut().poll(&mut context) == Poll::Pending;
+            }
+            let login = self.logins.get(&socket.login);
+            let Some(login) = login.filter(|it| it.number == socket.number) else { continue };
+            match login.ended {
+                Ended::Yes if socket.is_open => {
+                    return Err("a socket stayed open after the end of its login".to_owned());
+                }
+                Ended::No if !socket.is_open && self.site.seen().now < login.began + LONG => {
+                    return Err("a socket closed although its login continues".to_owned());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
