@@ -3,9 +3,8 @@
 //! May use the `Authenticator` trait and the expiring map.
 
 use std::{
-    collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,10 +13,11 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use tokio::sync::OnceCell;
 
 use crate::{
-    authenticator::{Authenticator, unauthorized_is_wrong, verdict::Verdict},
+    authenticator::{
+        Authenticator, shared_check::SharedChecks, unauthorized_is_wrong, verdict::Verdict,
+    },
     expiring_map::ExpiringMap,
 };
 
@@ -171,10 +171,10 @@ impl<A: Authenticator> CredentialCache<A> {
         if let Some(verdict) = self.cache.lock().get(&mac, revision, (self.clock)()) {
             return Ok(verdict);
         }
-        let shared = SharedCheck::join(&self.cache, (mac, revision));
+        let shared = self.cache.checks.join(mac, revision, |it| *it == revision);
         // Only the request whose check failed gets the error. The others check for themselves.
         let mut own = None;
-        let answer = shared.answer.get_or_init(async || {
+        let answer = shared.answer(async || {
             match unauthorized_is_wrong(self.inner.authenticate(req, credentials).await) {
                 Ok(verdict) => {
                     // The middleware refuses a user id that is too long. Without it, the size of an
@@ -193,9 +193,7 @@ impl<A: Authenticator> CredentialCache<A> {
                 }
             }
         });
-        let answer = answer.await.clone();
-        drop(shared);
-        match (answer, own) {
+        match (answer.await, own) {
             (Some(verdict), _) => Ok(verdict),
             (None, Some(error)) => Err(error),
             (None, None) => self.inner.authenticate(req, credentials).await,
@@ -239,14 +237,9 @@ type CredentialsMac = [u8; 32];
 struct Cache {
     key: Hmac<Sha256>,
     entries: Mutex<Entries>,
-    checks: Mutex<HashMap<CheckKey, Weak<Answer>>>,
+    /// Marked with the revision that the credentials are checked against. None is an error.
+    checks: SharedChecks<CredentialsMac, u64, Option<Verdict>>,
 }
-
-/// The credentials and the revision that they are checked against.
-type CheckKey = (CredentialsMac, u64);
-
-/// The result of a check that several requests may share. None: an error.
-type Answer = OnceCell<Option<Verdict>>;
 
 impl Cache {
     fn new() -> Self {
@@ -255,7 +248,7 @@ impl Cache {
             reason = "HMAC takes a key of any length, RFC 2104 section 3"
         )]
         let key = Hmac::new_from_slice(&rand::random::<[u8; 32]>()).expect("HMAC takes any key");
-        Self { key, entries: Mutex::default(), checks: Mutex::default() }
+        Self { key, entries: Mutex::default(), checks: SharedChecks::default() }
     }
 
     /// The colon separates user-id and password unambiguously, because a user-id contains no colon.
@@ -304,36 +297,6 @@ impl Entries {
     }
 }
 
-/// A check in progress, shared by requests with the same credentials. The last of these requests
-/// removes it from the table.
-struct SharedCheck<'a> {
-    cache: &'a Cache,
-    key: CheckKey,
-    answer: Arc<Answer>,
-}
-
-impl<'a> SharedCheck<'a> {
-    fn join(cache: &'a Cache, key: CheckKey) -> Self {
-        let mut checks = cache.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = checks.get(&key).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let answer = Arc::default();
-            checks.insert(key, Arc::downgrade(&answer));
-            answer
-        });
-        Self { cache, key, answer }
-    }
-}
-
-impl Drop for SharedCheck<'_> {
-    fn drop(&mut self) {
-        let mut checks = self.cache.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        // No other request can join while this one holds the lock.
-        if Arc::strong_count(&self.answer) == 1 {
-            checks.remove(&self.key);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -368,25 +331,6 @@ mod tests {
         }
         assert_eq!(entries.verdicts.len(), CAPACITY, "inserting a MAC again takes no more room");
         assert!(entries.contains(&mac(1), 0, now));
-    }
-
-    #[test]
-    fn check_stays_in_the_table_while_a_request_waits_for_it() {
-        let cache = Cache::new();
-        let shared =
-            [SharedCheck::join(&cache, (mac(1), 0)), SharedCheck::join(&cache, (mac(1), 0))];
-        let other = SharedCheck::join(&cache, (mac(1), 1));
-        let in_table = || cache.checks.lock().expect("unpoisoned").len();
-        assert!(Arc::ptr_eq(&shared[0].answer, &shared[1].answer));
-        assert!(!Arc::ptr_eq(&shared[0].answer, &other.answer));
-        assert_eq!(in_table(), 2);
-        let [first, second] = shared;
-        drop(first);
-        assert_eq!(in_table(), 2);
-        drop(second);
-        assert_eq!(in_table(), 1);
-        drop(other);
-        assert_eq!(in_table(), 0);
     }
 
     #[test]

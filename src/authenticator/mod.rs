@@ -8,6 +8,8 @@ pub(crate) mod cache;
 pub(crate) mod checker;
 #[cfg(feature = "users")]
 pub(crate) mod password;
+#[cfg(feature = "cache")]
+pub(crate) mod shared_check;
 #[cfg(feature = "throttle")]
 pub(crate) mod throttle;
 #[cfg(feature = "users")]
