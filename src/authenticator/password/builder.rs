@@ -78,7 +78,8 @@ impl HashLimiterBuilder {
         self
     }
 
-    /// Sets how many logins may wait in the queue while the concurrency limit is reached.
+    /// Sets how many logins may wait in the queue while the concurrency limit is reached. As many
+    /// existing logins may wait for their reverification, in a queue of their own.
     ///
     /// Default: 1000. With zero, no login waits.
     ///

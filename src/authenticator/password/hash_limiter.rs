@@ -15,10 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    authenticator::{
-        CheckKind,
-        password::hash::{Kind, MAX_KINDS, MAX_PASSWORD, PasswordHash, Plan},
-    },
+    authenticator::password::hash::{Kind, MAX_KINDS, MAX_PASSWORD, PasswordHash, Plan},
     retry_later::TryLater,
 };
 
@@ -31,7 +28,8 @@ use crate::{
 /// When the limit is reached, further logins wait in a queue, first come, first served. If the
 /// queue is full, or a login has waited too long, the response is 503 with `Retry-After`
 /// ([`TryLater::busy`](crate::TryLater::busy)). One more hash at a time is reserved for the
-/// reverification of existing logins, so a flood of new logins does not end them.
+/// reverification of existing logins, which has a queue of its own with the same limits. So a flood of
+/// new logins neither ends nor delays them.
 ///
 /// The supported formats are PHC strings of Argon2id, scrypt and PBKDF2 (SHA-256, SHA-512), and
 /// bcrypt hashes. New hashes are Argon2id.
@@ -58,6 +56,15 @@ use crate::{
 pub struct HashLimiter {
     config: Config,
     permits: Arc<Permits>,
+}
+
+/// Why a password is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CheckKind {
+    /// For a new login, or for a single request without a session.
+    Login,
+    /// For an existing login.
+    Reverify,
 }
 
 /// The options.
@@ -94,8 +101,10 @@ struct Permits {
     hashing: Arc<Semaphore>,
     /// One permit more, reserved for existing logins.
     reverifying: Arc<Semaphore>,
-    /// One permit for each place in the queue.
+    /// One permit for each place in the queue of new logins.
     queue: Semaphore,
+    /// One permit for each place in the queue of existing logins.
+    reverify_queue: Semaphore,
     /// The kinds of hashes that [`HashLimiter::verify`] has seen.
     kinds: Mutex<Vec<Kind>>,
 }
@@ -126,6 +135,7 @@ impl HashLimiter {
             hashing: Arc::new(permits(config.concurrency)),
             reverifying: Arc::new(permits(1)),
             queue: permits(config.queue_limit),
+            reverify_queue: permits(config.queue_limit),
             kinds: Mutex::new(vec![Kind::NEW]),
         };
         Self { config, permits: Arc::new(permits) }
@@ -172,9 +182,14 @@ impl HashLimiter {
     /// Does the same as [`verify`](Self::verify) for an existing login, which does not queue behind
     /// new logins. Call it in [`Authenticator::reverify`](crate::Authenticator::reverify).
     ///
+    /// Existing logins wait in a queue of their own, with the same
+    /// [limit](crate::HashLimiterBuilder::queue_limit). The middleware calls `reverify` once for all
+    /// requests with the same credentials, so each user has at most one place in it. If your own code
+    /// calls this method, see to that yourself.
+    ///
     /// # Errors
     ///
-    /// [`TryLater`] if the queue timeout has passed. A full queue is no error here.
+    /// [`TryLater`] if the queue of existing logins is full or the queue timeout has passed.
     ///
     /// # Panics
     ///
@@ -316,10 +331,14 @@ impl HashLimiter {
         if let Ok(permit) = Arc::clone(hashing).try_acquire_owned() {
             return Some(permit);
         }
-        let (_place, next) = match kind {
-            CheckKind::Login => (Some(self.permits.queue.try_acquire().ok()?), hashing),
-            CheckKind::Reverify => (None, &self.permits.reverifying),
+        let (queue, next) = match kind {
+            CheckKind::Login => (&self.permits.queue, hashing),
+            CheckKind::Reverify => (&self.permits.reverify_queue, &self.permits.reverifying),
         };
+        if let Ok(permit) = Arc::clone(next).try_acquire_owned() {
+            return Some(permit);
+        }
+        let _place = queue.try_acquire().ok()?;
         timeout(self.config.queue_timeout, Arc::clone(next).acquire_owned()).await.ok()?.ok()
     }
 }

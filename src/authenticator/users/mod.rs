@@ -15,8 +15,8 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 
 use crate::authenticator::{
-    Authenticator, CheckKind,
-    password::hash_limiter::HashLimiter,
+    Authenticator,
+    password::hash_limiter::{CheckKind, HashLimiter},
     users::{
         error::UsersError,
         htpasswd::Htpasswd,

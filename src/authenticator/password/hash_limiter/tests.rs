@@ -126,6 +126,23 @@ async fn existing_logins_do_not_queue_behind_new_ones() {
 }
 
 #[actix_web::test]
+async fn full_queue_of_existing_logins_is_answered_with_try_later() {
+    let limiter = built(small());
+    let first = Held::begin(&limiter, CheckKind::Login).await;
+    let second = Held::begin(&limiter, CheckKind::Reverify).await;
+    let mut third = pin!(limiter.run(CheckKind::Reverify, || 3));
+    assert!(third.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    let fourth = limiter.run(CheckKind::Reverify, || 4).await;
+    assert_eq!(fourth, Err(TryLater::busy(Duration::from_secs(10))));
+    let mut login = pin!(limiter.run(CheckKind::Login, || 5));
+    assert!(login.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    second.end().await;
+    assert_eq!(third.await, Ok(3));
+    first.end().await;
+    assert_eq!(login.await, Ok(5), "new logins have a queue of their own");
+}
+
+#[actix_web::test]
 async fn panic_while_hashing_is_not_a_wrong_password() {
     let limiter = built(small());
     let failed = limiter.run(CheckKind::Login, || -> bool { panic!("out of order") }).await;
