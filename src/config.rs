@@ -9,7 +9,7 @@ use std::{
 use actix_web::{Error, HttpRequest, http::header::HeaderValue};
 
 use crate::{
-    authenticator::checker::Checker,
+    authenticator::{checker::Checker, reverification::Reverifications},
     decision::logout::LogoutResponse,
     diagnostics::{missing_cookies::MissingCookies, setup_mistakes::SetupMistakes},
     request::{fingerprint::FingerprintKey, kind::RequestKind},
@@ -274,6 +274,7 @@ pub(crate) struct Realm {
     pub(crate) fingerprint_key: FingerprintKey,
     pub(crate) lifetime: Lifetime,
     pub(crate) revocations: Revocations,
+    pub(crate) reverifications: Reverifications,
     pub(crate) responder: Responder,
     pub(crate) landing_header: HeaderValue,
     /// The target of [`LogoutResponse::Redirect`].

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use actix_session::{Session, SessionStatus};
-use actix_web::HttpRequest;
+use actix_web::{Error, HttpRequest};
 use futures_core::future::LocalBoxFuture;
 
 use crate::{
+    authenticator::{reverification::Verified, verdict::Verdict},
     config::{LogoutScope, Realm},
     decision::{
         facts::{Credentials, Facts},
@@ -279,6 +280,27 @@ impl RequestContext {
         Ok(has_ended)
     }
 
+    /// Verifies the presented credentials again: after this revocation of a login in progress, or for a login whose
+    /// verification is due.
+    pub(crate) async fn reverify(
+        &self,
+        realm: &Realm,
+        req: &HttpRequest,
+        revocation: Epoch,
+    ) -> Result<Verified, Error> {
+        let (Authorization::Basic(credentials), Some(fingerprint)) =
+            (&self.authorization, &self.fingerprint)
+        else {
+            return Ok(Verified { verdict: Verdict::invalid(), at: self.now });
+        };
+        let check = || realm.config.checker.reverify(req, credentials);
+        let (all, max_age) = (&realm.reverifications, realm.lifetime.reverify_after);
+        match revocation {
+            Some(number) => all.verify_after(number, fingerprint, self.now, check).await,
+            None => all.verify_within(max_age, fingerprint, self.now, check).await,
+        }
+    }
+
     /// Continues the login in progress as this user, whom the authenticator named instead of the presented user-id.
     /// Returns the current epoch of the user.
     pub(crate) async fn enter_epoch_of(
@@ -345,7 +367,7 @@ impl RequestContext {
         &mut self,
         realm: &Realm,
         req: &HttpRequest,
-        is_confirmed: bool,
+        verified_at: Option<u64>,
     ) -> Result<(), RevocationError> {
         let State::LoggedIn(login) = &self.state else { return Ok(()) };
         // Without credentials, the request does not show that the user is there.
@@ -353,15 +375,15 @@ impl RequestContext {
             return Ok(());
         }
         // If every request is verified, the time of the last verification does not matter.
-        let is_confirmed = is_confirmed && !realm.lifetime.reverify_after.is_zero();
+        let verified_at = verified_at.filter(|_| !realm.lifetime.reverify_after.is_zero());
         let is_visit = realm.lifetime.deadlines.want_visit(&login.validity(), self.now);
         let is_listed = login.revocation_list == realm.revocation_list();
-        if !is_confirmed && !is_visit && is_listed {
+        if verified_at.is_none() && !is_visit && is_listed {
             return Ok(());
         }
         let mut login = self.visited(realm, login.clone());
-        if is_confirmed {
-            login.verified_at = self.now;
+        if let Some(verified_at) = verified_at {
+            login.verified_at = verified_at;
         }
         self.write(realm, req, State::LoggedIn(login)).await
     }

@@ -63,7 +63,6 @@ where
     }
 
     /// Removes the key and returns its value, even if it has expired.
-    #[cfg(any(test, feature = "cache"))]
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
         let (value, expires_at) = self.entries.remove(key)?;
         self.by_expiry.remove(&(expires_at, *key));

@@ -104,7 +104,7 @@
 //! ```
 //!
 //! If a password changes or a user is removed, a login ends at its next verification: at the latest
-//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the previous one. To end it at once,
+//! [`reverify_after`](BasicLoginBuilder::reverify_after) after the previous one of the same credentials. To end it at once,
 //! also call [`revoke_user`](BasicLogin::revoke_user).
 //!
 //! # Wrap order

@@ -411,22 +411,19 @@ async fn is_valid(
     req: &HttpRequest,
     context: &mut RequestContext,
 ) -> Result<bool, Error> {
-    match (authenticate(&context.facts(realm, req.path())), &context.authorization) {
-        (Decision::Pass, _) => {
-            context.touch(realm, req, false).await?;
+    match authenticate(&context.facts(realm, req.path())) {
+        Decision::Pass => {
+            context.touch(realm, req, None).await?;
             Ok(true)
         }
-        (
-            Decision::Check { on_success: OnSuccess::Confirm, .. },
-            Authorization::Basic(credentials),
-        ) => {
-            let verdict = realm.config.checker.reverify(req, credentials).await?;
-            let user = verdict.into_user(context.user_id());
+        Decision::Check { on_success: OnSuccess::Confirm, .. } => {
+            let verified = context.reverify(realm, req, None).await?;
+            let user = verified.verdict.into_user(context.user_id());
             let is_confirmed =
                 user.is_some() && user.as_ref() == context.login().map(|(_, it)| &it.user);
             let is_valid = is_confirmed && !context.notice_logout(realm).await?;
             if is_valid {
-                context.touch(realm, req, true).await?;
+                context.touch(realm, req, Some(verified.at)).await?;
             }
             Ok(is_valid)
         }

@@ -6,7 +6,7 @@ use actix_web::{Error, HttpRequest, dev::ServiceRequest};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use futures_core::future::LocalBoxFuture;
 
-use crate::authenticator::{Authenticator, CheckKind, unauthorized_is_wrong, verdict::Verdict};
+use crate::authenticator::{Authenticator, unauthorized_is_wrong, verdict::Verdict};
 
 type Validated = Result<ServiceRequest, (Error, ServiceRequest)>;
 type Validator =
@@ -34,8 +34,8 @@ impl Checker {
         matches!(self, Self::Validator(_))
     }
 
-    /// Reverifies an existing login outside the middleware. A validator needs a `ServiceRequest`,
-    /// which does not exist there, so a realm with a validator reports every login as invalid.
+    /// Verifies the credentials of an existing login again. A validator needs a `ServiceRequest`,
+    /// which does not exist outside the middleware, so it reports every login as invalid.
     pub(crate) async fn reverify(
         &self,
         req: &HttpRequest,
@@ -47,21 +47,15 @@ impl Checker {
         }
     }
 
-    /// Checks the credentials of a request. A validator ignores the kind of the check.
-    pub(crate) async fn check(
+    /// Checks the credentials of a request.
+    pub(crate) async fn authenticate(
         &self,
         req: ServiceRequest,
         credentials: &BasicAuth,
-        kind: CheckKind,
     ) -> (ServiceRequest, Result<Verdict, Error>) {
         let (req, verdict) = match self {
             Self::Authenticator(authenticator) => {
-                let verdict = match kind {
-                    CheckKind::Reverify => authenticator.reverify(req.request(), credentials).await,
-                    CheckKind::Login => {
-                        authenticator.authenticate(req.request(), credentials).await
-                    }
-                };
+                let verdict = authenticator.authenticate(req.request(), credentials).await;
                 (req, verdict)
             }
             Self::Validator(validator) => match validator(req, credentials.clone()).await {

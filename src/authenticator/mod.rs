@@ -8,7 +8,7 @@ pub(crate) mod cache;
 pub(crate) mod checker;
 #[cfg(feature = "users")]
 pub(crate) mod password;
-#[cfg(feature = "cache")]
+pub(crate) mod reverification;
 pub(crate) mod shared_check;
 #[cfg(feature = "throttle")]
 pub(crate) mod throttle;
@@ -107,9 +107,16 @@ pub trait Authenticator: Send + Sync + 'static {
     /// The login ends if the credentials are no longer valid, or if the verdict names another user
     /// than the login.
     ///
+    /// The middleware calls this at most once per
+    /// [`reverify_after`](crate::BasicLoginBuilder::reverify_after) for all logins with the same
+    /// credentials: they share the verdict. So the verdict must depend on the credentials only, not
+    /// on the client's address or other parts of the request. If it does depend on them, set
+    /// `reverify_after` to zero: each request is then checked for itself.
+    ///
     /// # Errors
     ///
-    /// As for [`authenticate`](Self::authenticate).
+    /// As for [`authenticate`](Self::authenticate). Other requests that wait for the same verdict are
+    /// answered 503 ([`TryLater`](crate::TryLater)).
     fn reverify<'a>(
         &'a self,
         req: &'a HttpRequest,
@@ -141,15 +148,6 @@ where
     ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
         Box::pin(async move { self(req, credentials).await.map(Into::into) })
     }
-}
-
-/// Why credentials are checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CheckKind {
-    /// New credentials: for a login, or for a single request without a session.
-    Login,
-    /// The credentials of an existing login.
-    Reverify,
 }
 
 /// Treats an error with status 401 as wrong credentials, because validators return such an error

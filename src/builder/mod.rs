@@ -16,7 +16,7 @@ use actix_web_httpauth::extractors::basic::BasicAuth;
 
 use self::error::{ConfigError, MAX_REALM_LENGTH};
 use crate::{
-    authenticator::{Authenticator, checker::Checker},
+    authenticator::{Authenticator, checker::Checker, reverification::Reverifications},
     config::{BasicLogin, Config, LogoutScope, Realm},
     decision::logout::LogoutResponse,
     diagnostics::{missing_cookies::MissingCookies, setup_mistakes::SetupMistakes},
@@ -278,6 +278,11 @@ impl BasicLoginBuilder {
     ///
     /// After this time, the next request with these credentials asks the authenticator again. With
     /// zero, every request asks it.
+    ///
+    /// All logins with the same credentials share one verification. Concurrent requests wait for it,
+    /// and further requests within this time use its result, so that replays of an old session cookie
+    /// cause no load. The realm remembers the verifications of up to 10,000 credentials in memory.
+    /// With zero, each request is verified for itself, and nothing is shared.
     ///
     /// A login ends at the first such verification after a password change, or after its user was
     /// removed. To end it at once, also call [`revoke_user`](BasicLogin::revoke_user).
@@ -824,6 +829,7 @@ impl BasicLoginBuilder {
             fingerprint_key,
             lifetime: Lifetime { deadlines, reverify_after },
             revocations: Revocations::new(config.revocation_store.take(), deadlines.longest_life()),
+            reverifications: Reverifications::new(),
             responder: Responder {
                 challenges,
                 landing_path: config.landing_path.clone(),

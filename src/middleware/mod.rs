@@ -21,7 +21,7 @@ use futures_core::future::LocalBoxFuture;
 
 use self::pass_cache::{CacheLookup, PassCache};
 use crate::{
-    authenticator::{CheckKind, verdict::Verdict},
+    authenticator::reverification::Verified,
     config::BasicLogin,
     context::{RequestContext, drop_revoked_entry},
     decision::{
@@ -201,14 +201,19 @@ impl BasicLogin {
         let Authorization::Basic(credentials) = &context.authorization else {
             return Box::pin(self.refuse(req, context, on_failure)).await;
         };
-        let kind = match on_success {
-            OnSuccess::Confirm => CheckKind::Reverify,
-            OnSuccess::LogIn | OnSuccess::Stateless => CheckKind::Login,
+        let config = &self.realm.config;
+        // A validator may add data to the request, so it sees every request.
+        let is_shared = on_success == OnSuccess::Confirm && !config.checker.sees_every_request();
+        let (req, verified) = if is_shared {
+            let verified = Box::pin(context.reverify(&self.realm, req.request(), None)).await;
+            (req, verified)
+        } else {
+            let (req, verdict) = config.checker.authenticate(req, credentials).await;
+            (req, verdict.map(|verdict| Verified { verdict, at: context.now }))
         };
-        let (req, verdict) = self.realm.config.checker.check(req, credentials, kind).await;
-        let checked = match verdict {
-            Ok(verdict) => {
-                self.conclude_check(req.request(), &mut context, verdict, on_success).await
+        let checked = match verified {
+            Ok(verified) => {
+                self.conclude_check(req.request(), &mut context, verified, on_success).await
             }
             Err(error) => Err(error),
         };
@@ -233,7 +238,7 @@ impl BasicLogin {
         if let (Some(lookup), Some(user)) = (lookup, &user) {
             cache.insert(&lookup, &self.realm, context, user);
         }
-        context.touch(&self.realm, req, false).await?;
+        context.touch(&self.realm, req, None).await?;
         Ok(user)
     }
 
@@ -242,11 +247,11 @@ impl BasicLogin {
         &self,
         req: &HttpRequest,
         context: &mut RequestContext,
-        verdict: Verdict,
+        verified: Verified,
         on_success: OnSuccess,
     ) -> Result<Checked, Error> {
         let realm = &*self.realm;
-        let mut user = verdict.into_user(context.user_id());
+        let mut user = verified.verdict.into_user(context.user_id());
         if on_success == OnSuccess::LogIn
             && let Some(named) = user.as_deref().filter(|it| context.user_id() != Some(it))
             && !Box::pin(self.is_still_named(req, context, named)).await?
@@ -271,7 +276,8 @@ impl BasicLogin {
             return Ok(Checked::Failed);
         }
         let Some(user) = user else { return Ok(Checked::Failed) };
-        Ok(Checked::Pass(self.admit(req, context, on_success, user).await?))
+        let verified_at = verified.at;
+        Ok(Checked::Pass(self.admit(req, context, on_success, user, verified_at).await?))
     }
 
     /// Whether the credentials of a login in progress still name this user, who is another one than the presented
@@ -285,12 +291,11 @@ impl BasicLogin {
         context: &mut RequestContext,
         user: &str,
     ) -> Result<bool, Error> {
-        if context.enter_epoch_of(&self.realm, user).await?.is_none() {
+        let Some(revocation) = context.enter_epoch_of(&self.realm, user).await? else {
             return Ok(true);
-        }
-        let Authorization::Basic(credentials) = &context.authorization else { return Ok(false) };
-        let verdict = self.realm.config.checker.reverify(req, credentials).await?;
-        Ok(verdict.into_user(context.user_id()).as_deref() == Some(user))
+        };
+        let verified = context.reverify(&self.realm, req, Some(revocation)).await?;
+        Ok(verified.verdict.into_user(context.user_id()).as_deref() == Some(user))
     }
 
     /// Stores the effect of this user's valid credentials in the session.
@@ -300,6 +305,7 @@ impl BasicLogin {
         context: &mut RequestContext,
         on_success: OnSuccess,
         user: String,
+        verified_at: u64,
     ) -> Result<Option<User>, RevocationError> {
         let realm = &self.realm;
         match on_success {
@@ -316,7 +322,7 @@ impl BasicLogin {
                 }
                 tracing::info!(realm = %realm.name, user, "logged in");
             }
-            OnSuccess::Confirm => context.touch(realm, req, true).await?,
+            OnSuccess::Confirm => context.touch(realm, req, Some(verified_at)).await?,
             OnSuccess::Stateless => {
                 tracing::debug!(realm = %realm.name, user, "passed without a session");
                 return Ok(Some(User::without_session(realm, context, user)));

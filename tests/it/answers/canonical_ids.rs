@@ -3,64 +3,12 @@
 use std::sync::Mutex;
 
 use actix_basic_logout::{Authenticator, CredentialCache, Throttle, Verdict};
-use tokio::sync::Semaphore;
 
-use super::*;
+use super::{directory::Directory, *};
 use crate::support::log::Log;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "wonderland";
-
-type Judge = Box<dyn Fn(&BasicAuth) -> Verdict + Send + Sync>;
-
-/// An authenticator whose users a test can change.
-#[derive(Clone)]
-struct Directory {
-    judge: Arc<Mutex<Judge>>,
-    checks: Arc<AtomicU64>,
-    /// One permit for each check that may end. It is acquired after the check has read the users.
-    gate: Arc<Semaphore>,
-}
-
-impl Directory {
-    fn new(judge: impl Fn(&BasicAuth) -> Verdict + Send + Sync + 'static) -> Self {
-        let judge: Judge = Box::new(judge);
-        let gate = Arc::new(Semaphore::new(Semaphore::MAX_PERMITS));
-        Self { judge: Arc::new(Mutex::new(judge)), checks: Arc::default(), gate }
-    }
-
-    fn change(&self, judge: impl Fn(&BasicAuth) -> Verdict + Send + Sync + 'static) {
-        *self.judge.lock().expect("unpoisoned") = Box::new(judge);
-    }
-
-    /// The number of checks since the last call.
-    fn checks(&self) -> u64 {
-        self.checks.swap(0, Relaxed)
-    }
-
-    fn hold(&self) {
-        self.gate.forget_permits(Semaphore::MAX_PERMITS);
-    }
-
-    fn release_one(&self) {
-        self.gate.add_permits(1);
-    }
-}
-
-impl Authenticator for Directory {
-    fn authenticate<'a>(
-        &'a self,
-        _: &'a HttpRequest,
-        credentials: &'a BasicAuth,
-    ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
-        Box::pin(async move {
-            self.checks.fetch_add(1, Relaxed);
-            let verdict = self.judge.lock().expect("unpoisoned")(credentials);
-            self.gate.acquire().await.expect("open").forget();
-            Ok(verdict)
-        })
-    }
-}
 
 /// Accepts one password for every name, and names the user in lower case.
 fn lowercase(credentials: &BasicAuth) -> Verdict {
@@ -223,7 +171,7 @@ async fn credential_cache_shares_and_stores_the_canonical_id() {
     users.hold();
     let mut concurrent = [visit(), visit(), visit()];
     assert!(concurrent.iter_mut().all(|it| poll_once(it).is_none()));
-    users.release_one();
+    users.release(1);
     for answer in concurrent {
         assert_eq!(answer.await.body, "alice");
     }
@@ -324,10 +272,10 @@ async fn revocation_during_a_check_ends_a_login_with_another_spelling() {
     // The check has read the old password. The new one is another.
     users.change(|_| Verdict::invalid());
     realm.login.revoke_user("alice").await.expect("revoked");
-    users.release_one();
+    users.release(1);
     assert!(poll_once(&mut login).is_none());
     assert_eq!(users.checks(), 2, "checked again after the revocation");
-    users.release_one();
+    users.release(1);
     let answer = login.await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.cookies, []);
@@ -354,12 +302,12 @@ async fn revocation_during_the_second_check_ends_the_login() {
     realm.login.revoke_user("alice").await.expect("revoked");
     let dialog = realm.challenge().await;
     users.hold();
-    users.release_one();
+    users.release(1);
     let mut login = realm.typed(&dialog, "ALICE");
     assert!(poll_once(&mut login).is_none());
     assert_eq!(users.checks(), 2);
     realm.login.revoke_user("alice").await.expect("revoked");
-    users.release_one();
+    users.release(1);
     let session = login.await.session();
     realm.assert_revoked(&session, "ALICE").await;
 }
@@ -374,8 +322,7 @@ async fn login_fails_if_the_second_check_names_another_user() {
     let mut login = realm.typed(&dialog, "ALICE");
     assert!(poll_once(&mut login).is_none());
     users.change(|_| Verdict::valid_as("bob"));
-    users.release_one();
-    users.release_one();
+    users.release(2);
     let answer = login.await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert_eq!(answer.cookies, []);
