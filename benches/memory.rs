@@ -36,7 +36,7 @@ const MB: f64 = 1e6;
 
 /// The documented capacities and bounds.
 const REVOKED_LOGINS: (f64, f64) = (100_000.0, 20.0 * MB);
-const FAILURES: (f64, f64) = (200_000.0, 24.0 * MB);
+const FAILURES: (f64, f64) = (2.0 * 229_376.0, 24.0 * MB);
 const CACHED: (f64, f64) = (10_000.0, 3.0 * MB);
 const PASS_CACHE: (f64, f64) = (1_000.0, 1.5 * MB);
 const IN_REDIS: f64 = 1_000.0;

@@ -57,7 +57,7 @@ where
     }
 
     /// The expiry time of the key's value. The value may have expired without being removed yet.
-    #[cfg(any(test, feature = "throttle"))]
+    #[cfg(test)]
     pub(crate) fn expiry(&self, key: &K) -> Option<T> {
         self.entries.get(key).map(|(_, expires_at)| *expires_at)
     }

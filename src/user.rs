@@ -319,6 +319,10 @@ async fn wait_for_end(realm: &Realm, user: &str, login: &UserLogin) {
     // Subscribed before the first lookup, so that no change is missed.
     let subscription = Revocations::subscribe(&keys);
     let mut was_unavailable = false;
+    if realm.now() >= validity.ends_by {
+        // The revocation list need not know the login any more.
+        return;
+    }
     loop {
         let now = realm.now();
         // A user with an open connection is not idle, and sends no credentials that could be verified.

@@ -1,11 +1,18 @@
 //! Finds the address of a client behind trusted proxies.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use actix_web::{HttpRequest, http::header::HeaderName};
+use actix_web::{
+    HttpRequest,
+    http::header::{HeaderName, HeaderValue},
+};
 use ipnet::IpNet;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// How many addresses in `X-Forwarded-For` are read. More trusted proxies in a row are unlikely, and
+/// a client at a trusted address could fill the header with trusted addresses.
+const MAX_HOPS: usize = 32;
 
 /// Parses a network in CIDR notation, such as `10.0.0.0/8`, or a single address. None if the text
 /// is neither, or if the address has bits set beyond the prefix, which is probably a mistake.
@@ -33,7 +40,7 @@ pub(crate) fn network(text: &str) -> Option<IpNet> {
 pub(crate) fn of(req: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = req.peer_addr().map(|it| it.ip().to_canonical());
     let values = req.headers().get_all(&X_FORWARDED_FOR);
-    let forwarded: Vec<&str> = values.map(|it| it.to_str().unwrap_or_default()).collect();
+    let forwarded: Vec<&[u8]> = values.map(HeaderValue::as_bytes).collect();
     client(peer, &forwarded, trusted)
 }
 
@@ -43,7 +50,7 @@ pub(crate) fn seems_proxied(req: &HttpRequest, trusted: &[IpNet]) -> bool {
     trusted.is_empty() && req.headers().contains_key(&X_FORWARDED_FOR)
 }
 
-fn client(peer: Option<IpAddr>, forwarded: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {
+fn client(peer: Option<IpAddr>, forwarded: &[&[u8]], trusted: &[IpNet]) -> Option<IpAddr> {
     if trusted.is_empty() {
         return peer;
     }
@@ -53,8 +60,10 @@ fn client(peer: Option<IpAddr>, forwarded: &[&str], trusted: &[IpNet]) -> Option
         return peer;
     }
     let mut client = peer;
-    for hop in forwarded.iter().rev().flat_map(|it| it.rsplit(',')) {
-        let Some(hop) = parse_hop(hop.trim()) else { break };
+    let hops = forwarded.iter().rev().flat_map(|it| it.rsplit(|byte| *byte == b','));
+    for hop in hops.take(MAX_HOPS) {
+        // Each hop is decoded alone: a client can write any bytes before its own address.
+        let Some(hop) = str::from_utf8(hop).ok().and_then(|it| parse_hop(it.trim())) else { break };
         client = Some(hop);
         if !is_trusted(hop) {
             break;
@@ -71,24 +80,30 @@ fn parse_hop(hop: &str) -> Option<IpAddr> {
     Some(address.or_else(bracketed)?.to_canonical())
 }
 
-/// The address by which a client is counted. For IPv6 it is the first 64 bits, because an internet
-/// connection usually has a whole /64 network.
-pub(crate) fn one_client(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(it) => Ipv6Addr::from_bits(it.to_bits() & (u128::MAX << 64)).into(),
-        v4 @ IpAddr::V4(_) => v4,
-    }
+/// The networks for which a client is counted, and the multiple of an address's limit that each has.
+///
+/// An internet connection usually has a whole IPv6 /64 network, and a customer of a provider a /56
+/// or a /48 (RFC 6177). A /24 is the smallest IPv4 network that is routed on its own.
+pub(crate) fn networks(address: IpAddr) -> impl Iterator<Item = (IpNet, u32)> {
+    let address = address.to_canonical();
+    let prefixes: &[(u8, u32)] =
+        if address.is_ipv4() { &[(32, 1), (24, 8)] } else { &[(64, 1), (56, 4), (48, 16)] };
+    prefixes.iter().filter_map(move |(length, multiple)| {
+        Some((IpNet::new(address, *length).ok()?.trunc(), *multiple))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().expect("an address")
     }
 
-    fn networks(texts: &[&str]) -> Vec<IpNet> {
+    fn networks_of(texts: &[&str]) -> Vec<IpNet> {
         texts.iter().map(|it| network(it).expect("a network")).collect()
     }
 
@@ -135,12 +150,14 @@ mod tests {
                 &["1.2.3.4, ?, 10.0.0.2"],
                 Some("10.0.0.2"),
             ),
+            ("not ASCII", &proxy, Some("10.0.0.1"), &["é, 1.2.3.4"], Some("1.2.3.4")),
             ("no header", &proxy, Some("10.0.0.1"), &[], Some("10.0.0.1")),
             ("empty header", &proxy, Some("10.0.0.1"), &[""], Some("10.0.0.1")),
             ("Unix socket", &proxy, None, &["1.2.3.4"], Some("1.2.3.4")),
             ("Unix socket, no trusted proxy", &[], None, &["1.2.3.4"], None),
         ] {
-            let found = client(peer.map(ip), forwarded, &networks(trusted));
+            let forwarded: Vec<_> = forwarded.iter().map(|it| it.as_bytes()).collect();
+            let found = client(peer.map(ip), &forwarded, &networks_of(trusted));
             assert_eq!(found, expected.map(ip), "{name}");
         }
     }
@@ -187,11 +204,51 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_client_is_a_64_bit_network() {
-        assert_eq!(one_client(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
-        assert_eq!(one_client(ip("2001:db8:1:2:ffff::")), ip("2001:db8:1:2::"));
-        assert_ne!(one_client(ip("2001:db8:1:3::1")), ip("2001:db8:1:2::"));
-        assert_eq!(one_client(ip("::ffff:1.2.3.4")), ip("1.2.3.4"));
-        assert_ne!(one_client(ip("1.2.3.4")), one_client(ip("1.2.3.5")));
+    fn only_the_last_addresses_are_read() {
+        let trusted = networks_of(&["10.0.0.0/8"]);
+        let found = |forwarded: &[&[u8]]| client(Some(ip("10.0.0.1")), forwarded, &trusted);
+        let proxies = |number| "10.0.0.2,".repeat(number) + "10.0.0.3";
+        for (invented, expected) in [(30, "1.2.3.4"), (31, "10.0.0.2"), (100_000, "10.0.0.2")] {
+            let forwarded = format!("1.2.3.4, {}", proxies(invented));
+            assert_eq!(found(&[forwarded.as_bytes()]), Some(ip(expected)), "{invented}");
+        }
+        let lines: Vec<&[u8]> = vec![b"1.2.3.4,10.0.0.2"; 1000];
+        assert_eq!(found(&lines), Some(ip("1.2.3.4")));
+    }
+
+    proptest! {
+        /// The address that the proxy appends counts, whatever bytes the client sends before it.
+        #[test]
+        fn client_cannot_hide_its_address_behind_any_bytes(
+            invented in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..4),
+        ) {
+            let trusted = networks_of(&["10.0.0.0/8"]);
+            let expected = Some(ip("6.6.6.6"));
+            let mut lines: Vec<&[u8]> = invented.iter().map(Vec::as_slice).collect();
+            let appended = [lines.pop().unwrap_or_default(), b", 6.6.6.6"].concat();
+            prop_assert_eq!(client(Some(ip("10.0.0.1")), &[&lines[..], &[&appended]].concat(), &trusted), expected);
+            // Some proxies add a line instead.
+            prop_assert_eq!(client(Some(ip("10.0.0.1")), &[&lines[..], &[b"6.6.6.6"]].concat(), &trusted), expected);
+        }
+    }
+
+    #[test]
+    fn client_counts_for_networks_of_three_or_two_lengths() {
+        for (address, expected) in [
+            (
+                "2001:db8:1:2345:6:7:8:9",
+                &[
+                    ("2001:db8:1:2345::/64", 1),
+                    ("2001:db8:1:2300::/56", 4),
+                    ("2001:db8:1::/48", 16),
+                ][..],
+            ),
+            ("1.2.3.4", &[("1.2.3.4/32", 1), ("1.2.3.0/24", 8)]),
+            ("::ffff:1.2.3.4", &[("1.2.3.4/32", 1), ("1.2.3.0/24", 8)]),
+        ] {
+            let found: Vec<_> = networks(ip(address)).map(|(it, n)| (it.to_string(), n)).collect();
+            let expected: Vec<_> = expected.iter().map(|(it, n)| ((*it).to_owned(), *n)).collect();
+            assert_eq!(found, expected);
+        }
     }
 }

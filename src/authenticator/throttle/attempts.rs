@@ -2,35 +2,35 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
+    iter,
     net::IpAddr,
     sync::{
-        Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
+use ipnet::IpNet;
 use tokio::{
-    sync::{Notify, Semaphore},
+    sync::Notify,
     time::{Instant as Deadline, timeout_at},
 };
 
 use crate::{
     authenticator::throttle::{
         address,
-        failures::{Failures, Key, Limit, Room},
+        drain_times::Key,
+        failures::{Bucket, Failures, Limit, Room},
+        queue::Queue,
+        user_ids::{UserIdKey, UserIds},
     },
     retry_later::TryLater,
 };
 
 pub(crate) type Clock = dyn Fn() -> Instant + Send + Sync;
 
-/// The maximum number of counted user-ids, and of counted addresses. Each of the two maps takes
-/// less than 12 MB.
-const CAPACITY: usize = 100_000;
-
-/// How many logins wait for attempts in progress of the same user-id or address, and for how long.
-const QUEUE_LIMIT: usize = 1000;
+/// How long a login waits for attempts in progress of the same user-id or network.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The failed logins, and the attempts in progress.
@@ -38,27 +38,43 @@ pub(crate) struct Attempts {
     /// The first reading of the clock. All times count from it.
     start: OnceLock<Instant>,
     hasher: RandomState,
+    spellings: UserIds,
+    per_user_id: Limit,
+    per_address: Limit,
     failures: Mutex<ByKind>,
     decided: Notify,
-    queue: Semaphore,
+    queue: Queue,
     warned_of_proxy: AtomicBool,
 }
 
+/// Two tables, so that a flood of networks evicts no user-id.
+#[derive(Default)]
 struct ByKind {
     user_ids: Failures,
-    addresses: Failures,
+    networks: Failures,
+}
+
+/// The counters of one login attempt.
+struct Buckets {
+    user_id: Bucket,
+    networks: Vec<(IpNet, Bucket)>,
 }
 
 impl Attempts {
-    pub(crate) fn new(per_user_id: Limit, per_address: Limit) -> Self {
-        let user_ids = Failures::new(per_user_id, CAPACITY);
-        let addresses = Failures::new(per_address, CAPACITY);
+    pub(crate) fn new(
+        per_user_id: Limit,
+        per_address: Limit,
+        user_id_key: Option<Arc<UserIdKey>>,
+    ) -> Self {
         Self {
             start: OnceLock::new(),
             hasher: RandomState::new(),
-            failures: Mutex::new(ByKind { user_ids, addresses }),
+            spellings: UserIds::new(user_id_key),
+            per_user_id,
+            per_address,
+            failures: Mutex::default(),
             decided: Notify::new(),
-            queue: Semaphore::new(QUEUE_LIMIT),
+            queue: Queue::default(),
             warned_of_proxy: AtomicBool::new(false),
         }
     }
@@ -72,6 +88,20 @@ impl Attempts {
         now.saturating_duration_since(*self.start.get_or_init(|| now))
     }
 
+    fn buckets(&self, user_id: &str, address: Option<IpAddr>) -> Buckets {
+        // An authenticator may compare loosely, so all spellings of a user-id share one limit.
+        let key = self.hasher.hash_one(("user-id", self.spellings.fold(user_id)));
+        let networks = address.into_iter().flat_map(address::networks);
+        let of_network = |(network, multiple)| {
+            let key = self.hasher.hash_one(("network", network));
+            (network, Bucket { key, limit: self.per_address.times(multiple) })
+        };
+        Buckets {
+            user_id: Bucket { key, limit: self.per_user_id },
+            networks: networks.map(of_network).collect(),
+        }
+    }
+
     /// Begins an attempt when the limits allow it.
     pub(crate) async fn begin<'a>(
         &'a self,
@@ -79,23 +109,14 @@ impl Attempts {
         address: Option<IpAddr>,
         clock: &'a Clock,
     ) -> Result<Attempt<'a>, TryLater> {
-        // An authenticator may ignore case, so all spellings of a user-id must share one limit.
-        let user_id_key = self.hasher.hash_one(user_id.trim().to_lowercase());
-        let address_key = address.map(|it| self.hasher.hash_one(address::one_client(it)));
+        let buckets = self.buckets(user_id, address);
         let (mut queued, deadline) = (None, Deadline::now() + QUEUE_TIMEOUT);
         loop {
             // Created before the check, so that no decision between check and wait is missed.
             let decided = self.decided.notified();
-            match self.try_begin(user_id_key, address_key, self.since_start(clock())) {
+            match self.try_begin(&buckets, self.since_start(clock())) {
                 Room::Go => {
-                    let is_decided = false;
-                    return Ok(Attempt {
-                        attempts: self,
-                        user_id_key,
-                        address_key,
-                        clock,
-                        is_decided,
-                    });
+                    return Ok(Attempt { attempts: self, buckets, clock, is_decided: false });
                 }
                 Room::Full(after) => {
                     tracing::debug!(user = user_id, ?address, "login not checked: over the limit");
@@ -104,30 +125,25 @@ impl Attempts {
                 Room::Wait => {}
             }
             if queued.is_none() {
-                let permit = self.queue.try_acquire();
-                queued = Some(permit.map_err(|_| TryLater::busy(QUEUE_TIMEOUT))?);
+                let entry = self.queue.enter(buckets.keys().collect());
+                queued = Some(entry.ok_or_else(|| TryLater::busy(QUEUE_TIMEOUT))?);
             }
             let in_time = timeout_at(deadline, decided).await;
             in_time.map_err(|_| TryLater::busy(QUEUE_TIMEOUT))?;
         }
     }
 
-    fn try_begin(&self, user_id: Key, address: Option<Key>, now: Duration) -> Room {
+    fn try_begin(&self, buckets: &Buckets, now: Duration) -> Room {
         let mut all = self.lock();
-        let of_user_id = all.user_ids.room(user_id, now);
-        let of_address = address.map_or(Room::Go, |it| all.addresses.room(it, now));
-        match (of_user_id, of_address) {
-            (Room::Full(one), Room::Full(other)) => Room::Full(one.max(other)),
-            (Room::Full(after), _) | (_, Room::Full(after)) => Room::Full(after),
-            (Room::Wait, _) | (_, Room::Wait) => Room::Wait,
-            (Room::Go, Room::Go) => {
-                all.user_ids.begin(user_id);
-                if let Some(address) = address {
-                    all.addresses.begin(address);
-                }
-                Room::Go
+        let of_networks = buckets.networks.iter().map(|(_, it)| all.networks.room(*it, now));
+        let room = of_networks.fold(all.user_ids.room(buckets.user_id, now), Room::and);
+        if room == Room::Go {
+            all.user_ids.begin(buckets.user_id);
+            for (_, network) in &buckets.networks {
+                all.networks.begin(*network);
             }
         }
+        room
     }
 
     /// Logs one warning about a proxy that the application has not listed as trusted.
@@ -141,11 +157,16 @@ impl Attempts {
     }
 }
 
+impl Buckets {
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        iter::once(self.user_id.key).chain(self.networks.iter().map(|(_, it)| it.key))
+    }
+}
+
 /// An attempt in progress, until it is decided or dropped.
 pub(crate) struct Attempt<'a> {
     attempts: &'a Attempts,
-    user_id_key: Key,
-    address_key: Option<Key>,
+    buckets: Buckets,
     clock: &'a Clock,
     is_decided: bool,
 }
@@ -153,25 +174,33 @@ pub(crate) struct Attempt<'a> {
 impl Attempt<'_> {
     pub(crate) fn decide(mut self, failed: bool, user_id: &str, address: Option<IpAddr>) {
         self.is_decided = true;
-        let (of_user_id, of_address) = self.end(failed, failed);
+        let (of_user_id, networks) = self.end(failed, failed);
         if of_user_id {
             tracing::warn!(user = user_id, ?address, "too many failed logins of this user-id");
         }
-        if of_address {
-            tracing::warn!(user = user_id, ?address, "too many failed logins from this address");
+        for network in networks {
+            tracing::warn!(
+                user = user_id,
+                ?address,
+                %network,
+                "too many failed logins from this address"
+            );
         }
     }
 
-    /// Ends the attempt, and counts a failure for the user-id, for the address, or for both.
-    /// Returns which of the two limits this failure reached.
-    fn end(&self, for_user_id: bool, for_address: bool) -> (bool, bool) {
+    /// Ends the attempt, and counts a failure for the user-id, for the networks, or for both.
+    /// Returns whether this failure reached the limit of the user-id, and which networks' limits it
+    /// reached.
+    fn end(&self, for_user_id: bool, for_networks: bool) -> (bool, Vec<IpNet>) {
         let now = self.attempts.since_start((self.clock)());
         let mut all = self.attempts.lock();
-        let of_user_id = all.user_ids.end(self.user_id_key, for_user_id, now);
-        let of_address = self.address_key.is_some_and(|it| all.addresses.end(it, for_address, now));
+        let of_user_id = all.user_ids.end(self.buckets.user_id, for_user_id, now);
+        let networks = self.buckets.networks.iter();
+        let reached = networks.filter(|(_, it)| all.networks.end(*it, for_networks, now));
+        let reached = reached.map(|(network, _)| *network).collect();
         drop(all);
         self.attempts.decided.notify_waiters();
-        (of_user_id, of_address)
+        (of_user_id, reached)
     }
 }
 

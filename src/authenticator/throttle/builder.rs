@@ -97,8 +97,8 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     /// Sets the rate limit of a client address: how many logins may fail at once, and the interval
     /// after which one more may fail.
     ///
-    /// Default: 50, and one more each ten seconds, because many users may share an address.
-    /// [`build`](Self::build) fails if either is zero.
+    /// Default: 50, and one more each ten seconds, because many users may share an address. The
+    /// networks around the address have [a multiple of this limit](Throttle#addresses). [`build`](Self::build) fails if either is zero.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -132,7 +132,8 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     /// The client address is the last address in the header that is not a trusted proxy's. A client
     /// cannot forge it, because each trusted proxy appends the address that it sees. A peer without
     /// an address, as on a Unix socket, counts as trusted if the list has at least one entry. If
-    /// the list is empty, only user-ids are limited there.
+    /// the list is empty, only user-ids are limited there. Of a longer chain of trusted proxies, the
+    /// last 32 are read.
     ///
     /// ```
     /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
@@ -157,6 +158,49 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     pub fn trusted_proxies<T: AsRef<str>>(mut self, proxies: impl IntoIterator<Item = T>) -> Self {
         let texts = proxies.into_iter().map(|it| it.as_ref().to_owned());
         self.config.trusted_proxies = texts.collect();
+        self
+    }
+
+    /// Sets the application's own rule of which user-ids name the same user: user-ids share a limit
+    /// if this function maps them to the same text. Otherwise each name of a user has a limit of
+    /// its own, so an attacker has as many times more guesses.
+    ///
+    /// Default: the user-id itself. The text is compared like a user-id, so the function cannot
+    /// separate user-ids that differ only in case, accents, width, spaces or punctuation. Texts of
+    /// more than 1024 bytes share one limit. Map a user-id that names no user to itself.
+    ///
+    /// The function is called for each login, also when the login is over a limit, so it must be
+    /// fast and must not block.
+    ///
+    /// ```
+    /// # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/guide/browser.rs"));
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use actix_basic_logout::{Authenticator, Throttle};
+    ///
+    /// let req = from("10.0.0.1").to_http_request();
+    /// let users = Throttle::builder(users)
+    ///     .per_user_id(2, Duration::from_secs(600))
+    ///     // Users may type `alice` or `alice@example.com`.
+    ///     .user_id_key(|user_id| {
+    ///         let is_own = |domain: &&str| domain.trim().eq_ignore_ascii_case("example.com");
+    ///         let own = user_id.rsplit_once('@').filter(|(_, domain)| is_own(domain));
+    ///         own.map_or(user_id, |(name, _)| name).to_owned()
+    ///     })
+    ///     .build()?;
+    /// for user_id in ["alice", "Alice@example.com"] {
+    ///     assert!(!users.authenticate(&req, &basic(user_id, "x")).await?);
+    /// }
+    /// for user_id in ["alice", "alice@example.com", "ALICE @ EXAMPLE.COM"] {
+    ///     assert!(users.authenticate(&req, &basic(user_id, "x")).await.is_err());
+    /// }
+    /// assert!(!users.authenticate(&req, &basic("alice@example.org", "x")).await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn user_id_key(mut self, key: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        self.config.user_id_key = Some(Arc::new(key));
         self
     }
 

@@ -289,6 +289,10 @@ impl World {
         cookie: Option<String>,
         credentials: Option<Credentials>,
     ) -> Checked {
+        // Two requests share one verification of the same credentials.
+        if self.held.as_ref().is_some_and(|it| Some(it.credentials) == credentials) {
+            self.release()?;
+        }
         let before = self.entry(cookie.as_deref());
         let wire = self.wire(kind, cookie.clone(), credentials);
         let answer = self.site.answer(&wire);
@@ -346,6 +350,7 @@ impl World {
             let ended = if is_shared { Ended::Maybe } else { Ended::Yes };
             self.record_login(id.clone(), credentials, sent_at);
             self.end_login(&id, ended);
+            self.logins.get_mut(&id).unwrap().is_revoked = true;
             self.store_cookie(client, set);
             return Ok(());
         }
@@ -591,7 +596,11 @@ impl World {
         let Some(id) = user.login_id() else { return };
         let ended = Box::pin(async move { user.ended().await });
         let login = id.to_string();
-        let number = self.logins.get(&login).map_or(0, |it| it.number);
+        // A connection of an expired login closes at once.
+        let Some(number) = self.logins.get(&login).map(|it| it.number) else { return };
+        if self.has_expired(&self.logins[&login], self.now()) {
+            return;
+        }
         self.sockets.push(Socket { login, number, ended, is_open: true });
     }
 
