@@ -22,7 +22,7 @@ use crate::{
     },
     revocation::{
         key::{Epoch, LoginId, RevocationKey},
-        registry::{EntryStatus, IdKind, Keys, RevocationStatus},
+        registry::{CHALLENGE_TTL, EntryStatus, IdKind, Keys, RevocationStatus},
         store::RevocationError,
     },
     session::{
@@ -45,6 +45,8 @@ pub(crate) struct RequestContext {
     id: Option<LoginId>,
     /// If the id is a login's: the latest time at which a copy of the login ends.
     login_ends_by: Option<u64>,
+    /// The challenge that led to the login, if requests with it may still be in flight.
+    challenge: Option<LoginId>,
     had_login: bool,
     /// The origin to which the request came. Computed when it is first needed.
     origin: Option<String>,
@@ -95,6 +97,7 @@ impl RequestContext {
             now: realm.now(),
             id: None,
             login_ends_by: None,
+            challenge: None,
             had_login: false,
             origin: None,
             predecessor: None,
@@ -148,6 +151,8 @@ impl RequestContext {
         self.had_login = entry.had_login;
         if let State::LoggedIn(login) = &entry.state {
             self.login_ends_by = Some(login.ends_by);
+            let age = Duration::from_millis(self.now.saturating_sub(login.logged_in_at));
+            self.challenge = login.challenge.filter(|_| age < CHALLENGE_TTL);
             self.session_only_allowed &= realm.fingerprint_key.made(&login.fingerprint)
                 && login.revocation_list == realm.revocation_list();
         }
@@ -190,7 +195,7 @@ impl RequestContext {
             State::Fresh | State::LoggedOut { .. } => (None, None),
         };
         let users: Vec<_> = user.into_iter().chain(presented).collect();
-        let keys = Keys::of(entry.kind(), entry.id, self.predecessor, &realm.name, &users);
+        let keys = Keys::of(entry.kind(), entry.ids(), self.predecessor, &realm.name, &users);
         realm.revocations.look_up(&keys).await
     }
 
@@ -250,6 +255,15 @@ impl RequestContext {
         }
     }
 
+    /// The ids under which the entry can be ended: its own, and that of the challenge before a login.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = LoginId> + use<> {
+        let challenge = match &self.state {
+            State::LoggedIn(login) => login.challenge,
+            _ => None,
+        };
+        self.id.into_iter().chain(challenge)
+    }
+
     fn id_kind(&self) -> IdKind {
         if self.login_ends_by.is_some() { IdKind::Login } else { IdKind::Challenge }
     }
@@ -267,10 +281,14 @@ impl RequestContext {
         realm.revocations.record_success(self.id, sessions).await
     }
 
+    /// Whether a logout can end the entry.
+    pub(crate) fn has_id(&self) -> bool {
+        self.id.is_some()
+    }
+
     /// Detects a logout that was handled while this request waited for the authenticator.
     pub(crate) async fn notice_logout(&mut self, realm: &Realm) -> Result<bool, RevocationError> {
-        let Some(id) = self.id else { return Ok(false) };
-        let keys = Keys::of(self.id_kind(), Some(id), self.predecessor, &realm.name, &[]);
+        let keys = Keys::of(self.id_kind(), self.ids(), self.predecessor, &realm.name, &[]);
         let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
         if has_ended {
             self.id = None;
@@ -339,6 +357,7 @@ impl RequestContext {
                 visited_at: now,
                 ends_by: 0,
                 revocation_list: None,
+                challenge: self.id.filter(|_| old.is_none()),
                 directory: RequestPath::of(req.path()).directory(),
                 reprompted: false,
                 epoch: self.epoch,
@@ -399,7 +418,7 @@ impl RequestContext {
         Box::pin(async move {
             // The id of a login that expired, was revoked or lost its session is revoked with the first such response.
             if matches!(self.state, State::LoggedOut { .. }) {
-                self.end(realm).await?;
+                self.end_id(realm, None).await?;
             }
             let is_login = matches!(state, State::LoggedIn(_));
             let begins = is_login && !matches!(self.state, State::LoggedIn(_));
@@ -416,7 +435,8 @@ impl RequestContext {
             if matches!(state, State::LoggedOut { .. }) {
                 self.id = None;
             } else {
-                self.id = self.id.or_else(|| Some(LoginId::draw()));
+                // A login does not share its id with others that began from the same challenge.
+                self.id = self.id.filter(|_| !begins).or_else(|| Some(LoginId::draw()));
             }
             if self.replaces_missing_session {
                 entry::mark_replacement(&self.session);
@@ -449,13 +469,24 @@ impl RequestContext {
         realm.revocations.record_success(None, keys).await
     }
 
-    /// Revokes the login, and with it all its requests in flight.
+    /// Revokes the login with all its requests in flight, also those that bring its challenge.
     pub(crate) async fn end(&mut self, realm: &Realm) -> Result<(), RevocationError> {
+        let challenge = self.challenge;
+        self.end_id(realm, challenge).await
+    }
+
+    /// Revokes the id, and the challenge with it.
+    async fn end_id(
+        &mut self,
+        realm: &Realm,
+        challenge: Option<LoginId>,
+    ) -> Result<(), RevocationError> {
         let Some(id) = self.id else { return Ok(()) };
         match self.login_ends_by {
             Some(ends_by) => {
                 let remaining = Duration::from_millis(ends_by.saturating_sub(self.now));
-                realm.revocations.log_out(id, remaining).await?;
+                let ids = [Some(id), challenge].into_iter().flatten();
+                realm.revocations.log_out(ids, remaining).await?;
             }
             None => realm.revocations.log_out_challenge(id).await?,
         }
@@ -504,9 +535,8 @@ impl RequestContext {
         for (_, entry) in &mut others {
             // Never Fresh: the browser may still hold the credentials of that realm.
             if let State::LoggedIn(_) = entry.state {
-                if let Some(id) = entry.id.take() {
-                    realm.revocations.log_out_other_realm(id).await?;
-                }
+                realm.revocations.log_out_other_realm(entry.ids()).await?;
+                entry.id = None;
                 entry.state = entry.state.logged_out(Cause::LoggedOut);
             }
         }
@@ -531,7 +561,7 @@ impl RequestContext {
 
     /// The keys of the revocation list that show whether the login is still valid.
     pub(crate) fn keys(&self, realm: &Realm, login: &Login) -> Keys {
-        Keys::of(IdKind::Login, self.id, self.predecessor, &realm.name, &[&login.user])
+        Keys::of(IdKind::Login, self.ids(), self.predecessor, &realm.name, &[&login.user])
     }
 }
 
@@ -548,7 +578,7 @@ pub(crate) async fn drop_revoked_entry(
     Box::pin(async {
         if let FoundEntry::Entry(mut entry) = entry::find(session, &realm.entry_key)
             && let predecessor = entry::predecessor(session)
-            && let keys = Keys::of(entry.kind(), entry.id, predecessor, &realm.name, &[])
+            && let keys = Keys::of(entry.kind(), entry.ids(), predecessor, &realm.name, &[])
             && realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut
         {
             entry.id = None;

@@ -87,6 +87,8 @@ struct Inner {
 /// The keys and times that show whether the login has ended.
 struct UserLogin {
     id: LoginId,
+    /// The challenge that the user answered. A logout that brings it ends the login.
+    challenge: Option<LoginId>,
     validity: Validity,
     /// The sessions whose logout ends the login.
     sessions: Vec<RevocationKey>,
@@ -293,7 +295,12 @@ impl User {
             inner: Arc::new(Inner {
                 id: login.user.clone(),
                 logged_in_at: time(login.logged_in_at),
-                login: Some(UserLogin { id, validity: login.validity(), sessions }),
+                login: Some(UserLogin {
+                    id,
+                    challenge: login.challenge,
+                    validity: login.validity(),
+                    sessions,
+                }),
                 realm: Arc::clone(realm),
             }),
         })
@@ -314,8 +321,9 @@ impl User {
 /// Waits until a login has ended. A logout in this process wakes it; a logout on another machine shows at the next
 /// poll.
 async fn wait_for_end(realm: &Realm, user: &str, login: &UserLogin) {
-    let UserLogin { id, validity, ref sessions } = *login;
-    let keys = Keys::of(IdKind::Login, Some(id), sessions.iter().copied(), &realm.name, &[user]);
+    let UserLogin { id, challenge, validity, ref sessions } = *login;
+    let (ids, sessions) = ([Some(id), challenge].into_iter().flatten(), sessions.iter().copied());
+    let keys = Keys::of(IdKind::Login, ids, sessions, &realm.name, &[user]);
     // Subscribed before the first lookup, so that no change is missed.
     let subscription = Revocations::subscribe(&keys);
     let mut was_unavailable = false;

@@ -259,10 +259,10 @@ impl BasicLogin {
             user = None;
         }
         if user.is_some() && on_success == OnSuccess::LogIn {
-            context.record_success(realm, req).await?;
+            Box::pin(context.record_success(realm, req)).await?;
         }
         // A logout may have been handled while the authenticator was checking the credentials.
-        if context.notice_logout(realm).await? {
+        if context.has_id() && Box::pin(context.notice_logout(realm)).await? {
             return Ok(match authenticate(&context.facts(realm, req.path())) {
                 Decision::Refuse(refusal) => Checked::LoggedOut(refusal),
                 Decision::Pass | Decision::Check { .. } => Checked::Failed,
@@ -270,7 +270,7 @@ impl BasicLogin {
         }
         let logged_in = context.login().map(|(_, login)| login.user.clone());
         if on_success == OnSuccess::Confirm && user != logged_in {
-            context.end(realm).await?;
+            Box::pin(context.end(realm)).await?;
             let user = logged_in;
             tracing::info!(realm = %realm.name, user, "login revoked: credentials no longer accepted");
             return Ok(Checked::Failed);

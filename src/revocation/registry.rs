@@ -25,9 +25,9 @@ const MAX_RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 /// without a password can leave in the revocation list.
 pub(crate) const CHALLENGE_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
-/// The time to live of an entry about a challenge: longer than the challenge itself on machines whose
+/// The time to live of an entry about a challenge, which is not needed after that: longer than the challenge itself on machines whose
 /// clocks differ.
-const CHALLENGE_TTL: Duration = Duration::from_secs(20 * 60);
+pub(crate) const CHALLENGE_TTL: Duration = Duration::from_secs(20 * 60);
 
 /// The values that are stored under the id of a login.
 const LOGGED_OUT: u64 = 0;
@@ -102,21 +102,24 @@ impl Revocations {
         Self { store, ttl: ttl.min(MAX_RETENTION) }
     }
 
-    /// Records the logout of a login. `remaining` is the longest time for which a copy of its session
-    /// may be valid, by the deadlines under which it was written.
+    /// Records the logout of a login, under its ids. `remaining` is the longest time for which a copy
+    /// of its session may be valid, by the deadlines under which it was written.
     pub(crate) async fn log_out(
         &self,
-        id: LoginId,
+        ids: impl IntoIterator<Item = LoginId>,
         remaining: Duration,
     ) -> Result<(), RevocationError> {
         let ttl = remaining.min(MAX_RETENTION).max(self.ttl);
-        self.set(RevocationKey::of_login(id), LOGGED_OUT, ttl).await
+        self.set(ids.into_iter().map(RevocationKey::of_login), LOGGED_OUT, ttl).await
     }
 
     /// Records that a logout from this realm ended a login of another realm. This realm does not
     /// know the other realm's deadlines, so the entry gets the maximum time to live.
-    pub(crate) async fn log_out_other_realm(&self, id: LoginId) -> Result<(), RevocationError> {
-        self.set(RevocationKey::of_login(id), LOGGED_OUT, MAX_RETENTION).await
+    pub(crate) async fn log_out_other_realm(
+        &self,
+        ids: impl IntoIterator<Item = LoginId>,
+    ) -> Result<(), RevocationError> {
+        self.set(ids.into_iter().map(RevocationKey::of_login), LOGGED_OUT, MAX_RETENTION).await
     }
 
     /// Records a logout from a challenge. If the challenge has led to a login meanwhile, that login
@@ -141,7 +144,7 @@ impl Revocations {
     async fn end_challenge(&self, key: RevocationKey) -> Result<(), RevocationError> {
         self.write(&[(key.of_abandoned(), DONE)], CHALLENGE_TTL, CausedBy::Anyone).await?;
         if self.read(&[key.of_success()]).await?.iter().any(Option::is_some) {
-            self.set(key, LOGGED_OUT, MAX_RETENTION).await?;
+            self.set([key], LOGGED_OUT, MAX_RETENTION).await?;
         }
         Ok(())
     }
@@ -166,35 +169,38 @@ impl Revocations {
     /// of the deadlines under which its session was written, so the entry gets the maximum time to
     /// live.
     pub(crate) async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
-        let status = self.look_up(&Keys::of(IdKind::Login, Some(id), None, "", &[])).await?;
+        let status = self.look_up(&Keys::of(IdKind::Login, [id], None, "", &[])).await?;
         if status.id != RevocationStatus::Active {
             return Ok(());
         }
-        self.set(RevocationKey::of_login(id), REVOKED, MAX_RETENTION).await
+        self.set([RevocationKey::of_login(id)], REVOKED, MAX_RETENTION).await
     }
 
     /// Revokes all logins of a user, by beginning a new epoch. Logins of earlier epochs are no
     /// longer valid.
     pub(crate) async fn revoke_user(&self, realm: &str, user: &str) -> Result<(), RevocationError> {
         let epoch = rand::rng().random();
-        self.set(RevocationKey::of_user(realm, user), epoch, MAX_RETENTION).await
+        self.set([RevocationKey::of_user(realm, user)], epoch, MAX_RETENTION).await
     }
 
-    /// Writes an entry that may end a login, and is needed for this time.
+    /// Writes entries that may end a login, and are needed for this time.
     async fn set(
         &self,
-        key: RevocationKey,
+        keys: impl IntoIterator<Item = RevocationKey>,
         value: u64,
         ttl: Duration,
     ) -> Result<(), RevocationError> {
-        // A full store evicts the entries that expire soonest. As long as this one is needed, it expires
+        // A full store evicts the entries that expire soonest. As long as these are needed, they expire
         // later than each entry about a challenge.
         let ttl = ttl.saturating_add(CHALLENGE_TTL);
-        self.write(&[(key, value)], ttl, CausedBy::User).await?;
+        let entries: Vec<_> = keys.into_iter().map(|key| (key, value)).collect();
+        self.write(&entries, ttl, CausedBy::User).await?;
         if self.store.is_none() {
             GENERATION.fetch_add(1, SeqCst);
         }
-        subscription::notify(&key);
+        for (key, _) in &entries {
+            subscription::notify(key);
+        }
         Ok(())
     }
 
@@ -270,18 +276,19 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The keys of an entry's id, of sessions that its session has replaced, and of users. The
+    /// The keys of an entry's ids, of sessions that its session has replaced, and of users. The
     /// logged-in user comes first.
     pub(crate) fn of(
         kind: IdKind,
-        id: Option<LoginId>,
+        ids: impl IntoIterator<Item = LoginId>,
         sessions: impl IntoIterator<Item = RevocationKey>,
         realm: &str,
         users: &[&str],
     ) -> Self {
-        let sessions = sessions.into_iter().filter(|_| id.is_some()).map(|it| it.within(realm));
-        let own = id.map(RevocationKey::of_login).into_iter().chain(sessions);
-        let own: Vec<_> = own.collect();
+        let mut own: Vec<_> = ids.into_iter().map(RevocationKey::of_login).collect();
+        if !own.is_empty() {
+            own.extend(sessions.into_iter().map(|it| it.within(realm)));
+        }
         let abandoned = own.iter().filter(|_| kind == IdKind::Challenge);
         let abandoned: Vec<_> = abandoned.map(|it| it.of_abandoned()).collect();
         let of_id = own.len() + abandoned.len();

@@ -222,6 +222,15 @@ impl Entry {
         }
     }
 
+    /// The ids under which the entry can be ended: its own, and that of the challenge before a login.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = LoginId> {
+        let challenge = match &self.state {
+            State::LoggedIn(login) => login.challenge,
+            _ => None,
+        };
+        self.id.into_iter().chain(challenge)
+    }
+
     /// This entry, or the one that is left of a challenge that has expired. The user may still answer
     /// its dialog, but then the browser is challenged again.
     pub(crate) fn unless_expired(self, now: u64) -> Self {

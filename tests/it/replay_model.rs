@@ -174,10 +174,10 @@ fn run_cases(cases: u32, bug: Option<(Bug, &str)>) -> Result<(usize, usize), Str
 
 #[test]
 fn no_replay_breaks_a_rule() {
-    let (served, ended) = run_cases(2_000, None).unwrap_or_else(|it| panic!("{it}"));
+    let (served, ended) = run_cases(700, None).unwrap_or_else(|it| panic!("{it}"));
     eprintln!("{served} requests served, {ended} logins ended");
     // A run in which few requests are served proves little.
-    assert!(served > 5_000 && ended > 1_000, "{served} served, {ended} ended");
+    assert!(served > 1_000 && ended > 500, "{served} served, {ended} ended");
 }
 
 /// Asserts that the model finds a reintroduced bug, by the rule that it breaks.

@@ -190,12 +190,12 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     ///     })
     ///     .build()?;
     /// for user_id in ["alice", "Alice@example.com"] {
-    ///     assert!(!users.authenticate(&req, &basic(user_id, "x")).await?);
+    ///     assert!(!users.authenticate(&req, &basic(user_id, "x")).await?.is_valid());
     /// }
     /// for user_id in ["alice", "alice@example.com", "ALICE @ EXAMPLE.COM"] {
     ///     assert!(users.authenticate(&req, &basic(user_id, "x")).await.is_err());
     /// }
-    /// assert!(!users.authenticate(&req, &basic("alice@example.org", "x")).await?);
+    /// assert!(!users.authenticate(&req, &basic("alice@example.org", "x")).await?.is_valid());
     /// # Ok(())
     /// # }
     /// ```

@@ -12,7 +12,7 @@ use crate::support::{
     browser::{Browser, Dialog, Engine, Event, Held, Kind, Stage, realm_of},
     site::{
         A, Answer, B, Bug, Credentials, LOGIN_DEADLINE, Setup, Site, VISIT_DEADLINE, Wire, at_once,
-        is_good,
+        id_of, is_good,
     },
 };
 
@@ -276,7 +276,7 @@ impl Model {
             if self.setup.bug != Some(Bug::RevocationsLost) {
                 at_once(self.login(realm).revoke_login(id.parse().unwrap())).unwrap();
             }
-            self.revoked_ids.insert(id.to_owned());
+            self.revoked_ids.insert(id_of(&entry).unwrap().to_owned());
         }
     }
 
@@ -284,7 +284,7 @@ impl Model {
         let user = entry["user"].as_str().unwrap_or_default();
         let key = (realm.to_owned(), user.to_owned(), entry["epoch"].clone());
         self.epochs.get(&key).is_some_and(|it| *it < self.revocations(realm, user))
-            || entry["id"].as_str().is_some_and(|id| self.revoked_ids.contains(id))
+            || id_of(entry).is_some_and(|id| self.revoked_ids.contains(id))
     }
 
     /// Whether a logout of the realm carried the cookie of this session's predecessor.
@@ -303,7 +303,7 @@ impl Model {
     /// The effective state of a realm. The cookie of a session that no longer exists counts as logged out.
     fn state(&self, cookie: Option<&str>, realm: &str) -> String {
         let entry = self.peek(cookie, realm);
-        let is_ended = entry["id"].as_str().is_some_and(|id| {
+        let is_ended = id_of(&entry).is_some_and(|id| {
             self.ended_ids.contains(id) || self.predecessor_logged_out(cookie, realm)
         });
         match entry["is"].as_str() {
@@ -374,7 +374,7 @@ impl Model {
         let sent = request.sent.as_ref();
         let mut arrival = Arrival {
             state: self.state(cookie, request.realm),
-            id: entry["id"].as_str().map(str::to_owned),
+            id: id_of(&entry).map(str::to_owned),
             has_no_session: cookie.is_some_and(|it| self.site.has_no_session(it)),
             replaced_lost_session: self.site.peek(cookie, "").is_some(),
             knows_no_credentials: entry["fingerprint"].is_null() && entry["pending"].is_null(),
@@ -443,7 +443,7 @@ impl Model {
                 it == realm || all && entry["is"] == "logged_in"
             };
             let ended = entries.iter().filter(|(it, entry)| ends(it, entry));
-            let ids = ended.filter_map(|(_, entry)| entry["id"].as_str().map(str::to_owned));
+            let ids = ended.filter_map(|(_, entry)| id_of(entry).map(str::to_owned));
             self.ended_ids.extend(ids);
         }
         if let Some(cookie) = &answer.set_cookie {
@@ -453,13 +453,13 @@ impl Model {
                 let key = (realm.to_owned(), user.to_owned(), entry["epoch"].clone());
                 self.epochs.entry(key).or_insert(arrival.revocations);
             }
-            if let Some(id) = entry["id"].as_str().filter(|_| arrival.begins_a_session()) {
+            if let Some(id) = id_of(&entry).filter(|_| arrival.begins_a_session()) {
                 self.first_visits.insert(id.to_owned());
             }
             // The id of an entry that no longer counts is revoked by the first answer that writes
             // another state.
             if ["logged_out", "another's"].contains(&&*arrival.state)
-                && entry["id"].as_str() != arrival.id.as_deref()
+                && id_of(&entry) != arrival.id.as_deref()
             {
                 self.ended_ids.extend(arrival.id.clone());
             }

@@ -45,6 +45,7 @@ enum Ended {
 #[derive(Clone, Debug)]
 struct Login {
     credentials: Credentials,
+    challenge: Option<String>,
     began: Duration,
     last_visit: Duration,
     /// The latest end by the deadlines under which the login was written.
@@ -52,7 +53,8 @@ struct Login {
     ended: Ended,
     /// Its user was revoked. The user may log in again with the same challenge.
     is_revoked: bool,
-    number: usize,
+    /// A logout brought its challenge, or the login while that was new.
+    was_logged_out: bool,
     /// The number of cookies that were set before the login began.
     cookies_before: usize,
 }
@@ -74,8 +76,6 @@ struct Held {
 
 struct Socket {
     login: String,
-    /// The position among the entries of users, which tells logins of one id apart.
-    number: usize,
     ended: Pin<Box<dyn Future<Output = ()>>>,
     is_open: bool,
 }
@@ -344,13 +344,9 @@ impl World {
             && let Some(set) = answer.set_cookie.clone().filter(|_| answer.status == 200)
         {
             // Its handler runs, but the login has ended when it begins.
-            let id = self.entry(Some(&set))["id"].as_str().unwrap_or_default().to_owned();
-            // Another login from the same challenge may continue.
-            let is_shared = self.logins.get(&id).is_some_and(|it| it.ended != Ended::Yes);
-            let ended = if is_shared { Ended::Maybe } else { Ended::Yes };
-            self.record_login(id.clone(), credentials, sent_at);
-            self.end_login(&id, ended);
-            self.logins.get_mut(&id).unwrap().is_revoked = true;
+            let entry = self.entry(Some(&set));
+            self.record_login(&entry, credentials, sent_at)?;
+            self.end_login(entry["id"].as_str().unwrap_or_default(), Ended::Yes);
             self.store_cookie(client, set);
             return Ok(());
         }
@@ -387,6 +383,8 @@ impl World {
                 let is_own = self.logins.get(&id).map(|it| it.credentials) == credentials;
                 if (is_own && credentials.is_some()) || self.is_expired_copy(before) {
                     self.end_login(&id, Ended::Maybe);
+                    let challenge = self.logins.get(&id).and_then(|it| it.challenge.clone());
+                    self.end(|it| challenge.is_some() && it.challenge == challenge, Ended::Maybe);
                 }
             }
             _ => {}
@@ -402,23 +400,31 @@ impl World {
         self.cookies.push((cookie, self.now()));
     }
 
-    fn record_login(&mut self, id: String, credentials: Credentials, now: Duration) {
-        let same = self.logins.get(&id).filter(|it| it.ended != Ended::Yes);
-        // Logins that began from one challenge share its id. What ends one may end the others.
-        let is_shared = same.is_some_and(|it| it.credentials != credentials);
-        let cookies_before = same.map_or(self.cookies.len(), |it| it.cookies_before);
+    /// Records the login of a session entry.
+    fn record_login(
+        &mut self,
+        entry: &serde_json::Value,
+        credentials: Credentials,
+        now: Duration,
+    ) -> Checked {
         let login = Login {
             credentials,
+            challenge: entry["challenge"].as_str().map(str::to_owned),
             began: now,
             last_visit: now,
             ends_by: now + self.visit_deadline.min(LONG) + Duration::from_secs(60),
-            ended: if is_shared { Ended::Maybe } else { Ended::No },
+            ended: Ended::No,
             is_revoked: false,
-            number: self.entries_of_users,
-            cookies_before,
+            was_logged_out: false,
+            cookies_before: self.cookies.len(),
         };
-        self.logins.insert(id, login);
-        self.entries_of_users += 1;
+        let id = entry["id"].as_str().unwrap_or_default().to_owned();
+        // It can leave two long records: one of its id, one of its challenge.
+        self.entries_of_users += 2;
+        match self.logins.insert(id, login) {
+            Some(_) => Err("two logins have the same id".to_owned()),
+            None => Ok(()),
+        }
     }
 
     fn check_session_only(
@@ -460,7 +466,6 @@ impl World {
         let after = self.entry(answer.set_cookie.as_deref().or(cookie));
         let new_id = after["id"].as_str().unwrap_or_default().to_owned();
         let old = self.logins.get(id).filter(|_| before["is"] == "logged_in").cloned();
-        // Two logins that began from one challenge share its id, and end together.
         // A server with another key cannot compare credentials, and continues a login of the same user.
         let known = self.fingerprints.get(&before["fingerprint"].to_string());
         let is_own = known.is_some_and(|(it, key)| {
@@ -507,12 +512,13 @@ impl World {
                 return Err(OLD_CHALLENGE.to_owned());
             }
         }
-        let is_ended = |it: &Login| it.ended == Ended::Yes && !it.is_revoked;
-        if self.logins.get(&new_id).is_some_and(is_ended) {
+        // A logout has ended the challenge with each login that it led to.
+        let challenge = Some(id.to_owned()).filter(|_| old.is_none());
+        let is_ended = |it: &Login| it.challenge == challenge && it.was_logged_out;
+        if challenge.is_some() && self.logins.values().any(is_ended) {
             return Err(ENDED_SERVED.to_owned());
         }
-        self.record_login(new_id, credentials, now);
-        Ok(())
+        self.record_login(&after, credentials, now)
     }
 
     fn check_logout(
@@ -525,27 +531,34 @@ impl World {
         if cookie.is_some_and(|it| it.contains(';')) && answer.logged_out {
             return Err(UNCERTAIN_LOGOUT.to_owned());
         }
+        let now = self.now();
         let challenged_at = Duration::from_millis(before["challenged_at"].as_u64().unwrap_or(0));
-        let is_recent = self.now() < challenged_at + CHALLENGE_LIFETIME;
         let is_login = before["is"] == "logged_in";
-        if let Some(held) = &mut self.held
-            && held.before["id"] == before["id"]
-            && !id.is_empty()
-            && (is_login || is_recent)
-        {
-            held.was_logged_out = true;
+        // A logout from a login also ends requests in flight with its challenge, while these are new.
+        let (challenge, since) = match self.logins.get(id).filter(|_| is_login) {
+            Some(login) => (login.challenge.clone(), login.began),
+            None => (Some(id.to_owned()).filter(|it| !it.is_empty()), challenged_at),
+        };
+        // A login that has ended already does not end its challenge.
+        let is_active = |it: &Login| it.ended == Ended::No && !self.has_expired(it, now);
+        let is_sure = !is_login || self.logins.get(id).is_some_and(is_active);
+        let is_recent = now < since + CHALLENGE_LIFETIME && is_sure;
+        if let Some(held) = &mut self.held {
+            let held_id = held.before["id"].as_str();
+            let is_its_challenge = is_recent && held_id == challenge.as_deref();
+            held.was_logged_out |=
+                held_id.is_some() && (is_its_challenge || (is_login && held_id == Some(id)));
         }
         if is_login {
             self.end_login(id, Ended::Yes);
-            return Ok(());
         }
-        // The challenge of a login, or a session that the login has replaced.
-        if self.logins.contains_key(id) {
-            let ended = match is_recent && !self.is_flooded {
-                true => Ended::Yes,
-                false => Ended::Maybe,
-            };
-            self.end_login(id, ended);
+        if challenge.is_some() {
+            let is_sure = is_recent && (is_login || !self.is_flooded);
+            let ended = if is_sure { Ended::Yes } else { Ended::Maybe };
+            self.end(|it| it.challenge == challenge, ended);
+            for login in self.logins.values_mut().filter(|it| it.challenge == challenge) {
+                login.was_logged_out |= is_sure;
+            }
         }
         if self.setup.store == Store::Memory && before.is_null() && cookie.is_some() {
             // The model does not know which session has replaced this one.
@@ -597,11 +610,10 @@ impl World {
         let ended = Box::pin(async move { user.ended().await });
         let login = id.to_string();
         // A connection of an expired login closes at once.
-        let Some(number) = self.logins.get(&login).map(|it| it.number) else { return };
-        if self.has_expired(&self.logins[&login], self.now()) {
-            return;
+        let is_expired = |it| self.has_expired(it, self.now());
+        if !self.logins.get(&login).is_none_or(is_expired) {
+            self.sockets.push(Socket { login, ended, is_open: true });
         }
-        self.sockets.push(Socket { login, number, ended, is_open: true });
     }
 
     fn check_sockets(&mut self) -> Checked {
@@ -610,8 +622,7 @@ impl World {
             if socket.is_open {
                 socket.is_open = socket.ended.as_mut().poll(&mut context) == Poll::Pending;
             }
-            let login = self.logins.get(&socket.login);
-            let Some(login) = login.filter(|it| it.number == socket.number) else { continue };
+            let login = &self.logins[&socket.login];
             match login.ended {
                 Ended::Yes if socket.is_open => {
                     return Err("a socket stayed open after the end of its login".to_owned());

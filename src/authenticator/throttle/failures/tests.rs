@@ -105,13 +105,13 @@ fn no_limit_overflows() {
 /// The default limit of a user-id, and a hundredth of the capacity, so that a hundredth of the
 /// flood has the same effect.
 const TEN: Limit = Limit { failures: 10, every: MINUTE };
-const HUNDREDTH: usize = CAPACITY / 100;
+const HUNDREDTH: u32 = 2_293;
 const VICTIM: Bucket = Bucket { key: 0, limit: TEN };
 
 /// A flood of `names` user-ids, each failing `failures_each` times, that takes `lasts`. The attacker
 /// guesses at the victim after each `guess_after` requests, as often as the limit allows.
 struct Flood {
-    names: u64,
+    names: u32,
     failures_each: u32,
     lasts: Duration,
     guess_after: u64,
@@ -123,8 +123,8 @@ impl Flood {
         let (mut requests, mut guesses) = (0, 0);
         for name in 1..=self.names {
             for _ in 0..self.failures_each {
-                let now = self.lasts.mul_f64(name as f64 / self.names as f64);
-                fail(failures, Bucket { key: name, limit: TEN }, now);
+                let now = self.lasts / self.names * name;
+                fail(failures, Bucket { key: name.into(), limit: TEN }, now);
                 requests += 1;
                 if requests % self.guess_after == 0 {
                     guesses += guess(failures, now);
@@ -147,22 +147,22 @@ fn guess(failures: &mut Failures, now: Duration) -> u64 {
 
 #[test]
 fn flood_gains_less_than_one_guess_in_10_000_requests() {
-    let names = 20 * HUNDREDTH as u64;
+    let names = 20 * HUNDREDTH;
     let mut flood_requests = 0;
     for (failures_each, names, lasts, guess_after) in [
         (1, names, Duration::ZERO, 1),
-        (1, names, Duration::ZERO, HUNDREDTH as u64),
+        (1, names, Duration::ZERO, u64::from(HUNDREDTH)),
         (2, names / 2, Duration::ZERO, 1),
         (9, names / 9, Duration::ZERO, 1),
         (10, names / 10, Duration::ZERO, 7),
         // Guesses before and after the flood only.
         (1, names, Duration::ZERO, u64::MAX),
         // The flood fills the table with entries that drain at the same time as the victim's.
-        (10, names / 10, MINUTE * 10, HUNDREDTH as u64),
+        (10, names / 10, MINUTE * 10, u64::from(HUNDREDTH)),
         // Each name drains before the table is full.
         (1, names, MINUTE * 60, 1),
     ] {
-        let mut failures = failures(HUNDREDTH);
+        let mut failures = failures(CAPACITY / 100);
         let first = guess(&mut failures, Duration::ZERO);
         assert_eq!(first, 10);
         let flood = Flood { names, failures_each, lasts, guess_after };
@@ -171,7 +171,7 @@ fn flood_gains_less_than_one_guess_in_10_000_requests() {
         let bound = drained + requests / 100;
         let flood = (names, failures_each, lasts, guess_after);
         assert!(guesses <= bound, "{guesses} guesses, bound {bound}: {flood:?}");
-        assert!(failures.drain_times.len() <= HUNDREDTH && failures.undecided.is_empty());
+        assert!(failures.drain_times.len() <= CAPACITY / 100 && failures.undecided.is_empty());
         flood_requests += requests;
     }
     assert!(flood_requests > 300_000);
@@ -179,9 +179,9 @@ fn flood_gains_less_than_one_guess_in_10_000_requests() {
 
 #[test]
 fn flood_that_drains_faster_than_it_fills_the_table_gains_nothing() {
-    let mut failures = failures(HUNDREDTH);
+    let mut failures = failures(CAPACITY / 100);
     // Each minute a third of the capacity.
-    let names = 10 * HUNDREDTH as u64;
+    let names = 10 * HUNDREDTH;
     let flood = Flood { names, failures_each: 1, lasts: MINUTE * 30, guess_after: 1 };
     let (_, guesses) = flood.run(&mut failures);
     assert_eq!(guesses, 10 + 29, "as without a flood");

@@ -79,8 +79,8 @@ async fn unreadable_addresses_before_the_proxys_do_not_charge_the_proxy() {
     }
 }
 
-/// Fills the queue with guesses until one is answered 503, and returns how many wait.
-async fn guesses_that_wait(
+/// Starts this many guesses. Returns those that wait or are checked; the others are answered 503.
+fn guesses_that_wait(
     site: &Site,
     number: usize,
     guess: impl Fn(usize) -> (String, String),
@@ -104,12 +104,12 @@ async fn guesses_at_one_user_id_do_not_fill_the_queue() {
     users.held = Some(Arc::default());
     let site = site_of(throttle_of_three(&users, &watch), &watch).await;
     let at_alice = |it| (format!("1.{}.{}.4", it / 256, it % 256), "alice".to_owned());
-    let guesses = guesses_that_wait(&site, 1500, at_alice).await;
+    let guesses = guesses_that_wait(&site, 1500, at_alice);
     assert_eq!((guesses.len(), users.checks()), (3 + 200, 3));
     let at_bob = |it| (format!("2.0.{it}.4"), "bob".to_owned());
-    assert_eq!(guesses_that_wait(&site, 10, at_bob).await.len(), 10, "others wait");
+    assert_eq!(guesses_that_wait(&site, 10, at_bob).len(), 10, "others wait");
     drop(guesses);
-    assert_eq!(guesses_that_wait(&site, 1500, at_alice).await.len(), 3 + 200, "freed places");
+    assert_eq!(guesses_that_wait(&site, 1500, at_alice).len(), 3 + 200, "freed places");
 }
 
 #[actix_web::test]
@@ -119,9 +119,9 @@ async fn guesses_from_one_network_do_not_fill_the_queue() {
         users.held = Some(Arc::default());
         let site = site_of(throttle_of_three(&users, &watch), &watch).await;
         let from_network = |it| (address(it), format!("user{it}"));
-        let guesses = guesses_that_wait(&site, 1500, from_network).await;
+        let guesses = guesses_that_wait(&site, 1500, from_network);
         assert_eq!(guesses.len() - usize::try_from(users.checks()).expect("few"), 200);
         let from_another = |it| ("1.2.4.4".to_owned(), format!("user{it}"));
-        assert_eq!(guesses_that_wait(&site, 10, from_another).await.len(), 10, "others wait");
+        assert_eq!(guesses_that_wait(&site, 10, from_another).len(), 10, "others wait");
     }
 }
