@@ -10,7 +10,7 @@ pub(crate) enum ScriptDecision {
     /// A real challenge, for every kind of request. The script's request answers it without a dialog.
     Challenge,
     /// 204: the browser now holds only the reserved credentials.
-    Replaced { next: Option<State> },
+    Replaced { next: Option<Box<State>> },
     /// 403: there is no logout to complete, so the script must not replace the browser's credentials.
     Forbid,
 }
@@ -20,7 +20,7 @@ pub(crate) fn script(facts: &Facts<'_>, is_cross_site: bool) -> ScriptDecision {
     match (facts.state, facts.credentials) {
         _ if is_cross_site => ScriptDecision::Forbid,
         (State::LoggedOut { cause, .. }, Credentials::Reserved) => {
-            ScriptDecision::Replaced { next: Some(facts.prompted(*cause)) }
+            ScriptDecision::Replaced { next: Some(Box::new(facts.prompted(*cause))) }
         }
         (State::LoggedOut { .. }, _) => ScriptDecision::Challenge,
         (State::Prompted { .. }, Credentials::Reserved) => ScriptDecision::Replaced { next: None },

@@ -482,7 +482,8 @@ fn logout_page_script_agrees_with_its_table() {
                 ["challenge"] => ScriptDecision::Challenge,
                 ["403"] => ScriptDecision::Forbid,
                 ["replaced", name] => {
-                    ScriptDecision::Replaced { next: next(name, request[0], facts.path, cause) }
+                    let next = next(name, request[0], facts.path, cause).map(Box::new);
+                    ScriptDecision::Replaced { next }
                 }
                 _ => panic!("{}", row.line),
             };
@@ -654,7 +655,7 @@ fn arrows() -> BTreeMap<String, BTreeSet<&'static str>> {
                 draw(from, out.next.as_ref(), label);
             }
             if let ScriptDecision::Replaced { next } = script(facts, false) {
-                draw(from, next.as_ref(), "page's script");
+                draw(from, next.as_deref(), "page's script");
             }
             if let State::LoggedIn(_) = from {
                 draw(from, Some(&from.logged_out(Cause::Expired)), "deadline, revocation");

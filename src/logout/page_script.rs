@@ -66,7 +66,7 @@ pub(crate) async fn respond(
         ScriptDecision::Challenge => refuse(RefusalKind::Challenge, Reason::LoggedOut),
         ScriptDecision::Replaced { next } => {
             if let Some(next) = next {
-                context.write(realm, req, next).await?;
+                context.write(realm, req, *next).await?;
             }
             no_content()
         }

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 /// epoch in which its password was presented. None until the first revocation.
 pub(crate) type Epoch = Option<u64>;
 
-/// The id of a login: 128 random bits that name one login of one browser, from the challenge to the
-/// end of the login.
+/// The id of a login: 128 random bits that name one login of one browser, from its beginning to its
+/// end.
 ///
 /// It is not the session id (the session key of actix-session), which changes with challenges and
 /// logouts. [`User::login_id`](crate::User::login_id) returns it, and

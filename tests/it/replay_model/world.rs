@@ -59,16 +59,33 @@ struct Login {
     cookies_before: usize,
 }
 
+/// A request, with the state of its session when it was sent.
+#[derive(Clone)]
+struct Request {
+    client: usize,
+    kind: Kind,
+    cookie: Option<String>,
+    credentials: Option<Credentials>,
+    sent_at: Duration,
+    /// The entry of the first cookie's session.
+    before: serde_json::Value,
+}
+
+impl Request {
+    fn id(&self) -> &str {
+        self.before["id"].as_str().unwrap_or_default()
+    }
+
+    fn has_login(&self) -> bool {
+        self.before["is"] == "logged_in"
+    }
+}
+
 /// A login that waits for the authenticator.
 struct Held {
     running: Running,
-    client: usize,
-    cookie: Option<String>,
-    credentials: Credentials,
+    request: Request,
     number: u32,
-    sent_at: Duration,
-    /// The entry of the session when the request was sent.
-    before: serde_json::Value,
     /// A logout brought the same challenge or login meanwhile.
     was_logged_out: bool,
     was_revoked: bool,
@@ -182,7 +199,7 @@ impl World {
                     login.is_revoked |= login.credentials.0 == "alice";
                 }
                 if let Some(held) = &mut self.held
-                    && held.credentials.0 == "alice"
+                    && held.request.credentials.is_some_and(|it| it.0 == "alice")
                 {
                     held.was_revoked = true;
                 }
@@ -224,7 +241,7 @@ impl World {
     /// The list no longer knows that a logout brought the challenge of the login that waits.
     fn forget_logout_of_held(&mut self) {
         if let Some(held) = &mut self.held {
-            held.was_logged_out &= held.before["is"] == "logged_in";
+            held.was_logged_out &= held.request.has_login();
         }
     }
 
@@ -244,19 +261,16 @@ impl World {
         }
     }
 
-    fn wire(
-        &mut self,
-        kind: Kind,
-        cookie: Option<String>,
-        credentials: Option<Credentials>,
-    ) -> Wire {
+    fn wire(&mut self, request: &Request) -> Wire {
         self.numbers += 1;
+        let kind = request.kind;
         let path = match kind {
             Kind::Page | Kind::Fetch => "/a/",
             Kind::Socket | Kind::SiblingSocket => "/a/socket",
             Kind::Logout | Kind::LogoutByFetch => "/logout",
         };
-        let mut wire = Wire { number: self.numbers, credentials, ..Wire::page(path, cookie) };
+        let page = Wire::page(path, request.cookie.clone());
+        let mut wire = Wire { number: self.numbers, credentials: request.credentials, ..page };
         if !matches!(kind, Kind::Page | Kind::Logout) {
             wire.headers.retain(|it| it.0 != "sec-fetch-mode");
             wire.headers.push(("sec-fetch-mode", "cors".to_owned()));
@@ -282,6 +296,17 @@ impl World {
         Some((position, self.cookies[position].1))
     }
 
+    fn request(
+        &self,
+        client: usize,
+        kind: Kind,
+        cookie: Option<String>,
+        credentials: Option<Credentials>,
+    ) -> Request {
+        let before = self.entry(cookie.as_deref());
+        Request { client, kind, cookie, credentials, sent_at: self.now(), before }
+    }
+
     fn send(
         &mut self,
         client: usize,
@@ -290,21 +315,20 @@ impl World {
         credentials: Option<Credentials>,
     ) -> Checked {
         // Two requests share one verification of the same credentials.
-        if self.held.as_ref().is_some_and(|it| Some(it.credentials) == credentials) {
+        if self.held.as_ref().is_some_and(|it| it.request.credentials == credentials) {
             self.release()?;
         }
-        let before = self.entry(cookie.as_deref());
-        let wire = self.wire(kind, cookie.clone(), credentials);
+        let request = self.request(client, kind, cookie, credentials);
+        let wire = self.wire(&request);
         let answer = self.site.answer(&wire);
-        let now = self.now();
-        self.check(client, kind, cookie.as_deref(), credentials, &before, &answer, now)
+        self.check(&request, &answer)
     }
 
     fn hold(&mut self, client: usize, credentials: Credentials) -> Checked {
         let cookie = self.clients[client].clone();
-        let before = self.entry(cookie.as_deref());
-        let wire = self.wire(Kind::Page, cookie.clone(), Some(credentials));
-        let (number, sent_at) = (wire.number, self.now());
+        let request = self.request(client, Kind::Page, cookie, Some(credentials));
+        let wire = self.wire(&request);
+        let number = wire.number;
         let mut running = self.site.start(&wire, true);
         let mut answer = running.run();
         if answer.is_none() && !self.site.seen().checked.contains(&number) {
@@ -312,85 +336,62 @@ impl World {
             self.site.permit(number);
             answer = running.run();
         }
-        let Some(answer) = answer else {
-            let (was_logged_out, was_revoked) = (false, false);
-            self.held = Some(Held {
-                running,
-                client,
-                cookie,
-                credentials,
-                number,
-                sent_at,
-                before,
-                was_logged_out,
-                was_revoked,
-            });
-            return Ok(());
-        };
-        let (cookie, credentials) = (cookie.as_deref(), Some(credentials));
-        self.check(client, Kind::Page, cookie, credentials, &before, &answer, sent_at)
+        if let Some(answer) = answer {
+            return self.check(&request, &answer);
+        }
+        let (was_logged_out, was_revoked) = (false, false);
+        self.held = Some(Held { running, request, number, was_logged_out, was_revoked });
+        Ok(())
     }
 
     fn release(&mut self) -> Checked {
         let Some(held) = self.held.take() else { return Ok(()) };
-        let Held { mut running, client, cookie, credentials, number, sent_at, before, .. } = held;
+        let Held { mut running, request, number, was_logged_out, was_revoked } = held;
         self.site.permit(number);
         self.site.permit(number);
         let answer = running.run().expect("an answer");
-        if answer.status == 200 && held.was_logged_out {
+        if answer.status == 200 && was_logged_out {
             return Err(ENDED_SERVED.to_owned());
         }
-        if held.was_revoked
+        if was_revoked
             && let Some(set) = answer.set_cookie.clone().filter(|_| answer.status == 200)
+            && let Some(credentials) = request.credentials
         {
             // Its handler runs, but the login has ended when it begins.
             let entry = self.entry(Some(&set));
-            self.record_login(&entry, credentials, sent_at)?;
+            self.record_login(&entry, credentials, request.sent_at)?;
             self.end_login(entry["id"].as_str().unwrap_or_default(), Ended::Yes);
-            self.store_cookie(client, set);
+            self.store_cookie(request.client, set);
             return Ok(());
         }
-        let (cookie, given) = (cookie.as_deref(), Some(credentials));
-        self.check(client, Kind::Page, cookie, given, &before, &answer, sent_at)
+        self.check(&request, &answer)
     }
 
     /// Compares an answer with the record of the logins, and updates it.
-    fn check(
-        &mut self,
-        client: usize,
-        kind: Kind,
-        cookie: Option<&str>,
-        credentials: Option<Credentials>,
-        before: &serde_json::Value,
-        answer: &Answer,
-        sent_at: Duration,
-    ) -> Checked {
-        let id = before["id"].as_str().unwrap_or_default().to_owned();
-        let is_login = before["is"] == "logged_in";
-        match kind {
-            Kind::Logout | Kind::LogoutByFetch => {
-                self.check_logout(cookie, &id, before, answer)?;
-            }
+    fn check(&mut self, request: &Request, answer: &Answer) -> Checked {
+        match request.kind {
+            Kind::Logout | Kind::LogoutByFetch => self.check_logout(request, answer)?,
             _ if answer.status == 200 => {
                 self.served += 1;
-                match credentials {
-                    None => self.check_session_only(kind, cookie, &id, is_login)?,
-                    Some(it) => self.check_served(it, cookie, &id, before, answer, sent_at)?,
+                match request.credentials {
+                    None => self.check_session_only(request)?,
+                    Some(it) => self.check_served(request, it, answer)?,
                 }
             }
             // The login may end: its password was changed, or this copy of the session has expired.
-            _ if is_login => {
-                let is_own = self.logins.get(&id).map(|it| it.credentials) == credentials;
-                if (is_own && credentials.is_some()) || self.is_expired_copy(before) {
-                    self.end_login(&id, Ended::Maybe);
-                    let challenge = self.logins.get(&id).and_then(|it| it.challenge.clone());
+            _ if request.has_login() => {
+                let (id, credentials) = (request.id(), request.credentials);
+                let is_own = self.logins.get(id).map(|it| it.credentials) == credentials;
+                if (is_own && credentials.is_some()) || self.is_expired_copy(&request.before) {
+                    self.end_login(id, Ended::Maybe);
+                    let challenge = self.logins.get(id).and_then(|it| it.challenge.clone());
                     self.end(|it| challenge.is_some() && it.challenge == challenge, Ended::Maybe);
                 }
             }
             _ => {}
         }
         if let Some(set) = answer.set_cookie.clone().filter(|it| !it.is_empty()) {
-            self.store_cookie(client, set);
+            self.store_cookie(request.client, set);
         }
         Ok(())
     }
@@ -427,18 +428,13 @@ impl World {
         }
     }
 
-    fn check_session_only(
-        &mut self,
-        kind: Kind,
-        cookie: Option<&str>,
-        id: &str,
-        is_login: bool,
-    ) -> Checked {
-        let position = self.set_at(cookie).map(|it| it.0);
-        let Some(login) = self.logins.get(id).filter(|_| is_login) else {
+    fn check_session_only(&self, request: &Request) -> Checked {
+        let position = self.set_at(request.cookie.as_deref()).map(|it| it.0);
+        let login = self.logins.get(request.id()).filter(|_| request.has_login());
+        let Some(login) = login else {
             return Err("a request without credentials and login was served".to_owned());
         };
-        if kind != Kind::Socket {
+        if request.kind != Kind::Socket {
             return Err(SIBLING_SERVED.to_owned());
         }
         if login.ended == Ended::Yes {
@@ -455,17 +451,15 @@ impl World {
 
     fn check_served(
         &mut self,
+        request: &Request,
         credentials: Credentials,
-        cookie: Option<&str>,
-        id: &str,
-        before: &serde_json::Value,
         answer: &Answer,
-        sent_at: Duration,
     ) -> Checked {
-        let now = sent_at;
+        let (now, cookie) = (request.sent_at, request.cookie.as_deref());
+        let (id, before) = (request.id(), &request.before);
         let after = self.entry(answer.set_cookie.as_deref().or(cookie));
         let new_id = after["id"].as_str().unwrap_or_default().to_owned();
-        let old = self.logins.get(id).filter(|_| before["is"] == "logged_in").cloned();
+        let old = self.logins.get(id).filter(|_| request.has_login()).cloned();
         // A server with another key cannot compare credentials, and continues a login of the same user.
         let known = self.fingerprints.get(&before["fingerprint"].to_string());
         let is_own = known.is_some_and(|(it, key)| {
@@ -521,19 +515,15 @@ impl World {
         self.record_login(&after, credentials, now)
     }
 
-    fn check_logout(
-        &mut self,
-        cookie: Option<&str>,
-        id: &str,
-        before: &serde_json::Value,
-        answer: &Answer,
-    ) -> Checked {
+    fn check_logout(&mut self, request: &Request, answer: &Answer) -> Checked {
+        let (id, before) = (request.id(), &request.before);
+        let cookie = request.cookie.as_deref();
         if cookie.is_some_and(|it| it.contains(';')) && answer.logged_out {
             return Err(UNCERTAIN_LOGOUT.to_owned());
         }
         let now = self.now();
         let challenged_at = Duration::from_millis(before["challenged_at"].as_u64().unwrap_or(0));
-        let is_login = before["is"] == "logged_in";
+        let is_login = request.has_login();
         // A logout from a login also ends requests in flight with its challenge, while these are new.
         let (challenge, since) = match self.logins.get(id).filter(|_| is_login) {
             Some(login) => (login.challenge.clone(), login.began),
@@ -544,7 +534,7 @@ impl World {
         let is_sure = !is_login || self.logins.get(id).is_some_and(is_active);
         let is_recent = now < since + CHALLENGE_LIFETIME && is_sure;
         if let Some(held) = &mut self.held {
-            let held_id = held.before["id"].as_str();
+            let held_id = held.request.before["id"].as_str();
             let is_its_challenge = is_recent && held_id == challenge.as_deref();
             held.was_logged_out |=
                 held_id.is_some() && (is_its_challenge || (is_login && held_id == Some(id)));
