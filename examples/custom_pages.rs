@@ -84,6 +84,9 @@ fn words(req: &HttpRequest, notice: &Notice<'_>) -> (&'static str, String) {
             };
         }
         Reason::LogoutForbidden => ("Still logged in", "To log out, use the button on our pages."),
+        Reason::ForgedCookie => {
+            ("Forged cookie", "Delete the cookies of this site, then try again.")
+        }
         Reason::LogoutUncertain => {
             ("Logout failed", "Delete the cookies of this site, then close the browser.")
         }

@@ -6,13 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use actix_web::{Error, HttpRequest, http::header::HeaderValue};
+use actix_web::{Error, HttpRequest, HttpResponse, http::header::HeaderValue};
 
 use crate::{
     authenticator::{checker::Checker, reverification::Reverifications},
-    decision::logout::LogoutResponse,
+    decision::{facts::RefusalKind, logout::LogoutResponse},
     diagnostics::{missing_cookies::MissingCookies, setup_mistakes::SetupMistakes},
-    request::{fingerprint::FingerprintKey, kind::RequestKind},
+    refusal_reason::Reason,
+    request::{fingerprint::FingerprintKey, kind::RequestKind, origin::has_forged_cookie},
     response::responder::{RespondWith, Responder},
     revocation::{
         key::LoginId,
@@ -306,6 +307,17 @@ impl Realm {
     /// session would pass without credentials.
     pub(crate) fn renews_session_at_login(&self) -> bool {
         self.config.renew_session_at_login || self.config.allow_session_only.is_some()
+    }
+
+    /// The refusal of a request with a forged session cookie, whose session may be an attacker's.
+    pub(crate) fn refuse_forged_cookie(&self, req: &HttpRequest) -> Option<HttpResponse> {
+        if !has_forged_cookie(req, &self.config.session_cookie) {
+            return None;
+        }
+        self.setup.report_several_cookies();
+        let request_kind = (self.config.classify_with)(req);
+        let (kind, reason) = (RefusalKind::Forbid, Reason::ForgedCookie);
+        Some(self.responder.refuse(req, request_kind, kind, reason))
     }
 
     /// Milliseconds since 1970, by the realm's clock.

@@ -45,8 +45,12 @@ pub(crate) struct RequestContext {
     id: Option<LoginId>,
     /// If the id is a login's: the latest time at which a copy of the login ends.
     login_ends_by: Option<u64>,
-    /// The challenge that led to the login, if requests with it may still be in flight.
-    challenge: Option<LoginId>,
+    /// The id, also if it has ended.
+    last_id: Option<LoginId>,
+    /// The key of what led to the login, if requests with it may still be in flight.
+    origin_of_login: Option<RevocationKey>,
+    /// The challenge has expired.
+    challenge_expired: bool,
     had_login: bool,
     /// The origin to which the request came. Computed when it is first needed.
     origin: Option<String>,
@@ -97,7 +101,9 @@ impl RequestContext {
             now: realm.now(),
             id: None,
             login_ends_by: None,
-            challenge: None,
+            last_id: None,
+            origin_of_login: None,
+            challenge_expired: false,
             had_login: false,
             origin: None,
             predecessor: None,
@@ -146,13 +152,15 @@ impl RequestContext {
         req: &HttpRequest,
         entry: Entry,
     ) -> Result<(), RevocationError> {
+        let was_challenged = entry.challenged_at.is_some();
         let entry = entry.unless_expired(self.now);
-        self.id = entry.id;
+        self.challenge_expired = was_challenged && entry.challenged_at.is_none();
+        (self.id, self.last_id) = (entry.id, entry.id);
         self.had_login = entry.had_login;
         if let State::LoggedIn(login) = &entry.state {
             self.login_ends_by = Some(login.ends_by);
             let age = Duration::from_millis(self.now.saturating_sub(login.logged_in_at));
-            self.challenge = login.challenge.filter(|_| age < CHALLENGE_TTL);
+            self.origin_of_login = login.ended_by.first().copied().filter(|_| age < CHALLENGE_TTL);
             self.session_only_allowed &= realm.fingerprint_key.made(&login.fingerprint)
                 && login.revocation_list == realm.revocation_list();
         }
@@ -195,7 +203,7 @@ impl RequestContext {
             State::Fresh | State::LoggedOut { .. } => (None, None),
         };
         let users: Vec<_> = user.into_iter().chain(presented).collect();
-        let keys = Keys::of(entry.kind(), entry.ids(), self.predecessor, &realm.name, &users);
+        let keys = Keys::of(entry.kind(), entry.keys(), self.predecessor, &realm.name, &users);
         realm.revocations.look_up(&keys).await
     }
 
@@ -255,15 +263,6 @@ impl RequestContext {
         }
     }
 
-    /// The ids under which the entry can be ended: its own, and that of the challenge before a login.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = LoginId> + use<> {
-        let challenge = match &self.state {
-            State::LoggedIn(login) => login.challenge,
-            _ => None,
-        };
-        self.id.into_iter().chain(challenge)
-    }
-
     fn id_kind(&self) -> IdKind {
         if self.login_ends_by.is_some() { IdKind::Login } else { IdKind::Challenge }
     }
@@ -275,9 +274,8 @@ impl RequestContext {
         realm: &Realm,
         req: &HttpRequest,
     ) -> Result<(), RevocationError> {
-        let replaced = realm.renews_session_at_login().then(|| session_of(realm, req)).flatten();
-        let sessions = self.predecessor.into_iter().chain(replaced);
-        let sessions = sessions.map(|it| it.within(&realm.name));
+        let sessions = self.sessions(realm, req);
+        let sessions = sessions.iter().flat_map(|it| it.within_all(&realm.name));
         realm.revocations.record_success(self.id, sessions).await
     }
 
@@ -287,8 +285,13 @@ impl RequestContext {
     }
 
     /// Detects a logout that was handled while this request waited for the authenticator.
-    pub(crate) async fn notice_logout(&mut self, realm: &Realm) -> Result<bool, RevocationError> {
-        let keys = Keys::of(self.id_kind(), self.ids(), self.predecessor, &realm.name, &[]);
+    pub(crate) async fn notice_logout(
+        &mut self,
+        realm: &Realm,
+        req: &HttpRequest,
+    ) -> Result<bool, RevocationError> {
+        let (own, sessions) = (self.state.keys(self.id), self.sessions(realm, req));
+        let keys = Keys::of(self.id_kind(), own, sessions, &realm.name, &[]);
         let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
         if has_ended {
             self.id = None;
@@ -326,7 +329,7 @@ impl RequestContext {
         realm: &Realm,
         user: &str,
     ) -> Result<Epoch, RevocationError> {
-        let keys = Keys::of(IdKind::Login, None, None, &realm.name, &[user]);
+        let keys = Keys::of(IdKind::Login, Vec::new(), None, &realm.name, &[user]);
         self.epoch = realm.revocations.look_up(&keys).await?.user_epoch;
         Ok(self.epoch)
     }
@@ -357,7 +360,7 @@ impl RequestContext {
                 visited_at: now,
                 ends_by: 0,
                 revocation_list: None,
-                challenge: self.id.filter(|_| old.is_none()),
+                ended_by: self.ended_by(realm, req, old.is_some()),
                 directory: RequestPath::of(req.path()).directory(),
                 reprompted: false,
                 epoch: self.epoch,
@@ -369,6 +372,14 @@ impl RequestContext {
             self.state = self.state.ended();
         }
         self.write(realm, req, State::LoggedIn(self.visited(realm, login))).await
+    }
+
+    /// The keys under which a logout that was sent before this login's response can end it.
+    fn ended_by(&self, realm: &Realm, req: &HttpRequest, replaces: bool) -> Vec<RevocationKey> {
+        let before = self.id.map(RevocationKey::of_login);
+        let before = before.map(|it| if replaces { it.of_replacement() } else { it });
+        let session = session_of(realm, req).into_iter();
+        before.into_iter().chain(session.flat_map(|it| it.within_all(&realm.name))).collect()
     }
 
     /// The login with this visit.
@@ -417,15 +428,22 @@ impl RequestContext {
     ) -> LocalBoxFuture<'a, Result<(), RevocationError>> {
         Box::pin(async move {
             // The id of a login that expired, was revoked or lost its session is revoked with the first such response.
-            if matches!(self.state, State::LoggedOut { .. }) {
+            if self.challenge_expired {
+                // It may have led to a login in another session, which only a logout ends.
+                self.id = None;
+            } else if matches!(self.state, State::LoggedOut { .. }) {
                 self.end_id(realm, None).await?;
             }
             let is_login = matches!(state, State::LoggedIn(_));
             let begins = is_login && !matches!(self.state, State::LoggedIn(_));
             if !is_login || (begins && realm.renews_session_at_login()) {
                 self.session.renew();
-                // A session that no longer exists, or whose login is revoked, has no successor.
-                let continues = !self.raced_logout && !entry::is_empty(&self.session);
+                // A session that no longer exists has no successor, and neither has one whose login is revoked, unless
+                // other realms continue in it.
+                let continues = match self.raced_logout {
+                    true => !entry::others(&self.session, &realm.entry_key).is_empty(),
+                    false => !entry::is_empty(&self.session),
+                };
                 let predecessor = continues.then(|| session_of(realm, req)).flatten();
                 entry::note_predecessor(&self.session, predecessor);
                 if let Some(predecessor) = predecessor {
@@ -465,28 +483,39 @@ impl RequestContext {
     ) -> Result<(), RevocationError> {
         let others = entry::others(&self.session, &realm.entry_key);
         let logins = others.iter().filter(|(_, it)| it.kind() == IdKind::Login);
-        let keys = logins.map(|(key, _)| replaced.within(entry::realm_of(key)));
+        let keys = logins.flat_map(|(key, _)| replaced.within_all(entry::realm_of(key)));
         realm.revocations.record_success(None, keys).await
+    }
+
+    /// Drops what a challenge that has expired shows about the browser. A logout keeps no proof of it: the user may have
+    /// typed credentials meanwhile, and their request may have been lost.
+    pub(crate) fn forget_expired_challenge(&mut self) {
+        if self.challenge_expired {
+            self.state = self.state.without_proof(self.state.cause_elsewhere());
+        }
     }
 
     /// Revokes the login with all its requests in flight, also those that bring its challenge.
     pub(crate) async fn end(&mut self, realm: &Realm) -> Result<(), RevocationError> {
-        let challenge = self.challenge;
-        self.end_id(realm, challenge).await
+        let origin = self.origin_of_login;
+        self.end_id(realm, origin).await?;
+        match self.last_id.filter(|_| self.login_ends_by.is_some()) {
+            Some(id) => realm.revocations.log_out_replacement(id).await,
+            None => Ok(()),
+        }
     }
 
-    /// Revokes the id, and the challenge with it.
+    /// Revokes the id, and another key with it.
     async fn end_id(
         &mut self,
         realm: &Realm,
-        challenge: Option<LoginId>,
+        other: Option<RevocationKey>,
     ) -> Result<(), RevocationError> {
         let Some(id) = self.id else { return Ok(()) };
         match self.login_ends_by {
             Some(ends_by) => {
                 let remaining = Duration::from_millis(ends_by.saturating_sub(self.now));
-                let ids = [Some(id), challenge].into_iter().flatten();
-                realm.revocations.log_out(ids, remaining).await?;
+                realm.revocations.log_out(id, other, remaining).await?;
             }
             None => realm.revocations.log_out_challenge(id).await?,
         }
@@ -522,21 +551,25 @@ impl RequestContext {
         realm: &Realm,
         req: &HttpRequest,
     ) -> Result<(), RevocationError> {
+        let clears_all = realm.config.logout_scope == LogoutScope::Session;
         self.end(realm).await?;
         if self.has_stale_session_cookie
             && let Some(session) = session_of(realm, req)
         {
-            realm.revocations.log_out_successor(session, &realm.name).await?;
+            let [of_realm, of_all] = session.within_all(&realm.name);
+            let of_all = Some(of_all).filter(|_| clears_all);
+            realm.revocations.log_out_successor([of_realm].into_iter().chain(of_all)).await?;
         }
-        if realm.config.logout_scope == LogoutScope::Realm {
+        if !clears_all {
             return Ok(());
         }
         let mut others = entry::others(&self.session, &realm.entry_key);
         for (_, entry) in &mut others {
             // Never Fresh: the browser may still hold the credentials of that realm.
             if let State::LoggedIn(_) = entry.state {
-                realm.revocations.log_out_other_realm(entry.ids()).await?;
-                entry.id = None;
+                if let Some(id) = entry.id.take() {
+                    realm.revocations.log_out_other_realm(id).await?;
+                }
                 entry.state = entry.state.logged_out(Cause::LoggedOut);
             }
         }
@@ -561,7 +594,8 @@ impl RequestContext {
 
     /// The keys of the revocation list that show whether the login is still valid.
     pub(crate) fn keys(&self, realm: &Realm, login: &Login) -> Keys {
-        Keys::of(IdKind::Login, self.ids(), self.predecessor, &realm.name, &[&login.user])
+        let own = self.state.keys(self.id);
+        Keys::of(IdKind::Login, own, self.predecessor, &realm.name, &[&login.user])
     }
 }
 
@@ -578,11 +612,19 @@ pub(crate) async fn drop_revoked_entry(
     Box::pin(async {
         if let FoundEntry::Entry(mut entry) = entry::find(session, &realm.entry_key)
             && let predecessor = entry::predecessor(session)
-            && let keys = Keys::of(entry.kind(), entry.ids(), predecessor, &realm.name, &[])
+            && let keys = Keys::of(entry.kind(), entry.keys(), predecessor, &realm.name, &[])
             && realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut
         {
             entry.id = None;
             entry.state = entry.state.ended();
+            if realm.config.logout_scope == LogoutScope::Session {
+                // The logout has removed the data of the application, and the handler's write restored it.
+                let others = entry::others(session, &realm.entry_key);
+                session.clear();
+                for (key, other) in others {
+                    entry::put(session, &key, &other);
+                }
+            }
             entry::put(session, &realm.entry_key, &entry);
         }
         Ok(())

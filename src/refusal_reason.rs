@@ -58,6 +58,10 @@ pub enum Reason {
     /// of them (cookie tossing).
     #[doc(alias = "cookie tossing")]
     LogoutUncertain,
+    /// The request carries a session cookie whose name begins with `__Host-` or `__Secure-` only after
+    /// decoding. A sibling subdomain or an attacker on the network has set it.
+    #[doc(alias = "session fixation")]
+    ForgedCookie,
     /// The browser keeps no cookies: it answered two challenges within a minute without sending one. A
     /// login needs a cookie.
     CookiesRequired,
@@ -90,7 +94,7 @@ impl Reason {
             Self::LogoutForbidden => "Logout refused",
             Self::LogoutUncertain => "You may still be logged in",
             Self::CookiesRequired => "Cookies required",
-            Self::CrossSite => "Request refused",
+            Self::CrossSite | Self::ForgedCookie => "Request refused",
             Self::TooManyAttempts => "Too many attempts",
             Self::Busy => "The server is busy",
             Self::Unavailable => "Temporarily unavailable",
@@ -114,6 +118,10 @@ impl Reason {
             Self::LogoutUncertain => {
                 "Your browser sent two session cookies, so the logout may have failed. \
                  Delete the cookies of this site, then close the browser."
+            }
+            Self::ForgedCookie => {
+                "Your browser sent a session cookie that is not of this site. \
+                 Delete the cookies of this site, then try again."
             }
             Self::CookiesRequired => {
                 "Your browser does not keep cookies for this site. Allow cookies, then reload this page."
@@ -140,7 +148,10 @@ impl Reason {
             Self::CookiesRequired | Self::TooManyAttempts | Self::Busy | Self::Unavailable => {
                 "Try again"
             }
-            Self::LogoutForbidden | Self::LogoutUncertain | Self::CrossSite => "Open this site",
+            Self::LogoutForbidden
+            | Self::LogoutUncertain
+            | Self::CrossSite
+            | Self::ForgedCookie => "Open this site",
         }
     }
 }

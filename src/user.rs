@@ -87,8 +87,8 @@ struct Inner {
 /// The keys and times that show whether the login has ended.
 struct UserLogin {
     id: LoginId,
-    /// The challenge that the user answered. A logout that brings it ends the login.
-    challenge: Option<LoginId>,
+    /// The keys under which the login can be ended.
+    keys: Vec<RevocationKey>,
     validity: Validity,
     /// The sessions whose logout ends the login.
     sessions: Vec<RevocationKey>,
@@ -297,7 +297,7 @@ impl User {
                 logged_in_at: time(login.logged_in_at),
                 login: Some(UserLogin {
                     id,
-                    challenge: login.challenge,
+                    keys: context.state.keys(Some(id)),
                     validity: login.validity(),
                     sessions,
                 }),
@@ -321,9 +321,9 @@ impl User {
 /// Waits until a login has ended. A logout in this process wakes it; a logout on another machine shows at the next
 /// poll.
 async fn wait_for_end(realm: &Realm, user: &str, login: &UserLogin) {
-    let UserLogin { id, challenge, validity, ref sessions } = *login;
-    let (ids, sessions) = ([Some(id), challenge].into_iter().flatten(), sessions.iter().copied());
-    let keys = Keys::of(IdKind::Login, ids, sessions, &realm.name, &[user]);
+    let UserLogin { validity, ref keys, ref sessions, .. } = *login;
+    let (own, sessions) = (keys.clone(), sessions.iter().copied());
+    let keys = Keys::of(IdKind::Login, own, sessions, &realm.name, &[user]);
     // Subscribed before the first lookup, so that no change is missed.
     let subscription = Revocations::subscribe(&keys);
     let mut was_unavailable = false;
@@ -400,6 +400,9 @@ async fn find(
     realm: &Arc<Realm>,
     req: &HttpRequest,
 ) -> Result<Result<User, (RequestKind, RefusalKind)>, Error> {
+    if let Some(refusal) = realm.refuse_forged_cookie(req) {
+        return Err(login_required(refusal));
+    }
     let mut context = RequestContext::read(realm, req, &req.get_session()).await?;
     if is_valid(realm, req, &mut context).await?
         && let Some(user) = User::of(realm, req, &context)
@@ -433,7 +436,7 @@ async fn is_valid(
             let user = verified.verdict.into_user(context.user_id());
             let is_confirmed =
                 user.is_some() && user.as_ref() == context.login().map(|(_, it)| &it.user);
-            let is_valid = is_confirmed && !context.notice_logout(realm).await?;
+            let is_valid = is_confirmed && !context.notice_logout(realm, req).await?;
             if is_valid {
                 context.touch(realm, req, Some(verified.at)).await?;
             }

@@ -165,7 +165,7 @@ fn state(name: &str, path: &str, cause: Cause) -> State {
             visited_at: 1,
             ends_by: 1,
             revocation_list: None,
-            challenge: None,
+            ended_by: Vec::new(),
             directory,
             reprompted: false,
             epoch: None,

@@ -80,15 +80,16 @@ impl SetupMistakes {
         }
     }
 
-    /// Reports a request that carries several cookies of the session's name.
+    /// Reports a request that carries several cookies of the session's name, or a forged one.
     pub(crate) fn report_several_cookies(&self) {
         let Self { realm, session_cookie: cookie, .. } = self;
         if !self.reported_several_cookies.swap(true, Relaxed) {
             tracing::warn!(
                 %realm, cookie,
-                "a request has two session cookies, so its login may be hidden and its logout may \
-                 fail: another path, a sibling subdomain or an attacker has set one of them; give the \
-                 cookie a name that begins with `__Host-`, and no other application the same name"
+                "a request has two session cookies, or one with an encoded name, so its login may be \
+                 hidden and its logout may fail: another path, a sibling subdomain or an attacker has set \
+                 one of them; give the cookie a name that begins with `__Host-`, and no other \
+                 application the same name"
             );
         }
     }

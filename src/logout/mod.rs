@@ -120,12 +120,16 @@ impl Handler<HttpRequest> for Logout {
 impl Logout {
     async fn respond(&self, req: &HttpRequest) -> Result<HttpResponse, RevocationError> {
         let realm = &*self.login.realm;
+        if let Some(refusal) = realm.refuse_forged_cookie(req) {
+            return Ok(refusal);
+        }
         let session = req.get_session();
         if page_script::is_script(realm, req) {
             return page_script::respond(realm, req, &session).await;
         }
         let mut context = RequestContext::read(realm, req, &session).await?;
         context.ensure_fingerprint(realm);
+        context.forget_expired_challenge();
         let facts = LogoutFacts {
             facts: context.facts(realm, req.path()),
             is_forbidden: is_cross_site(req) || is_prefetch(req),

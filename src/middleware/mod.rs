@@ -121,6 +121,9 @@ impl BasicLogin {
         session: &Session,
         cache: &PassCache,
     ) -> Result<ServiceRequest, ServiceResponse> {
+        if let Some(refusal) = self.realm.refuse_forged_cookie(req.request()) {
+            return self.conclude(req, Ok(Outcome::Respond(refusal)));
+        }
         if page_script::is_script(&self.realm, req.request()) {
             let response =
                 Box::pin(page_script::respond(&self.realm, req.request(), session)).await;
@@ -262,7 +265,7 @@ impl BasicLogin {
             Box::pin(context.record_success(realm, req)).await?;
         }
         // A logout may have been handled while the authenticator was checking the credentials.
-        if context.has_id() && Box::pin(context.notice_logout(realm)).await? {
+        if context.has_id() && Box::pin(context.notice_logout(realm, req)).await? {
             return Ok(match authenticate(&context.facts(realm, req.path())) {
                 Decision::Refuse(refusal) => Checked::LoggedOut(refusal),
                 Decision::Pass | Decision::Check { .. } => Checked::Failed,

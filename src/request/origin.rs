@@ -53,14 +53,34 @@ fn host_sent_by<'a>(origin: &'a HeaderValue, req: &HttpRequest) -> Option<&'a st
     (host == req.connection_info().host()).then_some(scheme)
 }
 
-pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {
-    req.cookie(name).is_some()
+/// Whether the request carries a cookie whose name becomes this one only by decoding. Browsers enforce
+/// the rules of `__Host-` and `__Secure-` names (RFC 6265bis, section 4.1.3) for the name as it is
+/// sent, but the server decodes `%` sequences in names. Without such a prefix, an attacker can use the
+/// name itself.
+pub(crate) fn has_forged_cookie(req: &HttpRequest, name: &str) -> bool {
+    let is_forged = |pair: &[u8]| {
+        let Some(end) = pair.iter().position(|it| *it == b'=') else { return false };
+        let Ok(sent) = str::from_utf8(pair.get(..end).unwrap_or_default()) else { return false };
+        let sent = sent.trim();
+        sent.contains('%')
+            && Cookie::parse_encoded(format!("{sent}=")).is_ok_and(|it| it.name() == name)
+    };
+    name.starts_with("__")
+        && req
+            .headers()
+            .get_all(header::COOKIE)
+            .any(|it| it.as_bytes().split(|it| *it == b';').any(is_forged))
 }
 
-/// Whether the request carries cookies of this name with different values. A browser sends those of
-/// other paths and domains, too (RFC 6265, section 5.4).
+/// Whether the request carries a cookie of this name. If a cookie cannot be read, it may.
+pub(crate) fn has_cookie(req: &HttpRequest, name: &str) -> bool {
+    req.cookies().map_or(true, |all| all.iter().any(|it| it.name() == name))
+}
+
+/// Whether the request carries cookies of this name with different values, or may do so. A browser
+/// sends those of other paths and domains, too (RFC 6265, section 5.4).
 pub(crate) fn has_several_cookies(req: &HttpRequest, name: &str) -> bool {
-    let Ok(all) = req.cookies() else { return false };
+    let Ok(all) = req.cookies() else { return true };
     let mut values = all.iter().filter(|it| it.name() == name).map(Cookie::value);
     let first = values.next();
     values.any(|it| Some(it) != first)
@@ -113,6 +133,23 @@ mod tests {
                 .to_http_request();
             assert_eq!(request.connection_info().scheme(), "https");
             assert_eq!(is_same_origin(&request), is_same, "{origin}");
+        }
+    }
+
+    #[test]
+    fn encoded_cookie_name_is_forged() {
+        for (name, cookies, is_forged) in [
+            ("__Host-id", "__Host-id=1", false),
+            ("__Host-id", "a=%5F; __Host-id=%5F%5FHost-id", false),
+            ("__Host-id", "__%48ost-id=1; __Host-id=2", true),
+            ("__Host-id", "__Host-id=2;%5F%5fHost-id=", true),
+            ("__Host-id", "__%48ost-ie=1", false),
+            ("__Host-id", "__%48ost-id", false),
+            ("__Secure-id", "__Secure%2Did=1", true),
+            ("id", "%69d=1", false),
+        ] {
+            let request = TestRequest::default().insert_header((header::COOKIE, cookies));
+            assert_eq!(has_forged_cookie(&request.to_http_request(), name), is_forged, "{cookies}");
         }
     }
 

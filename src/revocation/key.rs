@@ -141,6 +141,17 @@ impl RevocationKey {
         Self::of(&["within\0", &self.to_string(), realm])
     }
 
+    /// The keys of a realm, and of all realms, within this session.
+    pub(crate) fn within_all(self, realm: &str) -> [Self; 2] {
+        // No realm has an empty name.
+        [self.within(realm), self.within("")]
+    }
+
+    /// The key under which a logout ends the logins that are about to replace the login of this key.
+    pub(crate) fn of_replacement(self) -> Self {
+        Self::of(&["replacement\0", &self.to_string()])
+    }
+
     /// The key of the record that the challenge or session of this key has led to a login.
     pub(super) fn of_success(self) -> Self {
         Self::of(&["success\0", &self.to_string()])
@@ -161,6 +172,18 @@ impl RevocationKey {
         let hash = hash.finalize();
         let (halves, _) = hash.as_chunks();
         Self(halves.iter().fold(0, |key, half| key ^ u128::from_be_bytes(*half)))
+    }
+}
+
+impl Serialize for RevocationKey {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for RevocationKey {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -102,24 +102,33 @@ impl Revocations {
         Self { store, ttl: ttl.min(MAX_RETENTION) }
     }
 
-    /// Records the logout of a login, under its ids. `remaining` is the longest time for which a copy
-    /// of its session may be valid, by the deadlines under which it was written.
+    /// Records the end of a login, under its id and other keys that name it. `remaining` is the longest
+    /// time for which a copy of its session may be valid, by the deadlines under which it was written.
     pub(crate) async fn log_out(
         &self,
-        ids: impl IntoIterator<Item = LoginId>,
+        id: LoginId,
+        others: impl IntoIterator<Item = RevocationKey>,
         remaining: Duration,
     ) -> Result<(), RevocationError> {
         let ttl = remaining.min(MAX_RETENTION).max(self.ttl);
-        self.set(ids.into_iter().map(RevocationKey::of_login), LOGGED_OUT, ttl).await
+        let keys = [RevocationKey::of_login(id)].into_iter().chain(others);
+        self.set(keys, LOGGED_OUT, ttl).await
     }
 
     /// Records that a logout from this realm ended a login of another realm. This realm does not
     /// know the other realm's deadlines, so the entry gets the maximum time to live.
-    pub(crate) async fn log_out_other_realm(
-        &self,
-        ids: impl IntoIterator<Item = LoginId>,
-    ) -> Result<(), RevocationError> {
-        self.set(ids.into_iter().map(RevocationKey::of_login), LOGGED_OUT, MAX_RETENTION).await
+    pub(crate) async fn log_out_other_realm(&self, id: LoginId) -> Result<(), RevocationError> {
+        self.set([RevocationKey::of_login(id)], LOGGED_OUT, MAX_RETENTION).await
+    }
+
+    /// Ends the login that replaces a login whose logout has just come, if there is one: another
+    /// user's, whose response the browser had not received.
+    pub(crate) async fn log_out_replacement(&self, id: LoginId) -> Result<(), RevocationError> {
+        let key = RevocationKey::of_login(id);
+        if self.has_succeeded(key).await? {
+            self.set([key.of_replacement()], LOGGED_OUT, MAX_RETENTION).await?;
+        }
+        Ok(())
     }
 
     /// Records a logout from a challenge. If the challenge has led to a login meanwhile, that login
@@ -129,13 +138,15 @@ impl Revocations {
     }
 
     /// Records a logout whose request named a session that no longer exists. The logout ends the
-    /// realm's login in the session that has replaced that one, if there is such a login.
+    /// logins of these keys, in the session that has replaced that one, if there are such logins.
     pub(crate) async fn log_out_successor(
         &self,
-        session: RevocationKey,
-        realm: &str,
+        within: impl IntoIterator<Item = RevocationKey>,
     ) -> Result<(), RevocationError> {
-        self.end_challenge(session.within(realm)).await
+        for key in within {
+            self.end_challenge(key).await?;
+        }
+        Ok(())
     }
 
     /// The login and the logout may happen at the same time, on different machines. The login first
@@ -143,10 +154,14 @@ impl Revocations {
     /// of the two sees the other.
     async fn end_challenge(&self, key: RevocationKey) -> Result<(), RevocationError> {
         self.write(&[(key.of_abandoned(), DONE)], CHALLENGE_TTL, CausedBy::Anyone).await?;
-        if self.read(&[key.of_success()]).await?.iter().any(Option::is_some) {
+        if self.has_succeeded(key).await? {
             self.set([key], LOGGED_OUT, MAX_RETENTION).await?;
         }
         Ok(())
+    }
+
+    async fn has_succeeded(&self, key: RevocationKey) -> Result<bool, RevocationError> {
+        Ok(self.read(&[key.of_success()]).await?.iter().any(Option::is_some))
     }
 
     /// Records that a challenge has led to a login, and that its session may be replaced, so that a
@@ -169,7 +184,8 @@ impl Revocations {
     /// of the deadlines under which its session was written, so the entry gets the maximum time to
     /// live.
     pub(crate) async fn revoke_login(&self, id: LoginId) -> Result<(), RevocationError> {
-        let status = self.look_up(&Keys::of(IdKind::Login, [id], None, "", &[])).await?;
+        let own = vec![RevocationKey::of_login(id)];
+        let status = self.look_up(&Keys::of(IdKind::Login, own, None, "", &[])).await?;
         if status.id != RevocationStatus::Active {
             return Ok(());
         }
@@ -276,18 +292,17 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// The keys of an entry's ids, of sessions that its session has replaced, and of users. The
-    /// logged-in user comes first.
+    /// The keys of an entry, of sessions that its session has replaced, and of users. The logged-in
+    /// user comes first.
     pub(crate) fn of(
         kind: IdKind,
-        ids: impl IntoIterator<Item = LoginId>,
+        mut own: Vec<RevocationKey>,
         sessions: impl IntoIterator<Item = RevocationKey>,
         realm: &str,
         users: &[&str],
     ) -> Self {
-        let mut own: Vec<_> = ids.into_iter().map(RevocationKey::of_login).collect();
         if !own.is_empty() {
-            own.extend(sessions.into_iter().map(|it| it.within(realm)));
+            own.extend(sessions.into_iter().flat_map(|it| it.within_all(realm)));
         }
         let abandoned = own.iter().filter(|_| kind == IdKind::Challenge);
         let abandoned: Vec<_> = abandoned.map(|it| it.of_abandoned()).collect();

@@ -222,13 +222,9 @@ impl Entry {
         }
     }
 
-    /// The ids under which the entry can be ended: its own, and that of the challenge before a login.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = LoginId> {
-        let challenge = match &self.state {
-            State::LoggedIn(login) => login.challenge,
-            _ => None,
-        };
-        self.id.into_iter().chain(challenge)
+    /// The keys under which the entry can be ended, apart from the session's predecessor.
+    pub(crate) fn keys(&self) -> Vec<RevocationKey> {
+        self.state.keys(self.id)
     }
 
     /// This entry, or the one that is left of a challenge that has expired. The user may still answer
@@ -239,7 +235,8 @@ impl Entry {
         if !is_challenge || !challenge_has_expired(self.challenged_at, now) {
             return self;
         }
-        Self { id: None, challenged_at: None, state: self.state.expired_challenge(), ..self }
+        // It keeps its id: it may have led to a login that a logout must end.
+        Self { challenged_at: None, state: self.state.expired_challenge(), ..self }
     }
 
     /// The effective state for a request to this origin with these credentials. `has_ended` says

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     request::{fingerprint::Fingerprint, path::Directory},
-    revocation::key::{Epoch, LoginId},
+    revocation::key::{Epoch, RevocationKey},
 };
 
 /// The record that a user typed valid credentials.
@@ -29,9 +29,10 @@ pub(crate) struct Login {
     /// only if the realm lets requests pass with the session alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) revocation_list: Option<u64>,
-    /// The challenge that the user answered. A logout that brings it ends the login.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) challenge: Option<LoginId>,
+    /// The keys under which a logout that was sent before the login's response can end it: of the
+    /// challenge or the login before, and of the session.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ended_by: Vec<RevocationKey>,
     /// The directory of the path where the user logged in. None if the path was too long to store.
     pub(crate) directory: Option<Directory>,
     /// Whether the browser was challenged in that directory again, because it had dropped the

@@ -9,6 +9,7 @@ use crate::{
         fingerprint::{Fingerprint, FingerprintKey},
         path::{Directory, RequestPath},
     },
+    revocation::key::{LoginId, RevocationKey},
 };
 
 /// The session's record of the credentials that a browser holds for a realm.
@@ -99,13 +100,23 @@ impl State {
 
     /// The cause that a page of another origin shows. A login at one origin does not mean a logout
     /// at another.
-    pub(super) fn cause_elsewhere(&self) -> Cause {
+    pub(crate) fn cause_elsewhere(&self) -> Cause {
         match self {
             Self::LoggedOut { cause, .. }
             | Self::Rechallenged { cause, .. }
             | Self::Prompted { cause, .. } => *cause,
             Self::LoggedIn(_) | Self::Fresh => Cause::LoginRequired,
         }
+    }
+
+    /// The keys under which an entry with this state and id can be ended.
+    pub(crate) fn keys(&self, id: Option<LoginId>) -> Vec<RevocationKey> {
+        let ended_by = match self {
+            Self::LoggedIn(login) => &*login.ended_by,
+            _ => &[],
+        };
+        let own = id.map(RevocationKey::of_login).into_iter();
+        own.chain(ended_by.iter().copied()).collect()
     }
 
     /// The fingerprint of the credentials that the browser may still hold.

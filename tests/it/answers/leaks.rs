@@ -486,7 +486,8 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// All reasons. The cases must meet each of them.
+/// All reasons, except `ForgedCookie`, which needs a cookie with the prefix `__Host-`. The cases must
+/// meet each of them.
 const REASONS: [Reason; 13] = [
     Reason::LoginRequired,
     Reason::LoggedOut,

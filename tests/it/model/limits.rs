@@ -52,10 +52,6 @@ pub enum Limit {
     /// Two first visits at the same time begin two sessions. The browser keeps the one whose answer arrives last. A
     /// logout in that session does not know the other.
     ConcurrentFirstVisits,
-    /// A logout was in flight while the session key was renewed twice, with a server-side store. Its session no
-    /// longer exists, and only one predecessor is known, so it cannot revoke the login. Neither can the next logout,
-    /// under the session that it began.
-    KeyRenewedTwice,
     /// The user typed credentials while a logout was in flight: two clicks on logout, or a dialog in another tab.
     /// They may log in after the logout's answer.
     TypedDuringLogout,
@@ -296,25 +292,6 @@ fn concurrent_first_sessions_may_survive_one_logout() {
         Settle,
     ];
     assert_limit(Limit::ConcurrentFirstVisits, Memory, LogoutResponse::Challenge, Chromium, &steps);
-}
-
-#[test]
-fn logout_with_a_twice_renewed_key_ends_nothing() {
-    let steps = [
-        Login { tab: 0, path: "/a/", account: First },
-        LogoutByFetch { path: "/logout" },
-        Open { tab: 1, path: "/a/b/" },
-        Progress(1),
-        Progress(1),
-        Open { tab: 1, path: "/a/b/x/write" },
-        Progress(1),
-        Progress(0),
-        Progress(0),
-        Progress(0),
-        Fetch { tab: 0, path: "/a/poll", is_held_back: false },
-        Settle,
-    ];
-    assert_limit(Limit::KeyRenewedTwice, Memory, LogoutResponse::Challenge, Chromium, &steps);
 }
 
 #[test]

@@ -115,6 +115,8 @@ pub struct Model {
     revoked_ids: HashSet<String>,
     /// The cookies of renewed sessions, by the hash that the new session stores.
     predecessors: HashMap<String, String>,
+    /// The cookies of the sessions in which logins began, by the login's id.
+    login_sessions: HashMap<String, String>,
     /// Cookies of sessions that no longer existed when a logout of the realm carried them.
     dead_sessions: HashSet<(&'static str, String)>,
     /// Realms that received another realm's credentials while the session knew none of their own.
@@ -147,6 +149,7 @@ impl Model {
             epochs: HashMap::new(),
             revoked_ids: HashSet::new(),
             predecessors: HashMap::new(),
+            login_sessions: HashMap::new(),
             dead_sessions: HashSet::new(),
             crossed_realms: HashSet::new(),
             restored_realms: HashSet::new(),
@@ -287,12 +290,17 @@ impl Model {
             || id_of(entry).is_some_and(|id| self.revoked_ids.contains(id))
     }
 
-    /// Whether a logout of the realm carried the cookie of this session's predecessor.
+    /// Whether a logout of the realm carried the cookie of this session's predecessor, or of the session in
+    /// which the login began.
     fn predecessor_logged_out(&self, cookie: Option<&str>, realm: &str) -> bool {
         let hash = self.peek(cookie, PREDECESSOR);
-        let cookie = hash.as_str().and_then(|hash| self.predecessors.get(hash));
-        cookie.is_some_and(|it| {
-            self.dead_sessions.iter().any(|(of, dead)| *of == realm && dead == it)
+        let predecessor = hash.as_str().and_then(|hash| self.predecessors.get(hash));
+        let entry = self.peek(cookie, realm);
+        let began_in = id_of(&entry).and_then(|id| self.login_sessions.get(id));
+        let began_in = began_in.filter(|_| entry["is"] == "logged_in");
+        let all = self.setup.logout_scope == LogoutScope::Session;
+        predecessor.into_iter().chain(began_in).any(|it| {
+            self.dead_sessions.iter().any(|(of, dead)| (*of == realm || all) && dead == it)
         })
     }
 
@@ -430,6 +438,16 @@ impl Model {
         if answer.logged_out && arrival.has_no_session {
             self.dead_sessions.extend(cookie.map(|it| (realm, it.to_owned())));
         }
+        if let Some(set) = answer.set_cookie.as_deref() {
+            for of in [A, B] {
+                let entry = self.peek(Some(set), of);
+                if let (Some(id), Some(cookie)) = (id_of(&entry), cookie)
+                    && entry["is"] == "logged_in"
+                {
+                    self.login_sessions.entry(id.to_owned()).or_insert(cookie.to_owned());
+                }
+            }
+        }
         if let (Some(hash), Some(cookie)) =
             (self.peek(answer.set_cookie.as_deref(), PREDECESSOR).as_str(), cookie)
         {
@@ -502,7 +520,6 @@ impl Model {
                 _ if self.crossed_realms.contains(realm) => Limit::AnotherRealmsCredentials,
                 _ if self.restored_realms.contains(realm) => Limit::OlderSessionRestored,
                 _ if self.aborted.contains(&sent.credentials.at) => Limit::RequestAborted,
-                it if it.arrival.lost_session() => Limit::KeyRenewedTwice,
                 _ => {
                     let reason = "with credentials that were typed before a logout";
                     return Err(format!("1: {path} was served {reason}"));

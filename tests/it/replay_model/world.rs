@@ -46,6 +46,8 @@ enum Ended {
 struct Login {
     credentials: Credentials,
     challenge: Option<String>,
+    /// The login of other credentials before it, in the same session.
+    replaces: Option<String>,
     began: Duration,
     last_visit: Duration,
     /// The latest end by the deadlines under which the login was written.
@@ -359,7 +361,7 @@ impl World {
         {
             // Its handler runs, but the login has ended when it begins.
             let entry = self.entry(Some(&set));
-            self.record_login(&entry, credentials, request.sent_at)?;
+            self.record_login(&entry, credentials, &request)?;
             self.end_login(entry["id"].as_str().unwrap_or_default(), Ended::Yes);
             self.store_cookie(request.client, set);
             return Ok(());
@@ -406,11 +408,16 @@ impl World {
         &mut self,
         entry: &serde_json::Value,
         credentials: Credentials,
-        now: Duration,
+        before: &Request,
     ) -> Checked {
+        let now = before.sent_at;
+        let id_before = before.before["id"].as_str().map(str::to_owned);
+        let (challenge, replaces) =
+            if before.has_login() { (None, id_before) } else { (id_before, None) };
         let login = Login {
             credentials,
-            challenge: entry["challenge"].as_str().map(str::to_owned),
+            challenge,
+            replaces,
             began: now,
             last_visit: now,
             ends_by: now + self.visit_deadline.min(LONG) + Duration::from_secs(60),
@@ -420,8 +427,8 @@ impl World {
             cookies_before: self.cookies.len(),
         };
         let id = entry["id"].as_str().unwrap_or_default().to_owned();
-        // It can leave two long records: one of its id, one of its challenge.
-        self.entries_of_users += 2;
+        // It can leave long records of its id, of its challenge, and of a login that replaces it.
+        self.entries_of_users += 3;
         match self.logins.insert(id, login) {
             Some(_) => Err("two logins have the same id".to_owned()),
             None => Ok(()),
@@ -512,7 +519,7 @@ impl World {
         if challenge.is_some() && self.logins.values().any(is_ended) {
             return Err(ENDED_SERVED.to_owned());
         }
-        self.record_login(&after, credentials, now)
+        self.record_login(&after, credentials, request)
     }
 
     fn check_logout(&mut self, request: &Request, answer: &Answer) -> Checked {
@@ -541,6 +548,8 @@ impl World {
         }
         if is_login {
             self.end_login(id, Ended::Yes);
+            // Another user's login may not have reached the browser when the user logged out.
+            self.end(|it| it.replaces.as_deref() == Some(id), Ended::Maybe);
         }
         if challenge.is_some() {
             let is_sure = is_recent && (is_login || !self.is_flooded);
@@ -552,7 +561,7 @@ impl World {
         }
         if self.setup.store == Store::Memory && before.is_null() && cookie.is_some() {
             // The model does not know which session has replaced this one.
-            self.entries_of_users += 1;
+            self.entries_of_users += 2;
             self.end(|_| true, Ended::Maybe);
         }
         Ok(())

@@ -521,7 +521,7 @@ fn flat(mut entry: serde_json::Value) -> serde_json::Value {
 
 /// The id by which a challenge and the login that it led to are known: that of the challenge.
 pub fn id_of(entry: &serde_json::Value) -> Option<&str> {
-    entry["challenge"].as_str().or_else(|| entry["id"].as_str())
+    entry["ended_by"][0].as_str().or_else(|| entry["id"].as_str())
 }
 
 /// The inverse of `flat`: the entry as the session stores it.
