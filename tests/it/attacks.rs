@@ -13,13 +13,15 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{BasicLoginBuilder, LogoutScope, User};
-use actix_web::rt;
+use actix_basic_logout::{AnonymousTtl, BasicLoginBuilder, LogoutScope, User};
+use actix_session::storage::SessionStore;
+use actix_web::{cookie::time, rt};
 
 use crate::support::{
     browser::{Browser, Engine},
     log::Log,
     site::{A, Answer, Credentials, LOGIN_DEADLINE, Setup, Site, Store, VISIT_DEADLINE, Wire},
+    store::{MemoryStore, SessionState},
 };
 
 const ALICE: Credentials = ("alice", "one");
@@ -331,6 +333,83 @@ async fn logouts_without_a_login_are_remembered_for_minutes() {
         let stored = site.revocations.stored();
         assert!(!stored.is_empty() && stored.iter().all(|it| *it <= 20 * MINUTE), "{stored:?}");
     }
+}
+
+/// The time to live that the session of a cookie was last given.
+fn session_ttl(site: &Site, cookie: Option<&String>) -> time::Duration {
+    site.memory.ttl(&Site::content(cookie.expect("a session"))).expect("it exists")
+}
+
+#[actix_web::test]
+async fn session_without_a_login_is_kept_for_fifteen_minutes() {
+    let (short, full) = (time::Duration::minutes(15), time::Duration::days(1));
+    for prolongs_sessions in [false, true] {
+        for anonymous_ttl in [false, true] {
+            let setup = Setup::new(Store::Memory);
+            let site = Site::new(&Setup { anonymous_ttl, prolongs_sessions, ..setup }).await;
+            let anonymous = if anonymous_ttl { short } else { full };
+            let challenged = site.answer(&wire("/a/", None, None)).set_cookie;
+            assert_eq!(session_ttl(&site, challenged.as_ref()), anonymous);
+            site.answer(&wire("/free", challenged.as_ref(), None));
+            assert_eq!(session_ttl(&site, challenged.as_ref()), anonymous);
+            let wrong = wire("/a/", None, Some(("alice", "wrong")));
+            assert_eq!(session_ttl(&site, site.answer(&wrong).set_cookie.as_ref()), anonymous);
+            let out = site.answer(&wire("/logout", challenged.as_ref(), None)).set_cookie;
+            assert_eq!(session_ttl(&site, out.as_ref()), anonymous);
+
+            let mut browser = log_in(&site, ALICE);
+            assert_eq!(session_ttl(&site, browser.cookie.as_ref()), full);
+            browser.open(&site, "/free");
+            assert_eq!(session_ttl(&site, browser.cookie.as_ref()), full);
+            browser.open(&site, "/logout");
+            browser.cancel_dialog(&site);
+            browser.open(&site, "/a/x");
+            assert_eq!(session_ttl(&site, browser.cookie.as_ref()), full);
+
+            let written = site.answer(&wire("/free/write", None, None)).set_cookie;
+            assert_eq!(session_ttl(&site, written.as_ref()), full);
+            let both = site.answer(&wire("/a/", written.as_ref(), None)).set_cookie.or(written);
+            assert_eq!(session_ttl(&site, both.as_ref()), full);
+            site.answer(&wire("/free", both.as_ref(), None));
+            assert_eq!(session_ttl(&site, both.as_ref()), full);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn anonymous_ttl_passes_everything_else_to_its_store() {
+    let memory = MemoryStore::default();
+    let store = AnonymousTtl::new(memory.clone());
+    let (short, full) = (time::Duration::minutes(15), time::Duration::days(1));
+    let with = |value: &str| SessionState::from([("cart".to_owned(), value.to_owned())]);
+    let (nothing, cart) = (SessionState::new(), with("1"));
+    for (state, most) in [(&nothing, short), (&cart, full)] {
+        for ttl in [full, short, time::Duration::minutes(1)] {
+            let kept = ttl.min(most);
+            let key = store.save(state.clone(), &ttl).await.unwrap();
+            assert_eq!(store.load(&key).await.unwrap().as_ref(), Some(state));
+            assert_eq!(memory.ttl(key.as_ref()), Some(kept));
+            store.update_ttl(&key, &time::Duration::seconds(1)).await.unwrap();
+            assert_eq!(memory.ttl(key.as_ref()), Some(time::Duration::seconds(1)));
+            store.update_ttl(&key, &ttl).await.unwrap();
+            assert_eq!(memory.ttl(key.as_ref()), Some(kept));
+            let text = key.as_ref().to_owned();
+            let key = store.update(key, with("2"), &ttl).await.unwrap();
+            assert_eq!((key.as_ref(), memory.ttl(key.as_ref())), (&*text, Some(ttl)));
+            assert_eq!(store.load(&key).await.unwrap(), Some(with("2")));
+            let key = store.update(key, state.clone(), &ttl).await.unwrap();
+            assert_eq!(memory.ttl(key.as_ref()), Some(kept));
+            store.delete(&key).await.unwrap();
+            assert_eq!(store.load(&key).await.unwrap(), None);
+            store.update_ttl(&key, &ttl).await.unwrap();
+            assert_eq!(memory.ttl(key.as_ref()), None);
+        }
+    }
+    let key = store.save(cart.clone(), &full).await.unwrap();
+    memory.set_broken(true);
+    assert!(store.load(&key).await.is_err() && store.save(cart.clone(), &full).await.is_err());
+    assert!(store.update_ttl(&key, &full).await.is_err() && store.delete(&key).await.is_err());
+    assert!(store.update(key, cart, &full).await.is_err());
 }
 
 #[actix_web::test]

@@ -15,13 +15,13 @@ use std::{
 };
 
 use actix_basic_logout::{
-    BasicLogin, BasicLoginBuilder, LogoutResponse, LogoutScope, RedisRevocationStore, RequestKind,
-    RevocationStore, User,
+    AnonymousTtl, BasicLogin, BasicLoginBuilder, LogoutResponse, LogoutScope, RedisRevocationStore,
+    RequestKind, RevocationStore, User,
 };
 use actix_http::Request;
 use actix_session::{
     Session, SessionExt, SessionMiddleware,
-    config::CookieContentSecurity,
+    config::{BrowserSession, CookieContentSecurity, TtlExtensionPolicy},
     storage::{CookieSessionStore, RedisSessionStore, SessionStore},
 };
 use actix_web::{
@@ -102,6 +102,7 @@ pub enum Store {
     Redis(u16),
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub store: Store,
@@ -114,6 +115,10 @@ pub struct Setup {
     pub two_ports: bool,
     /// Whether requests go to two machines in turn.
     pub two_machines: bool,
+    /// Whether `AnonymousTtl` wraps the session store.
+    pub anonymous_ttl: bool,
+    /// Whether each request prolongs its session: `TtlExtensionPolicy::OnEveryRequest`.
+    pub prolongs_sessions: bool,
 }
 
 impl Setup {
@@ -126,6 +131,8 @@ impl Setup {
             deadlines: false,
             two_ports: false,
             two_machines: false,
+            anonymous_ttl: false,
+            prolongs_sessions: false,
         }
     }
 }
@@ -305,11 +312,11 @@ impl Site {
             more(builder).build().unwrap()
         };
         let serve = async |logins| match setup.store {
-            Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup.bug).await,
-            Store::Memory => serve(memory.clone(), &seen, logins, setup.bug).await,
+            Store::Cookie => serve(CookieSessionStore::default(), &seen, logins, setup).await,
+            Store::Memory => serve(memory.clone(), &seen, logins, setup).await,
             Store::Redis(port) => {
                 let store = RedisSessionStore::new(redis(port)).await.unwrap();
-                serve(store, &seen, logins, setup.bug).await
+                serve(store, &seen, logins, setup).await
             }
         };
         let on_machine = async |number| {
@@ -370,11 +377,15 @@ impl Site {
         *self.seen().permits.entry(number).or_default() += 1;
     }
 
-    /// The session of a cookie. After the signature, the cookie has the session or its key.
-    fn session(&self, cookie: &str) -> Option<SessionState> {
+    /// The content of a cookie after its signature: the session or its key.
+    pub fn content(cookie: &str) -> String {
         let cookie = Cookie::parse_encoded(format!("id={cookie}")).unwrap();
-        let content = &cookie.value()[44..];
-        self.memory.get(content).or_else(|| serde_json::from_str(content).ok())
+        cookie.value()[44..].to_owned()
+    }
+
+    fn session(&self, cookie: &str) -> Option<SessionState> {
+        let content = Self::content(cookie);
+        self.memory.get(&content).or_else(|| serde_json::from_str(&content).ok())
     }
 
     /// The whole content of a session.
@@ -595,8 +606,20 @@ fn reintroduce(bug: Option<Bug>, now: Duration, req: &mut ServiceRequest) {
 async fn serve<S: SessionStore + 'static>(
     store: S,
     seen: &Arc<Mutex<Seen>>,
+    logins: (BasicLogin, BasicLogin),
+    setup: &Setup,
+) -> Box<Call> {
+    if setup.anonymous_ttl {
+        return serve_with(AnonymousTtl::new(store), seen, logins, setup).await;
+    }
+    serve_with(store, seen, logins, setup).await
+}
+
+async fn serve_with<S: SessionStore + 'static>(
+    store: S,
+    seen: &Arc<Mutex<Seen>>,
     (a, b): (BasicLogin, BasicLogin),
-    bug: Option<Bug>,
+    &Setup { bug, prolongs_sessions, .. }: &Setup,
 ) -> Box<Call> {
     let page = |seen: &Arc<Mutex<Seen>>| {
         let seen = Arc::clone(seen);
@@ -607,9 +630,14 @@ async fn serve<S: SessionStore + 'static>(
         web::to(move |req| log_out(login.clone(), bug, req))
     };
     let for_bugs = Arc::clone(seen);
+    let mut lifecycle = BrowserSession::default();
+    if prolongs_sessions {
+        lifecycle = lifecycle.state_ttl_extension_policy(TtlExtensionPolicy::OnEveryRequest);
+    }
     // The cookie is signed and not encrypted, so tests can read it.
     let session = SessionMiddleware::builder(store, Key::from(&[1; 64]))
         .cookie_content_security(CookieContentSecurity::Signed)
+        .session_lifecycle(lifecycle)
         .build();
     let app = App::new()
         .service(

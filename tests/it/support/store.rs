@@ -26,6 +26,8 @@ pub struct MemoryStore {
 #[derive(Default)]
 struct Inner {
     sessions: HashMap<String, SessionState>,
+    /// The time to live that each session was last given.
+    ttls: HashMap<String, Duration>,
     last_key: u32,
     last_deleted: Option<String>,
     broken: bool,
@@ -38,6 +40,11 @@ impl MemoryStore {
 
     pub fn get(&self, key: &str) -> Option<SessionState> {
         self.inner.lock().unwrap().sessions.get(key).cloned()
+    }
+
+    /// The time to live that a session was last given.
+    pub fn ttl(&self, key: &str) -> Option<Duration> {
+        self.inner.lock().unwrap().ttls.get(key).copied()
     }
 
     /// The content of all sessions.
@@ -78,12 +85,13 @@ impl MemoryStore {
 }
 
 impl Inner {
-    fn save(&mut self, state: SessionState, key: Option<String>) -> SessionKey {
+    fn save(&mut self, state: SessionState, key: Option<String>, ttl: Duration) -> SessionKey {
         let key = key.unwrap_or_else(|| {
             self.last_key += 1;
             format!("session-{}", self.last_key)
         });
         self.sessions.insert(key.clone(), state);
+        self.ttls.insert(key.clone(), ttl);
         key.try_into().unwrap()
     }
 }
@@ -94,10 +102,10 @@ impl SessionStore for MemoryStore {
             .map_err(|error| LoadError::Other(error.into()))
     }
 
-    async fn save(&self, state: SessionState, _: &Duration) -> Result<SessionKey, SaveError> {
+    async fn save(&self, state: SessionState, ttl: &Duration) -> Result<SessionKey, SaveError> {
         self.with(|inner| {
             let key = inner.last_deleted.take().filter(|_| self.never_renews);
-            inner.save(state, key)
+            inner.save(state, key, *ttl)
         })
         .map_err(|error| SaveError::Other(error.into()))
     }
@@ -107,23 +115,30 @@ impl SessionStore for MemoryStore {
         &self,
         key: SessionKey,
         state: SessionState,
-        _: &Duration,
+        ttl: &Duration,
     ) -> Result<SessionKey, UpdateError> {
         self.with(|inner| {
             let key = String::from(key);
             let key = inner.sessions.contains_key(&key).then_some(key);
-            inner.save(state, key)
+            inner.save(state, key, *ttl)
         })
         .map_err(|error| UpdateError::Other(error.into()))
     }
 
-    async fn update_ttl(&self, _: &SessionKey, _: &Duration) -> Result<(), anyhow::Error> {
-        Ok(self.with(|_| ())?)
+    /// Does nothing for a session that does not exist, like `RedisSessionStore`.
+    async fn update_ttl(&self, key: &SessionKey, ttl: &Duration) -> Result<(), anyhow::Error> {
+        self.with(|inner| {
+            if inner.sessions.contains_key(key.as_ref()) {
+                inner.ttls.insert(key.as_ref().to_owned(), *ttl);
+            }
+        })?;
+        Ok(())
     }
 
     async fn delete(&self, key: &SessionKey) -> Result<(), anyhow::Error> {
         self.with(|inner| {
             inner.sessions.remove(key.as_ref());
+            inner.ttls.remove(key.as_ref());
             inner.last_deleted = Some(key.as_ref().to_owned());
         })?;
         Ok(())
