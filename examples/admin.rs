@@ -28,7 +28,8 @@ use std::{
 };
 
 use actix_basic_logout::{
-    BasicLogin, LogoutResponse, RedisRevocationStore, RevocationError, User, session_store_errors,
+    AnonymousTtl, BasicLogin, LogoutResponse, RedisRevocationStore, RevocationError, User,
+    session_store_errors,
 };
 use actix_session::{
     SessionMiddleware,
@@ -105,7 +106,8 @@ async fn serve() -> Result<(), String> {
     }
     let login = login.build().map_err(|error| error.to_string())?;
     match redis {
-        Some(store) => listen(address, login, key, move || store.clone()).await,
+        // Otherwise a flood of visitors without a login fills Redis with sessions that last a day.
+        Some(store) => listen(address, login, key, move || AnonymousTtl::new(store.clone())).await,
         None => listen(address, login, key, CookieSessionStore::default).await,
     }
 }

@@ -18,7 +18,9 @@ use std::{
     time::Duration,
 };
 
-use actix_basic_logout::{BasicLogin, RedisRevocationStore, User, session_store_errors};
+use actix_basic_logout::{
+    AnonymousTtl, BasicLogin, RedisRevocationStore, User, session_store_errors,
+};
 use actix_session::{SessionMiddleware, storage::RedisSessionStore};
 use actix_web::{
     App, HttpRequest, HttpResponse, HttpServer, cookie::Key, middleware::from_fn, web,
@@ -58,8 +60,10 @@ impl Instance {
         Ok(Self { login, sessions: session_store(redis).await?, key: key.clone() })
     }
 
-    fn session(&self) -> SessionMiddleware<RedisSessionStore> {
-        SessionMiddleware::builder(self.sessions.clone(), self.key.clone())
+    fn session(&self) -> SessionMiddleware<AnonymousTtl<RedisSessionStore>> {
+        // Otherwise a flood of visitors without a login fills Redis with sessions that last a day.
+        let sessions = AnonymousTtl::new(self.sessions.clone());
+        SessionMiddleware::builder(sessions, self.key.clone())
             .cookie_secure(false) // only for plain http; remove this line for https
             .build()
     }

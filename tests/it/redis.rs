@@ -872,6 +872,24 @@ async fn demo_answers_503_without_redis_and_recovers() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
+async fn full_redis_answers_503_where_it_must_write_and_keeps_logins() {
+    let redis = Redis::start().await;
+    let demo = Demo::start(&redis);
+    let mut browser = Browser::log_in(&demo).await;
+    // The eviction policy is `noeviction`, the default.
+    redis_cli(&redis, &["config", "set", "maxmemory", "1"]);
+    assert_eq!(browser.open(&demo, "/admin/").await, 200);
+    assert_eq!(Browser::default().open(&demo, "/admin/").await, 503);
+    assert_eq!(browser.ask(&demo, "POST", "/logout").await.status, 503);
+    assert_eq!(browser.open(&demo, "/admin/").await, 200);
+
+    redis_cli(&redis, &["config", "set", "maxmemory", "0"]);
+    assert_eq!(browser.ask(&demo, "POST", "/logout").await.status, 401);
+    assert_eq!(browser.open(&demo, "/admin/x").await, 401);
+}
+
+#[actix_web::test]
+#[ignore = "needs a redis-server"]
 async fn hanging_redis_is_treated_like_an_unreachable_one() {
     let redis = Redis::start().await;
     let demo = Demo::start(&redis);
