@@ -15,8 +15,8 @@
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::{Child, Command, ExitCode, Stdio},
+    net::{Ipv4Addr, SocketAddr},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -26,10 +26,10 @@ use actix_web::{App, HttpRequest, rt, test};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use allocation_counter::measure;
 use benchmarks::{
-    LOGOUT, PAGE, Site, Visitor, browser_in, page, private_cookie, realm, session, site,
+    LOGOUT, PAGE, Site, Visitor, browser_in, page, private_cookie, realm, redis::Redis, session,
+    site,
 };
 use futures_util::{StreamExt, stream};
-use tempfile::TempDir;
 
 const MANY: u32 = 1_000_000;
 const MB: f64 = 1e6;
@@ -65,67 +65,23 @@ fn from(number: u32) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::from_bits(0x0a00_0000 + number), 40_000))
 }
 
-/// A Redis server. Dropping this ends it.
-struct Redis {
-    port: u16,
-    child: Child,
-    _directory: TempDir,
-}
-
-impl Redis {
-    async fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
-        drop(free);
-        let directory = TempDir::new().expect("a directory");
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
-            .arg(directory.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("redis-server: {error}"));
-        while RedisSessionStore::new(format!("redis://127.0.0.1:{port}")).await.is_err() {
-            rt::time::sleep(Duration::from_millis(20)).await;
-        }
-        Self { port, child, _directory: directory }
-    }
-
-    fn used(&self) -> f64 {
-        let cli = Command::new("redis-cli")
-            .args(["-p", &self.port.to_string(), "info", "memory"])
-            .output()
-            .unwrap_or_else(|error| panic!("redis-cli: {error}"));
-        let text = String::from_utf8_lossy(&cli.stdout);
-        let used = text.lines().find_map(|line| line.strip_prefix("used_memory:"));
-        used.expect("used_memory").trim().parse().expect("a number")
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// Measures visitors who are prompted and leave, with sessions in Redis.
 async fn in_redis() -> bool {
     let redis = Redis::start().await;
-    let url = format!("redis://127.0.0.1:{}", redis.port);
-    let store = RedisSessionStore::new(url).await.expect("Redis answers");
+    let store = RedisSessionStore::new(&redis.url).await.expect("Redis answers");
     let login = realm().build().expect("a realm");
     let app = App::new()
         .service(page().wrap(login))
         .wrap(session(store, actix_session::config::CookieContentSecurity::Private));
     let app = test::init_service(app).await;
-    let before = redis.used();
+    let before = redis.used_memory();
     stream::iter(0..MANY)
         .for_each_concurrent(64, async |_| {
             let answer = test::call_service(&app, Visitor::browser().request(PAGE)).await;
             assert_eq!(answer.status(), 401);
         })
         .await;
-    let all = redis.used() - before;
+    let all = redis.used_memory() - before;
     let each = all / f64::from(MANY);
     println!(
         "| visitors who were prompted and left, in Redis | {each:.0} | {:.1} MB | {IN_REDIS:.0} bytes \

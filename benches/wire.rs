@@ -8,12 +8,7 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    net::SocketAddr,
-    process::{Child, Command, Stdio},
-};
+use std::{net::SocketAddr, process::Command};
 
 use actix_web::{
     App, HttpResponse, HttpServer, Resource, rt,
@@ -23,59 +18,9 @@ use actix_web_httpauth::middleware::HttpAuthentication;
 use benchmarks::{
     PAGE, PASSWORD, argon2id,
     client::{BROWSER, Client},
+    demo::{self, Demo},
     validator,
 };
-
-const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-
-/// The process of the demo. Dropping this ends it.
-struct Demo {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Demo {
-    fn start() -> Self {
-        let cargo = env::var("CARGO").unwrap_or("cargo".to_owned());
-        let built = Command::new(cargo)
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--example",
-                "admin",
-                "--message-format",
-                "json",
-            ])
-            .current_dir(ROOT)
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo");
-        assert!(built.status.success(), "the demo does not build");
-        let executable = String::from_utf8_lossy(&built.stdout)
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .find_map(|line| line["executable"].as_str().map(str::to_owned))
-            .expect("an executable");
-        let mut child = Command::new(executable)
-            .env("ADDR", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the demo starts");
-        let mut line = String::new();
-        let stdout = child.stdout.take().expect("its output");
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let address = line.trim_start_matches("http://").split('/').next().unwrap_or_default();
-        Self { child, address: address.parse().expect("an address") }
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn page(body: Bytes) -> Resource {
     web::resource(PAGE).get(move || {
@@ -127,7 +72,7 @@ async fn load(address: SocketAddr, client: &Client) -> Figures {
 
 #[actix_web::main]
 async fn main() {
-    let demo = Demo::start();
+    let demo = Demo::start(&demo::build(), &[]);
     let mut browser = Client::new(demo.address, BROWSER).await;
     assert_eq!(browser.get(PAGE).await, 401);
     browser.add_credentials("alice", PASSWORD);
