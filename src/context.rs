@@ -440,9 +440,10 @@ impl RequestContext {
                 self.session.renew();
                 // A session that no longer exists has no successor, and neither has one whose login is revoked, unless
                 // other realms continue in it.
-                let continues = match self.raced_logout {
-                    true => !entry::others(&self.session, &realm.entry_key).is_empty(),
-                    false => !entry::is_empty(&self.session),
+                let continues = if self.raced_logout {
+                    !entry::others(&self.session, &realm.entry_key).is_empty()
+                } else {
+                    !entry::is_empty(&self.session)
                 };
                 let predecessor = continues.then(|| session_of(realm, req)).flatten();
                 entry::note_predecessor(&self.session, predecessor);

@@ -46,7 +46,8 @@ const CAPACITY: usize = 10_000;
 /// The cache considers only the credentials. If the wrapped authenticator also considers other
 /// parts of the request, a cached result ignores them. Put the cache around a
 /// [`Throttle`](crate::Throttle): then clients with cached credentials are not limited while an
-/// attacker guesses passwords for their user-id.
+/// attacker guesses passwords for their user-id. The price is that the limit does not slow guesses of
+/// credentials that the cache holds. Inside the `Throttle`, it does.
 ///
 /// ```
 /// use std::{sync::atomic::{AtomicU32, Ordering::Relaxed}, time::Duration};

@@ -31,7 +31,7 @@ impl UserIds {
     }
 
     /// A text that all spellings of the user-id have in common. None if it is too long: all of
-    /// these share one limit. The collator needs quadratic time for some texts: under a millisecond
+    /// these share one limit. The collator needs quadratic time for some texts: some milliseconds
     /// for this length, but six seconds for 90 kB.
     pub(crate) fn fold(&self, user_id: &str) -> Option<Vec<u8>> {
         let text = match &self.key {

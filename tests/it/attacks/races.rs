@@ -37,7 +37,7 @@ async fn logout_ends_a_login_whose_challenge_expires_meanwhile() {
     for store in STORES {
         let site = Site::new(&Setup::new(store)).await;
         let challenge = site.answer(&wire("/a/", None, None)).set_cookie;
-        site.seen().now += 15 * MINUTE - Duration::from_secs(10);
+        site.seen().now += 14 * MINUTE + Duration::from_secs(50);
         let login = LateLogin::start(&site, "/a/", challenge.as_ref(), ALICE);
         site.seen().now += Duration::from_secs(20);
         let logout = site.answer(&wire("/logout", challenge.as_ref(), Some(ALICE)));
