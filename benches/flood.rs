@@ -313,7 +313,7 @@ fn holds(kind: Flood, executable: &PathBuf, redis: Option<&Redis>, size: Size) -
             after.longest_session,
             after.longest_record
         );
-        is_bounded &= keys <= 2.0 * each && bytes <= BYTES_EACH * each + BUFFERS;
+        is_bounded &= keys <= 3.0 * each && bytes <= BYTES_EACH * each + BUFFERS;
         is_bounded &= after.lasting == before.lasting;
     }
     let place = if redis.is_some() { "Redis" } else { "cookies" };
