@@ -263,10 +263,6 @@ impl RequestContext {
         }
     }
 
-    fn id_kind(&self) -> IdKind {
-        if self.login_ends_by.is_some() { IdKind::Login } else { IdKind::Challenge }
-    }
-
     /// Records that the user's credentials are valid, before [`notice_logout`](Self::notice_logout)
     /// looks for a logout.
     pub(crate) async fn record_success(
@@ -291,7 +287,7 @@ impl RequestContext {
         req: &HttpRequest,
     ) -> Result<bool, RevocationError> {
         let (own, sessions) = (self.state.keys(self.id), self.sessions(realm, req));
-        let keys = Keys::of(self.id_kind(), own, sessions, &realm.name, &[]);
+        let keys = Keys::of(self.state.kind(), own, sessions, &realm.name, &[]);
         let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
         if has_ended {
             self.id = None;
@@ -343,10 +339,7 @@ impl RequestContext {
     ) -> Result<(), RevocationError> {
         let Some(fingerprint) = self.fingerprint else { return Ok(()) };
         let now = self.now;
-        let old = match &self.state {
-            State::LoggedIn(old) => Some(old),
-            _ => None,
-        };
+        let old = self.login().map(|(_, it)| it);
         // Another key made its fingerprint, so the credentials cannot be compared: it continues.
         let continued =
             old.filter(|it| it.user == user && !realm.fingerprint_key.made(&it.fingerprint));
@@ -574,10 +567,7 @@ impl RequestContext {
                 entry.state = entry.state.logged_out(Cause::LoggedOut);
             }
         }
-        self.session.clear();
-        for (key, entry) in others {
-            entry::put(&self.session, &key, &entry);
-        }
+        entry::clear_except(&self.session, others);
         Ok(())
     }
 
@@ -620,11 +610,7 @@ pub(crate) async fn drop_revoked_entry(
             entry.state = entry.state.ended();
             if realm.config.logout_scope == LogoutScope::Session {
                 // The logout has removed the data of the application, and the handler's write restored it.
-                let others = entry::others(session, &realm.entry_key);
-                session.clear();
-                for (key, other) in others {
-                    entry::put(session, &key, &other);
-                }
+                entry::clear_except(session, entry::others(session, &realm.entry_key));
             }
             entry::put(session, &realm.entry_key, &entry);
         }

@@ -302,7 +302,12 @@ impl Keys {
         users: &[&str],
     ) -> Self {
         if !own.is_empty() {
-            own.extend(sessions.into_iter().flat_map(|it| it.within_all(realm)));
+            // A login's own keys may contain those of the session in which it began.
+            for key in sessions.into_iter().flat_map(|it| it.within_all(realm)) {
+                if !own.contains(&key) {
+                    own.push(key);
+                }
+            }
         }
         let abandoned = own.iter().filter(|_| kind == IdKind::Challenge);
         let abandoned: Vec<_> = abandoned.map(|it| it.of_abandoned()).collect();

@@ -203,6 +203,14 @@ pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
     keys.into_iter().filter_map(entry).collect()
 }
 
+/// Removes everything from the session except these entries.
+pub(crate) fn clear_except(session: &Session, entries: Vec<(String, Entry)>) {
+    session.clear();
+    for (key, entry) in entries {
+        put(session, &key, &entry);
+    }
+}
+
 fn logged_out() -> Entry {
     Entry {
         id: None,
@@ -216,10 +224,7 @@ fn logged_out() -> Entry {
 impl Entry {
     /// The kind of the entry, which is what its id names.
     pub(crate) fn kind(&self) -> IdKind {
-        match self.state {
-            State::LoggedIn(_) => IdKind::Login,
-            _ => IdKind::Challenge,
-        }
+        self.state.kind()
     }
 
     /// The keys under which the entry can be ended, apart from the session's predecessor.

@@ -9,7 +9,10 @@ use crate::{
         fingerprint::{Fingerprint, FingerprintKey},
         path::{Directory, RequestPath},
     },
-    revocation::key::{LoginId, RevocationKey},
+    revocation::{
+        key::{LoginId, RevocationKey},
+        registry::IdKind,
+    },
 };
 
 /// The session's record of the credentials that a browser holds for a realm.
@@ -106,6 +109,14 @@ impl State {
             | Self::Rechallenged { cause, .. }
             | Self::Prompted { cause, .. } => *cause,
             Self::LoggedIn(_) | Self::Fresh => Cause::LoginRequired,
+        }
+    }
+
+    /// The kind of an entry with this state, which is what its id names.
+    pub(crate) fn kind(&self) -> IdKind {
+        match self {
+            Self::LoggedIn(_) => IdKind::Login,
+            _ => IdKind::Challenge,
         }
     }
 
