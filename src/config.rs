@@ -20,7 +20,7 @@ use crate::{
         registry::Revocations,
         store::{RevocationError, RevocationStore},
     },
-    session::{deadlines::Deadlines, login::millis, login_validity::Lifetime},
+    session::{deadlines::Deadlines, guesses::Guesses, login::millis, login_validity::Lifetime},
 };
 
 /// HTTP Basic authentication with logout: a realm, and the middleware that protects it.
@@ -283,6 +283,7 @@ pub(crate) struct Realm {
     pub(crate) reserved_password: String,
     pub(crate) setup: Arc<SetupMistakes>,
     pub(crate) missing_cookies: MissingCookies,
+    pub(crate) guesses: Guesses,
 }
 
 impl Realm {

@@ -153,7 +153,7 @@ impl RequestContext {
         entry: Entry,
     ) -> Result<(), RevocationError> {
         let was_challenged = entry.challenged_at.is_some();
-        let entry = entry.unless_expired(self.now);
+        let mut entry = entry.unless_expired(self.now);
         self.challenge_expired = was_challenged && entry.challenged_at.is_none();
         (self.id, self.last_id) = (entry.id, entry.id);
         self.had_login = entry.had_login;
@@ -174,6 +174,11 @@ impl RequestContext {
         }
         // The logout page's script put the reserved credentials into the browser. The user did not type them.
         let typed = self.fingerprint.filter(|_| !is_reserved(realm, &self.authorization));
+        if let Some(typed) = typed
+            && self.are_guesses_too_many(realm, &entry.state, &typed)
+        {
+            entry.state = self.end_guessing(realm, entry.state).await?;
+        }
         let origin = self.origin.insert(origin(req));
         let state =
             entry.into_state(&realm.fingerprint_key, origin, typed.as_ref(), self.raced_logout);
@@ -190,6 +195,40 @@ impl RequestContext {
             other => other,
         };
         Ok(())
+    }
+
+    /// Whether requests with this login, or with what is left of one, have presented too many different credentials.
+    fn are_guesses_too_many(&self, realm: &Realm, state: &State, presented: &Fingerprint) -> bool {
+        let login = self.id.filter(|_| matches!(state, State::LoggedIn(_)));
+        state
+            .fingerprint()
+            .filter(|it| realm.fingerprint_key.made(it))
+            .is_some_and(|known| realm.guesses.are_too_many(login, known, presented, self.now))
+    }
+
+    /// Ends a login whose session was used to guess passwords, and stops comparing credentials with those of a login
+    /// that has ended: the authenticator, with its rate limits, checks them like those of any other client.
+    async fn end_guessing(
+        &mut self,
+        realm: &Realm,
+        state: State,
+    ) -> Result<State, RevocationError> {
+        let cause = Cause::Revoked;
+        let state = match (&state, self.id) {
+            (State::LoggedIn(login), Some(id)) => {
+                realm.revocations.revoke_login(id).await?;
+                self.id = None;
+                tracing::warn!(
+                    realm = %realm.name, user = login.user,
+                    "login revoked: its session came with 10 different credentials that are not its own: \
+                     the session cookie may be stolen"
+                );
+                state.without_proof(cause)
+            }
+            (State::LoggedIn(_), None) => state.without_proof(cause),
+            _ => state,
+        };
+        Ok(state.without_fingerprint())
     }
 
     /// Looks up only the keys that can matter. From `LoggedOut` no user can log in, so no epoch is looked up there.
@@ -215,9 +254,9 @@ impl RequestContext {
         if !answers || matches!(self.state, State::LoggedIn(_)) {
             return;
         }
-        let came_before = |it| realm.missing_cookies.came_before(it, self.now);
+        let came_before = |user_id: &str| realm.missing_cookies.came_before(req, user_id, self.now);
         self.is_cookieless =
-            is_fresh && !self.is_cross_site_write && self.fingerprint.is_some_and(came_before);
+            is_fresh && !self.is_cross_site_write && self.user_id().is_some_and(came_before);
         realm.setup.check_cookie(req, is_fresh, self.user_id().is_some());
     }
 
@@ -497,6 +536,14 @@ impl RequestContext {
             Some(id) => realm.revocations.log_out_replacement(id).await,
             None => Ok(()),
         }
+    }
+
+    /// Revokes a login whose credentials the authenticator has rejected.
+    pub(crate) async fn end_rejected(&mut self, realm: &Realm) -> Result<(), RevocationError> {
+        let user = self.login().map(|(_, login)| login.user.clone());
+        self.end(realm).await?;
+        tracing::info!(realm = %realm.name, user, "login revoked: credentials no longer accepted");
+        Ok(())
     }
 
     /// Revokes the id, and another key with it.

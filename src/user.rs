@@ -31,7 +31,7 @@ use crate::{
     session::{
         login::{Validity, time},
         login_validity::login_status,
-        state::State,
+        state::{Cause, State},
     },
 };
 
@@ -436,11 +436,17 @@ async fn is_valid(
             let user = verified.verdict.into_user(context.user_id());
             let is_confirmed =
                 user.is_some() && user.as_ref() == context.login().map(|(_, it)| &it.user);
-            let is_valid = is_confirmed && !context.notice_logout(realm, req).await?;
-            if is_valid {
-                context.touch(realm, req, Some(verified.at)).await?;
+            if context.notice_logout(realm, req).await? {
+                return Ok(false);
             }
-            Ok(is_valid)
+            if is_confirmed {
+                context.touch(realm, req, Some(verified.at)).await?;
+            } else {
+                context.end_rejected(realm).await?;
+                let ended = context.state.logged_out(Cause::CredentialsChanged);
+                context.write(realm, req, ended).await?;
+            }
+            Ok(is_confirmed)
         }
         _ => Ok(false),
     }

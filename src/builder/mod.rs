@@ -23,7 +23,7 @@ use crate::{
     request::{authorization::reserved_password, fingerprint::FingerprintKey, kind::RequestKind},
     response::{challenge::Challenges, notice::Notice, responder::Responder},
     revocation::{registry::Revocations, store::RevocationStore},
-    session::{entry, login_validity::Lifetime},
+    session::{entry, guesses::Guesses, login_validity::Lifetime},
 };
 
 /// Configures a realm and builds its [`BasicLogin`]. Created by [`BasicLogin::builder`] and
@@ -840,6 +840,7 @@ impl BasicLoginBuilder {
             reserved_password: reserved_password(&name),
             setup: SetupMistakes::new(&name, &entry_key, &config.session_cookie),
             missing_cookies: MissingCookies::default(),
+            guesses: Guesses::default(),
             name,
             entry_key,
             config,

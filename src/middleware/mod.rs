@@ -273,9 +273,7 @@ impl BasicLogin {
         }
         let logged_in = context.login().map(|(_, login)| login.user.clone());
         if on_success == OnSuccess::Confirm && user != logged_in {
-            Box::pin(context.end(realm)).await?;
-            let user = logged_in;
-            tracing::info!(realm = %realm.name, user, "login revoked: credentials no longer accepted");
+            Box::pin(context.end_rejected(realm)).await?;
             return Ok(Checked::Failed);
         }
         let Some(user) = user else { return Ok(Checked::Failed) };

@@ -5,6 +5,7 @@
 
 pub(crate) mod deadlines;
 pub(crate) mod entry;
+pub(crate) mod guesses;
 pub(crate) mod login;
 pub(crate) mod login_validity;
 pub(crate) mod state;

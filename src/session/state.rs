@@ -143,13 +143,18 @@ impl State {
     /// Drops a fingerprint that another key made, because it cannot be compared with this key's
     /// fingerprints.
     pub(super) fn known_to(self, key: &FingerprintKey) -> Self {
-        let known = |fingerprint: Option<Fingerprint>| fingerprint.filter(|it| key.made(it));
+        let is_foreign = self.fingerprint().is_some_and(|it| !key.made(it));
+        if is_foreign { self.without_fingerprint() } else { self }
+    }
+
+    /// Drops the fingerprint of credentials that the browser may still hold. A login needs its own.
+    pub(crate) fn without_fingerprint(self) -> Self {
         match self {
-            Self::LoggedOut { directory, fingerprint, cause } => {
-                Self::LoggedOut { directory, fingerprint: known(fingerprint), cause }
+            Self::LoggedOut { directory, cause, .. } => {
+                Self::LoggedOut { directory, fingerprint: None, cause }
             }
-            Self::Rechallenged { path, pending, cause } => {
-                Self::Rechallenged { path, pending: known(pending), cause }
+            Self::Rechallenged { path, cause, .. } => {
+                Self::Rechallenged { path, pending: None, cause }
             }
             other => other,
         }

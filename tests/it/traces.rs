@@ -133,7 +133,9 @@ async fn login_without_cookies_leaves_two_sessions_at_most() {
     assert_eq!(left, 2);
     // After the page that asks for cookies, only requests without credentials begin a session.
     assert!(after <= 3, "{after}");
+    // The same credentials from another client are challenged once.
     let with_credentials = Wire { credentials: Some(ALICE), ..scan("/a/") };
+    assert!(site.answer(&with_credentials).set_cookie.is_some());
     let before = site.memory.len();
     for _ in 0..10 {
         assert_eq!(site.answer(&with_credentials).set_cookie, None);

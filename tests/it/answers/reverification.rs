@@ -307,3 +307,20 @@ async fn second_checks_after_a_revocation_are_shared() {
     assert_eq!(users.checks(), 2);
     assert_all(all, StatusCode::OK).await;
 }
+
+#[actix_web::test]
+async fn rejected_login_outside_the_middleware_ends_after_one_check() {
+    let (users, site, watch) = site_with(|it| it).await;
+    let session = log_in_as(&site, "alice").await;
+    watch.set(DUE);
+    users.change(|_| Verdict::invalid());
+    users.checks();
+    for _ in 0..10 {
+        let answer = request(&site, "/admin/outside", &session, "alice").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(users.checks(), 1);
+    users.change(knows);
+    let answer = request(&site, "/admin/outside", &session, "alice").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "the login has ended");
+}
