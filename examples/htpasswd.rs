@@ -20,9 +20,9 @@ use actix_web::{App, HttpServer, cookie::Key, web};
 use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 fn realm(file: impl AsRef<Path>) -> Result<BasicLogin, Box<dyn Error>> {
-    // The order matters: the rate limit does not apply to cached credentials.
-    let users = Throttle::new(Users::htpasswd(file)?);
-    let users = CredentialCache::new(users, Duration::from_secs(5 * 60));
+    // The order matters: outside, the cache would cache nothing.
+    let users = CredentialCache::new(Users::htpasswd(file)?, Duration::from_secs(5 * 60));
+    let users = Throttle::new(users);
     Ok(BasicLogin::builder("Admin area", users).build()?)
 }
 

@@ -96,8 +96,8 @@
 //! use std::time::Duration;
 //! use actix_basic_logout::{BasicLogin, CredentialCache, Throttle, Users};
 //!
-//! let users = Throttle::new(Users::htpasswd("users.htpasswd")?);
-//! let users = CredentialCache::new(users, Duration::from_secs(5 * 60));
+//! let users = Users::htpasswd("users.htpasswd")?;
+//! let users = Throttle::new(CredentialCache::new(users, Duration::from_secs(5 * 60)));
 //! let login = BasicLogin::builder("Admin area", users).build()?;
 //! # }
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -43,11 +43,10 @@ const CAPACITY: usize = 10_000;
 /// takes effect when the file is checked again, which is within a second. A closure has no
 /// revision: a user that it no longer accepts can authenticate until the time to live ends.
 ///
-/// The cache considers only the credentials. If the wrapped authenticator also considers other
-/// parts of the request, a cached result ignores them. Put the cache around a
-/// [`Throttle`](crate::Throttle): then clients with cached credentials are not limited while an
-/// attacker guesses passwords for their user-id. The price is that the limit does not slow guesses of
-/// credentials that the cache holds. Inside the `Throttle`, it does.
+/// The cache considers only the credentials, so it caches nothing of an authenticator that
+/// [is not cacheable](Authenticator::is_cacheable), and logs a warning. In particular, put a
+/// [`Throttle`](crate::Throttle) around the cache, not the cache around the `Throttle`: a cache outside
+/// would confirm a right guess when the limits are reached.
 ///
 /// ```
 /// use std::{sync::atomic::{AtomicU32, Ordering::Relaxed}, time::Duration};
@@ -125,6 +124,12 @@ impl<A: Authenticator> CredentialCache<A> {
     /// ```
     #[must_use]
     pub fn new(inner: A, ttl: Duration) -> Self {
+        if !inner.is_cacheable() {
+            tracing::warn!(
+                "CredentialCache caches nothing: the verdicts of the wrapped authenticator depend on \
+                 more than the credentials; put `Throttle` around `CredentialCache`, not inside"
+            );
+        }
         Self {
             inner: Arc::new(inner),
             ttl,
@@ -165,6 +170,9 @@ impl<A: Authenticator> CredentialCache<A> {
     }
 
     async fn check(&self, req: &HttpRequest, credentials: &BasicAuth) -> Result<Verdict, Error> {
+        if !self.inner.is_cacheable() {
+            return self.inner.authenticate(req, credentials).await;
+        }
         // Read before the check: if the users change during it, the entry has the old revision and
         // is never used.
         let revision = self.inner.revision().await;
@@ -228,6 +236,10 @@ impl<A: Authenticator> Authenticator for CredentialCache<A> {
 
     fn revision(&self) -> LocalBoxFuture<'_, u64> {
         self.inner.revision()
+    }
+
+    fn is_cacheable(&self) -> bool {
+        self.inner.is_cacheable()
     }
 }
 

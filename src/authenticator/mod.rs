@@ -71,6 +71,7 @@ use self::verdict::Verdict;
 /// // The defaults of the other methods:
 /// assert!(OneUser("alice").reverify(&req, &alice).await?.is_valid());
 /// assert_eq!(OneUser("alice").revision().await, 0);
+/// assert!(OneUser("alice").is_cacheable());
 ///
 /// // A closure that accepts one user-id in one spelling.
 /// let one_user = async |_: &HttpRequest, credentials: &BasicAuth| {
@@ -133,6 +134,16 @@ pub trait Authenticator: Send + Sync + 'static {
     /// authenticator.
     fn revision(&self) -> LocalBoxFuture<'_, u64> {
         Box::pin(ready(0))
+    }
+
+    /// Returns whether a cache may use a verdict for other requests with the same credentials.
+    ///
+    /// Default: `true`. Return `false` if the verdict also depends on other parts of the request, such as
+    /// the client's address, or if the authenticator counts the requests, as a rate limiter does: guesses
+    /// that a cache answers would bypass the limits. A wrapper returns the value of the wrapped
+    /// authenticator.
+    fn is_cacheable(&self) -> bool {
+        true
     }
 }
 

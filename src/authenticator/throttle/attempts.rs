@@ -25,6 +25,7 @@ use crate::{
         queue::Queue,
         user_ids::{UserIdKey, UserIds},
     },
+    expiring_map::ExpiringMap,
     retry_later::TryLater,
 };
 
@@ -32,6 +33,12 @@ pub(crate) type Clock = dyn Fn() -> Instant + Send + Sync;
 
 /// How long a login waits for attempts in progress of the same user-id or network.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// For how long a network is known as one of a user, after the last valid credentials.
+const KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The maximum number of known networks of users. Each takes some 120 bytes.
+const MAX_KNOWN: usize = 100_000;
 
 /// The failed logins, and the attempts in progress.
 pub(crate) struct Attempts {
@@ -48,17 +55,23 @@ pub(crate) struct Attempts {
 }
 
 /// Two tables, so that a flood of networks evicts no user-id.
-#[derive(Default)]
 struct ByKind {
     user_ids: Failures,
     networks: Failures,
+    /// The networks from which users have logged in.
+    known: ExpiringMap<Key, (), Duration>,
 }
 
 /// The counters of one login attempt.
 struct Buckets {
     user_id: Bucket,
-    networks: Vec<(IpNet, Bucket)>,
+    /// The key of the user-id together with the client's network.
+    known: Option<Key>,
+    networks: Networks,
 }
+
+/// The networks of a client, smallest first.
+type Networks = Vec<(IpNet, Bucket)>;
 
 impl Attempts {
     pub(crate) fn new(
@@ -72,7 +85,11 @@ impl Attempts {
             spellings: UserIds::new(user_id_key),
             per_user_id,
             per_address,
-            failures: Mutex::default(),
+            failures: Mutex::new(ByKind {
+                user_ids: Failures::default(),
+                networks: Failures::default(),
+                known: ExpiringMap::new(MAX_KNOWN),
+            }),
             decided: Notify::new(),
             queue: Queue::default(),
             warned_of_proxy: AtomicBool::new(false),
@@ -88,18 +105,24 @@ impl Attempts {
         now.saturating_duration_since(*self.start.get_or_init(|| now))
     }
 
-    fn buckets(&self, user_id: &str, address: Option<IpAddr>) -> Buckets {
-        // An authenticator may compare loosely, so all spellings of a user-id share one limit.
-        let key = self.hasher.hash_one(("user-id", self.spellings.fold(user_id)));
+    fn networks(&self, address: Option<IpAddr>) -> Networks {
         let networks = address.into_iter().flat_map(address::networks);
         let of_network = |(network, multiple)| {
             let key = self.hasher.hash_one(("network", network));
             (network, Bucket { key, limit: self.per_address.times(multiple) })
         };
-        Buckets {
-            user_id: Bucket { key, limit: self.per_user_id },
-            networks: networks.map(of_network).collect(),
-        }
+        networks.map(of_network).collect()
+    }
+
+    fn buckets(&self, user_id: &str, networks: Networks, now: Duration) -> Buckets {
+        // An authenticator may compare loosely, so all spellings of a user-id share one limit.
+        let user_id = self.spellings.fold(user_id);
+        let known = networks.first().map(|(it, _)| self.hasher.hash_one(("known", &user_id, it)));
+        let is_known = |it: &Key| self.lock().known.get(it, now).is_some();
+        // Guesses from elsewhere do not use up the limit of a network where the user has logged in.
+        let key = known.filter(is_known);
+        let key = key.unwrap_or_else(|| self.hasher.hash_one(("user-id", &user_id)));
+        Buckets { user_id: Bucket { key, limit: self.per_user_id }, known, networks }
     }
 
     /// Begins an attempt when the limits allow it.
@@ -109,7 +132,16 @@ impl Attempts {
         address: Option<IpAddr>,
         clock: &'a Clock,
     ) -> Result<Attempt<'a>, TryLater> {
-        let buckets = self.buckets(user_id, address);
+        let over_the_limit = |after| {
+            tracing::debug!(user = user_id, ?address, "login not checked: over the limit");
+            TryLater::too_many_attempts(after)
+        };
+        let (networks, now) = (self.networks(address), self.since_start(clock()));
+        // Asked first, because it takes time to compare user-ids.
+        if let Room::Full(after) = room_of(&self.lock().networks, &networks, now) {
+            return Err(over_the_limit(after));
+        }
+        let buckets = self.buckets(user_id, networks, now);
         let (mut queued, deadline) = (None, Deadline::now() + QUEUE_TIMEOUT);
         loop {
             // Created before the check, so that no decision between check and wait is missed.
@@ -118,10 +150,7 @@ impl Attempts {
                 Room::Go => {
                     return Ok(Attempt { attempts: self, buckets, clock, is_decided: false });
                 }
-                Room::Full(after) => {
-                    tracing::debug!(user = user_id, ?address, "login not checked: over the limit");
-                    return Err(TryLater::too_many_attempts(after));
-                }
+                Room::Full(after) => return Err(over_the_limit(after)),
                 Room::Wait => {}
             }
             if queued.is_none() {
@@ -135,8 +164,8 @@ impl Attempts {
 
     fn try_begin(&self, buckets: &Buckets, now: Duration) -> Room {
         let mut all = self.lock();
-        let of_networks = buckets.networks.iter().map(|(_, it)| all.networks.room(*it, now));
-        let room = of_networks.fold(all.user_ids.room(buckets.user_id, now), Room::and);
+        let of_user_id = all.user_ids.room(buckets.user_id, now);
+        let room = of_user_id.and(room_of(&all.networks, &buckets.networks, now));
         if room == Room::Go {
             all.user_ids.begin(buckets.user_id);
             for (_, network) in &buckets.networks {
@@ -157,6 +186,11 @@ impl Attempts {
     }
 }
 
+/// The room for an attempt from these networks.
+fn room_of(failures: &Failures, networks: &Networks, now: Duration) -> Room {
+    networks.iter().map(|(_, it)| failures.room(*it, now)).fold(Room::Go, Room::and)
+}
+
 impl Buckets {
     fn keys(&self) -> impl Iterator<Item = Key> {
         iter::once(self.user_id.key).chain(self.networks.iter().map(|(_, it)| it.key))
@@ -172,8 +206,13 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    pub(crate) fn decide(mut self, failed: bool, user_id: &str, address: Option<IpAddr>) {
+    /// Ends the attempt with a verdict. None if the credentials could not be checked.
+    pub(crate) fn decide(mut self, is_valid: Option<bool>, user_id: &str, address: Option<IpAddr>) {
         self.is_decided = true;
+        if is_valid == Some(true) {
+            self.remember_network();
+        }
+        let failed = is_valid == Some(false);
         let (of_user_id, networks) = self.end(failed, failed);
         if of_user_id {
             tracing::warn!(user = user_id, ?address, "too many failed logins of this user-id");
@@ -185,6 +224,15 @@ impl Attempt<'_> {
                 %network,
                 "too many failed logins from this address"
             );
+        }
+    }
+
+    /// Remembers that the user has logged in from this network.
+    fn remember_network(&self) {
+        let now = self.attempts.since_start((self.clock)());
+        if let Some(known) = self.buckets.known {
+            let expires_at = now.saturating_add(KNOWN_FOR);
+            self.attempts.lock().known.insert(known, (), expires_at, now);
         }
     }
 

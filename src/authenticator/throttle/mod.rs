@@ -52,10 +52,12 @@ use crate::authenticator::{
 ///
 /// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an
 /// attacker cannot end the logins of other users. While an attacker guesses passwords for a
-/// user-id, a user who is not logged in cannot log in either, because both requests look the same.
-/// This also affects non-browser clients, which send no session cookie; a `CredentialCache` around
-/// the `Throttle` lets clients with cached credentials pass. A client that keeps sending an old
-/// password uses up the rate limit of its user-id.
+/// user-id, its user can still log in from a network where the user logged in before: see
+/// [user-ids](#user-ids). From other networks the user cannot, because both requests look the same. A
+/// client that keeps sending an old password uses up the rate limit of its user-id.
+///
+/// A `CredentialCache` belongs inside the `Throttle`: outside, it
+/// [caches nothing](Authenticator::is_cacheable).
 ///
 /// If the checks in progress could use up a limit, further logins of that user-id or address wait
 /// for them. Up to 1000 logins wait, each for up to ten seconds, and of these up to 200 of one
@@ -83,15 +85,22 @@ use crate::authenticator::{
 ///
 /// # User-ids
 ///
+/// A user-id has one limit for all networks, and one more for each network (IPv6 /64, IPv4 address)
+/// from which valid credentials of that user-id came within the last 7 days. So guesses from elsewhere
+/// do not lock out users and monitors in their usual networks, and an attacker in such a network has
+/// that network's limit only. Up to 100,000 such networks are remembered, until the process ends.
+///
 /// A database may find the same user under several spellings. So user-ids share a limit if they
 /// differ only in case, accents, width, ligatures (`ß` and `ss`, `æ` and `ae`), spaces, punctuation
 /// or invisible characters: they are compared by the root collation of Unicode, at its primary
-/// strength. If one user has several names, or if your database compares by another rule, such as
-/// the collation of one language, set a [`user_id_key`](crate::ThrottleBuilder::user_id_key).
+/// strength. User-ids of more than 256 bytes share one limit. If one user has several names, or if your
+/// database compares by another rule, such as the collation of one language, set a
+/// [`user_id_key`](crate::ThrottleBuilder::user_id_key).
 ///
 /// # Memory
 ///
-/// Memory is bounded at 24 MB, for 229,376 user-ids and 229,376 addresses and networks. A flood of
+/// Memory is bounded at 24 MB, for 229,376 user-ids and 229,376 addresses and networks, and at 12 MB for
+/// the networks of users. A flood of
 /// invented user-ids cannot lock out a user, because only a user's own failures count. When the
 /// table is full, each new entry evicts a random one, so a flood cannot choose whose failures are
 /// forgotten. For each 229,376 new user-ids, an attacker gains one more limit of guesses at a given
@@ -219,8 +228,8 @@ impl<A: Authenticator> Throttle<A> {
         }
         let attempt = attempts.begin(credentials.user_id(), address, &*config.clock).await?;
         let verdict = unauthorized_is_wrong(inner.authenticate(req, credentials).await);
-        let is_wrong = verdict.as_ref().is_ok_and(|it| !it.is_valid());
-        attempt.decide(is_wrong, credentials.user_id(), address);
+        let is_valid = verdict.as_ref().ok().map(Verdict::is_valid);
+        attempt.decide(is_valid, credentials.user_id(), address);
         verdict
     }
 }
@@ -244,5 +253,9 @@ impl<A: Authenticator> Authenticator for Throttle<A> {
 
     fn revision(&self) -> LocalBoxFuture<'_, u64> {
         self.shared.inner.revision()
+    }
+
+    fn is_cacheable(&self) -> bool {
+        false
     }
 }

@@ -91,7 +91,7 @@ async fn in_each_wrapper(test_name: &str, test: impl AsyncFn(Realm)) {
     test(Realm::new(&name("alone"), users()).await).await;
     test(Realm::new(&name("cache"), CredentialCache::new(users(), MINUTE)).await).await;
     test(Realm::new(&name("throttle"), Throttle::new(users())).await).await;
-    let both = CredentialCache::new(Throttle::new(users()), MINUTE);
+    let both = Throttle::new(CredentialCache::new(users(), MINUTE));
     test(Realm::new(&name("both"), both).await).await;
     let closure = async |_: &HttpRequest, it: &BasicAuth| Ok(lowercase(it));
     test(Realm::new(&name("closure"), closure).await).await;
@@ -244,11 +244,12 @@ async fn login_ends_when_reverification_names_another_user() {
     realm.assert_logged_in(&session, "ALICE").await;
 
     realm.watch.set(300);
-    assert_eq!(realm.visit("/admin/outside", &session, "ALICE").await.body, "nobody");
-    let answer = realm.visit("/admin/inside/", &session, "ALICE").await;
+    let answer = realm.visit("/admin/outside", &session, "ALICE").await;
+    assert_eq!(answer.body, "nobody");
+    ended.await;
+    let answer = realm.visit("/admin/inside/", &answer.session(), "ALICE").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
     assert!(answer.body.contains("no longer accepts"), "{}", answer.body);
-    ended.await;
     users.change(lowercase);
     let answer = realm.visit("/admin/inside/", &session, "ALICE").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "the login has ended");

@@ -111,9 +111,7 @@ async fn wrong_credentials_are_never_cached() {
 #[actix_web::test]
 async fn changed_revision_invalidates_the_cache_at_once() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let throttled = Throttle::new(users.clone());
-    let site =
-        site_of(CredentialCache::new(throttled, MINUTE).clock(watch.instant()), &watch).await;
+    let site = cached(&users, &watch).await;
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
     users.rejects.store(true, Relaxed);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
@@ -247,17 +245,53 @@ async fn reverification_bypasses_the_cache() {
 }
 
 #[actix_web::test]
-async fn cache_outside_throttle_accepts_cached_clients_at_the_limit() {
+async fn cache_inside_a_throttle_saves_checks_and_not_guesses() {
     let (users, watch) = (Counted::default(), Watch::new());
-    let throttle = Throttle::builder(users.clone()).clock(watch.instant());
-    let throttle = throttle.per_user_id(1, MINUTE * 60).build().expect("a limit");
-    let site = site_of(CredentialCache::new(throttle, MINUTE).clock(watch.instant()), &watch).await;
-    assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
+    let cache = CredentialCache::new(users.clone(), MINUTE).clock(watch.instant());
+    let throttle = Throttle::builder(cache).clock(watch.instant()).per_user_id(1, MINUTE * 60);
+    let site = site_of(throttle.build().expect("a limit"), &watch).await;
+    for _ in 0..3 {
+        assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
+    }
+    assert_eq!(users.checks(), 1);
     assert_eq!(status_of(&site, "alice", "x").await, 401);
     assert_eq!(status_of(&site, "alice", "x").await, 429);
-    assert_eq!(status_of(&site, "alice", "wonderland").await, 200);
-    watch.set(60);
     assert_eq!(status_of(&site, "alice", "wonderland").await, 429);
+}
+
+#[actix_web::test]
+async fn verdicts_that_depend_on_more_than_the_credentials_are_not_cached() {
+    /// Accepts clients of one network only.
+    struct InternalOnly(Counted);
+
+    impl Authenticator for InternalOnly {
+        fn authenticate<'a>(
+            &'a self,
+            req: &'a HttpRequest,
+            credentials: &'a BasicAuth,
+        ) -> LocalBoxFuture<'a, Result<Verdict, Error>> {
+            Box::pin(async move {
+                let is_internal = req.peer_addr().is_some_and(|it| it.ip().is_loopback());
+                let verdict = self.0.authenticate(req, credentials).await?;
+                Ok(if is_internal { verdict } else { Verdict::invalid() })
+            })
+        }
+
+        fn is_cacheable(&self) -> bool {
+            false
+        }
+    }
+
+    let (users, watch) = (Counted::default(), Watch::new());
+    let cache = CredentialCache::new(InternalOnly(users.clone()), MINUTE);
+    // A second cache learns from the first one that nothing is cacheable.
+    let site = site_of(CredentialCache::new(cache, MINUTE), &watch).await;
+    for (address, status) in [("127.0.0.1:9", 200), ("192.0.2.1:9", 401), ("127.0.0.1:9", 200)] {
+        let req = non_browser("/admin/").peer_addr(address.parse().expect("an address"));
+        let answer = ask(&site, req.insert_header(basic("alice", "wonderland"))).await;
+        assert_eq!(answer.status, status, "{address}");
+    }
+    assert_eq!(users.checks(), 3);
 }
 
 #[actix_web::test]

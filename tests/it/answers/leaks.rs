@@ -176,15 +176,15 @@ impl World {
 
         let checked = Users::htpasswd(&path).expect("users").clock(watch.instant());
         seen.record("Debug of Users", format!("{checked:?}"));
-        let checked = Throttle::builder(checked)
-            .clock(watch.instant())
-            .per_user_id(3, Duration::from_secs(60))
-            .build()
-            .expect("a limit");
-        seen.record("Debug of Throttle", format!("{checked:?}"));
         let minutes = Duration::from_secs(300);
         let checked = CredentialCache::new(checked, minutes).clock(watch.instant());
         seen.record("Debug of CredentialCache", format!("{checked:?}"));
+        let checked = Throttle::builder(checked)
+            .clock(watch.instant())
+            .per_user_id(6, Duration::from_secs(60))
+            .build()
+            .expect("a limit");
+        seen.record("Debug of Throttle", format!("{checked:?}"));
         let configured = |builder: BasicLoginBuilder| {
             let builder = builder
                 .landing_path("/admin/")
@@ -325,7 +325,7 @@ impl World {
             let header = basic(name, PASSWORD);
             self.ask(name, non_browser("/broken/").insert_header(header)).await;
         }
-        for _ in 0..4 {
+        for _ in 0..7 {
             let bob = basic("bob", WRONG);
             self.ask("guesses", non_browser("/admin/").insert_header(bob)).await;
         }

@@ -11,6 +11,8 @@ use crate::support::log::Log;
 
 mod addresses;
 mod attacks;
+mod known_networks;
+mod oracles;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
