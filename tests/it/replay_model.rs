@@ -204,6 +204,16 @@ fn replay_model_finds_ended_login_that_is_still_served() {
 }
 
 #[test]
+fn replay_model_finds_socket_that_outlives_its_login() {
+    assert_found(Bug::RevocationsLost, world::SOCKET_OPEN);
+}
+
+#[test]
+fn replay_model_finds_changed_password_that_continues_the_old_login() {
+    assert_found(Bug::OtherCredentialsKeepTheLogin, world::SAME_ID);
+}
+
+#[test]
 fn replay_model_finds_old_challenge_that_is_answered() {
     assert_found(Bug::ChallengeNeverExpires, world::OLD_CHALLENGE);
 }

@@ -23,6 +23,8 @@ pub const EXPIRED_SERVED: &str = "an expired login was served";
 pub const OLD_CHALLENGE: &str = "an old challenge was answered";
 pub const TIME_CHANGED: &str = "the time of a login changed";
 pub const UNCERTAIN_LOGOUT: &str = "a logout with two session cookies looked like a success";
+pub const SAME_ID: &str = "another login got the id of the old one";
+pub const SOCKET_OPEN: &str = "a socket stayed open after the end of its login";
 pub const ANONYMOUS_KEPT: &str = "logouts without a login were kept for long";
 
 const CHALLENGE_LIFETIME: Duration = Duration::from_secs(15 * 60);
@@ -502,7 +504,7 @@ impl World {
             // Other credentials have ended it.
             self.end_login(id, Ended::Yes);
             if new_id == id {
-                return Err("another login got the id of the old one".to_owned());
+                return Err(SAME_ID.to_owned());
             }
         } else {
             let challenged_at = before["challenged_at"].as_u64().unwrap_or_default();
@@ -624,7 +626,7 @@ impl World {
             let login = &self.logins[&socket.login];
             match login.ended {
                 Ended::Yes if socket.is_open => {
-                    return Err("a socket stayed open after the end of its login".to_owned());
+                    return Err(SOCKET_OPEN.to_owned());
                 }
                 Ended::No if !socket.is_open && self.site.seen().now < login.began + LONG => {
                     return Err("a socket closed although its login continues".to_owned());

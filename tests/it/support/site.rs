@@ -92,6 +92,8 @@ pub enum Bug {
     AnonymousEntriesKeptLong,
     /// The revocation list forgets at once that a challenge led to a login.
     SuccessForgotten,
+    /// Other credentials continue the login before them.
+    OtherCredentialsKeepTheLogin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -547,6 +549,15 @@ pub fn nested(flat: serde_json::Value) -> serde_json::Value {
     })
 }
 
+/// The id of the login in a session.
+fn login_id(session: &Session) -> Option<serde_json::Value> {
+    let mut id = None;
+    edit_entry(session, A, |entry| {
+        id = (entry["is"] == "logged_in").then(|| entry["id"].clone());
+    });
+    id
+}
+
 fn reintroduce(bug: Option<Bug>, now: Duration, req: &mut ServiceRequest) {
     let now = u64::try_from(now.as_millis()).unwrap();
     let edit_a = |change: &dyn Fn(&mut serde_json::Value)| {
@@ -674,7 +685,20 @@ async fn serve_with<S: SessionStore + 'static>(
         )
         .wrap_fn(move |mut req, next| {
             reintroduce(bug, for_bugs.lock().unwrap().now, &mut req);
-            next.call(req)
+            let session = req.get_session();
+            let id = (bug == Some(Bug::OtherCredentialsKeepTheLogin)).then(|| login_id(&session));
+            let served = next.call(req);
+            async move {
+                let response = served.await?;
+                if let Some(Some(id)) = id {
+                    edit_entry(&session, A, |entry| {
+                        if entry["is"] == "logged_in" {
+                            entry["id"] = id;
+                        }
+                    });
+                }
+                Ok(response)
+            }
         })
         .wrap(session);
     let app = std::rc::Rc::new(test::init_service(app).await);
