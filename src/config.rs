@@ -13,7 +13,11 @@ use crate::{
     decision::{facts::RefusalKind, logout::LogoutResponse},
     diagnostics::{missing_cookies::MissingCookies, setup_mistakes::SetupMistakes},
     refusal_reason::Reason,
-    request::{fingerprint::FingerprintKey, kind::RequestKind, origin::has_forged_cookie},
+    request::{
+        fingerprint::FingerprintKey,
+        kind::{DEFAULT_SESSION_COOKIE, RequestKind},
+        origin::has_forged_cookie,
+    },
     response::responder::{RespondWith, Responder},
     revocation::{
         key::LoginId,
@@ -236,7 +240,7 @@ pub(crate) struct Config {
     pub(crate) fingerprint_key: Option<Vec<u8>>,
     pub(crate) challenge_subresources: bool,
     pub(crate) renew_session_at_login: bool,
-    pub(crate) classify_with: Arc<dyn Fn(&HttpRequest) -> RequestKind + Send + Sync>,
+    pub(crate) classify_with: Option<Arc<dyn Fn(&HttpRequest) -> RequestKind + Send + Sync>>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(crate) respond_with: Option<Arc<RespondWith>>,
     pub(crate) revocation_store: Option<Arc<dyn RevocationStore>>,
@@ -251,17 +255,24 @@ impl Config {
             landing_path: "/".to_owned(),
             logout_response: LogoutResponse::default(),
             logout_scope: LogoutScope::default(),
-            session_cookie: "id".to_owned(),
+            session_cookie: DEFAULT_SESSION_COOKIE.to_owned(),
             reverify_after: Duration::from_secs(5 * 60),
             deadlines: Deadlines::default(),
             fingerprint_key: None,
             challenge_subresources: false,
             renew_session_at_login: false,
-            classify_with: Arc::new(RequestKind::of),
+            classify_with: None,
             clock: Arc::new(SystemTime::now),
             respond_with: None,
             revocation_store: None,
             allow_session_only: None,
+        }
+    }
+
+    pub(crate) fn classify(&self, req: &HttpRequest) -> RequestKind {
+        match &self.classify_with {
+            Some(classify) => classify(req),
+            None => RequestKind::with_session_cookie(req, &self.session_cookie),
         }
     }
 }
@@ -294,7 +305,7 @@ impl Realm {
 
     /// Converts an error of an authenticator or a store into the error that the client receives.
     pub(crate) fn error(&self, req: &HttpRequest, error: Error) -> Error {
-        let request_kind = || (self.config.classify_with)(req);
+        let request_kind = || self.config.classify(req);
         self.responder.error(&self.name, req, request_kind, error)
     }
 
@@ -316,7 +327,7 @@ impl Realm {
             return None;
         }
         self.setup.report_several_cookies();
-        let request_kind = (self.config.classify_with)(req);
+        let request_kind = self.config.classify(req);
         let (kind, reason) = (RefusalKind::Forbid, Reason::ForgedCookie);
         Some(self.responder.refuse(req, request_kind, kind, reason))
     }

@@ -84,7 +84,7 @@ impl RequestContext {
         session: &Session,
     ) -> Result<Box<Self>, RevocationError> {
         let config = &realm.config;
-        let request_kind = (config.classify_with)(req);
+        let request_kind = config.classify(req);
         let authorization = Authorization::read(req.headers());
         let found = entry::find(session, &realm.entry_key);
         // A non-browser client without an entry has no stored fingerprint, so its own would be compared with nothing.
@@ -246,18 +246,26 @@ impl RequestContext {
         realm.revocations.look_up(&keys).await
     }
 
-    /// Detects a browser that answers a challenge without a cookie for the second time.
+    /// Detects a browser that answers a challenge without a cookie for the second time, and a program that looks like
+    /// one.
     pub(crate) fn notice_missing_cookies(&mut self, realm: &Realm, req: &HttpRequest) {
         let is_fresh = self.state == State::Fresh;
-        let answers =
-            self.request_kind == RequestKind::Navigation && (self.user_id().is_some() || !is_fresh);
-        if !answers || matches!(self.state, State::LoggedIn(_)) {
+        let is_navigation = self.request_kind == RequestKind::Navigation;
+        if self.request_kind == RequestKind::NonBrowser || matches!(self.state, State::LoggedIn(_))
+        {
             return;
         }
-        let came_before = |user_id: &str| realm.missing_cookies.came_before(req, user_id, self.now);
-        self.is_cookieless =
-            is_fresh && !self.is_cross_site_write && self.user_id().is_some_and(came_before);
-        realm.setup.check_cookie(req, is_fresh, self.user_id().is_some());
+        let user_id = self.user_id().filter(|_| is_fresh && !self.is_cross_site_write);
+        let came_before = user_id.is_some_and(|user_id| {
+            realm.missing_cookies.came_before(req, is_navigation, user_id, self.now)
+        });
+        if came_before {
+            realm.setup.report_imitated_browser(req);
+        }
+        self.is_cookieless = came_before && is_navigation;
+        if is_navigation && (self.user_id().is_some() || !is_fresh) {
+            realm.setup.check_cookie(req, is_fresh, self.user_id().is_some());
+        }
     }
 
     /// Returns the facts for a decision.

@@ -659,11 +659,12 @@ impl BasicLoginBuilder {
         self
     }
 
-    /// Sets the classification of requests. Default: [`RequestKind::of`], which looks at the fetch
-    /// metadata headers, `User-Agent` and `Accept`.
+    /// Sets the classification of requests. Default: the rule of [`RequestKind::of`], with the realm's
+    /// [session cookie](Self::session_cookie).
     ///
-    /// Use it for a client whose headers mislead the default, such as a monitor with a browser's
-    /// `User-Agent`, or to use the application's own bot detection.
+    /// Use it for a program that imitates all headers of a browser, or to use the application's own bot
+    /// detection. The log names the first such program that is refused. The
+    /// [guide about clients](crate::guide::clients) lists what the default recognizes.
     ///
     /// A [`NonBrowser`](RequestKind::NonBrowser) request gets stateless Basic authentication without
     /// a session. Never return `NonBrowser` for a browser: its logout would have no effect.
@@ -674,7 +675,7 @@ impl BasicLoginBuilder {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use actix_basic_logout::{BasicLogin, RequestKind};
     ///
-    /// // A monitor that sends a browser's `User-Agent`.
+    /// // A monitor that runs a browser without cookies.
     /// let login = BasicLogin::builder("Admin area", users)
     ///     .classify_with(|req| match req.headers().contains_key("X-Monitor") {
     ///         true => RequestKind::NonBrowser,
@@ -695,7 +696,7 @@ impl BasicLoginBuilder {
         mut self,
         classify: impl Fn(&HttpRequest) -> RequestKind + Send + Sync + 'static,
     ) -> Self {
-        self.config.classify_with = Arc::new(classify);
+        self.config.classify_with = Some(Arc::new(classify));
         self
     }
 

@@ -63,7 +63,8 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             } else {
                 RefusalKind::Challenge
             };
-            let reprompts = below && !facts.is_subresource() && login.proves_by_directory();
+            let is_navigation = facts.request_kind == RequestKind::Navigation;
+            let reprompts = below && is_navigation && login.proves_by_directory();
             let next =
                 reprompts.then(|| State::LoggedIn(Login { reprompted: true, ..login.clone() }));
             Decision::Refuse(Refusal {
@@ -119,11 +120,12 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
             };
             check(facts, OnSuccess::Stateless, facts.refuse(reason, None))
         }
-        // Without cookies, another dialog would only lead to the next.
+        // Without cookies, another dialog would only lead to the next. A browser that keeps this cookie is challenged
+        // with its next request.
         (State::Fresh, _) if facts.is_cookieless => Decision::Refuse(Refusal {
             kind: RefusalKind::Quiet,
             reason: Reason::CookiesRequired,
-            next: None,
+            next: Some(Box::new(State::Fresh.without_proof(Cause::LoginRequired))),
         }),
         (State::Fresh, presented) => {
             let cause = Cause::LoginRequired;

@@ -2,7 +2,7 @@
 
 use super::facts::{Credentials, Facts};
 use crate::{
-    request::path::RequestPath,
+    request::{kind::RequestKind, path::RequestPath},
     session::state::{Cause, State},
 };
 
@@ -125,6 +125,10 @@ fn logout_of_one_session(
     }
     if request.logged_in_here && !facts.is_subresource() {
         return LogoutDecision { clear: false, next: None, reply: LogoutReply::Landing };
+    }
+    // A client without a session has no login. A session would lock it out: it cannot answer a challenge like a user.
+    if facts.request_kind == RequestKind::NonBrowser && *facts.state == State::Fresh {
+        return LogoutDecision { clear: false, next: None, reply: LogoutReply::NoContent };
     }
     let logged_out = || Some(logged_out(facts));
     let here = |path: &RequestPath| *path == RequestPath::of(facts.path);

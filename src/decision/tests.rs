@@ -570,7 +570,8 @@ fn browser_without_cookies_is_refused_quietly() {
         each_request(["fresh", presented, "nav", "inside"], false, |facts, _| {
             let decision = authenticate(&Facts { is_cookieless: true, ..*facts });
             let (kind, reason) = (RefusalKind::Quiet, Reason::CookiesRequired);
-            assert_eq!(decision, Decision::Refuse(Refusal { kind, reason, next: None }));
+            let next = Some(Box::new(State::Fresh.without_proof(Cause::LoginRequired)));
+            assert_eq!(decision, Decision::Refuse(Refusal { kind, reason, next }));
         });
     }
 }

@@ -38,10 +38,16 @@ impl MissingCookies {
     ///
     /// The password does not matter: the answer would tell a client whether it has guessed the password
     /// of another.
-    pub(crate) fn came_before(&self, req: &HttpRequest, user_id: &str, now: u64) -> bool {
+    pub(crate) fn came_before(
+        &self,
+        req: &HttpRequest,
+        is_navigation: bool,
+        user_id: &str,
+        now: u64,
+    ) -> bool {
         let address = req.peer_addr().map(|it| it.ip());
         let user_agent = req.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
-        let key = self.hasher.hash_one((address, user_agent, user_id));
+        let key = self.hasher.hash_one((address, user_agent, is_navigation, user_id));
         let mut all = self.browsers.lock().unwrap_or_else(PoisonError::into_inner);
         let came_before = all.get(&key, now).is_some();
         if !came_before {
@@ -66,7 +72,7 @@ mod tests {
     fn came_before(all: &MissingCookies, number: usize, now: u64) -> bool {
         let req = TestRequest::default().insert_header((USER_AGENT, "Mozilla/5.0"));
         let req = req.peer_addr("192.0.2.1:9".parse().expect("an address"));
-        all.came_before(&req.to_http_request(), &format!("user{number}"), now)
+        all.came_before(&req.to_http_request(), true, &format!("user{number}"), now)
     }
 
     #[test]
@@ -85,8 +91,9 @@ mod tests {
         for (user_agent, address) in [("Mozilla/5.0", "192.0.2.2:9"), ("Other", "192.0.2.1:9")] {
             let req = TestRequest::default().insert_header((USER_AGENT, user_agent));
             let req = req.peer_addr(address.parse().expect("an address")).to_http_request();
-            assert!(!all.came_before(&req, "user1", 1));
-            assert!(all.came_before(&req, "user1", 2));
+            assert!(!all.came_before(&req, true, "user1", 1));
+            assert!(!all.came_before(&req, false, "user1", 1));
+            assert!(all.came_before(&req, true, "user1", 2));
         }
     }
 

@@ -17,10 +17,14 @@ use actix_session::Session;
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
     body::{BodySize, BoxBody, MessageBody},
+    http::header::{HeaderValue, USER_AGENT},
     web::Bytes,
 };
 
-use crate::{request::origin::has_cookie, session::entry};
+use crate::{
+    request::{origin::has_cookie, path::start_of},
+    session::entry,
+};
 
 /// A warning is logged after this number of browsers in a row have answered a challenge without a cookie.
 const REPORT_AFTER: u32 = 3;
@@ -35,6 +39,7 @@ pub(crate) struct SetupMistakes {
     reported_missing_cookies: AtomicBool,
     reported_cookie_name: AtomicBool,
     reported_several_cookies: AtomicBool,
+    reported_imitated_browser: AtomicBool,
     without_cookie: AtomicU32,
 }
 
@@ -48,6 +53,7 @@ impl SetupMistakes {
             reported_missing_cookies: AtomicBool::default(),
             reported_cookie_name: AtomicBool::default(),
             reported_several_cookies: AtomicBool::default(),
+            reported_imitated_browser: AtomicBool::default(),
             without_cookie: AtomicU32::default(),
         })
     }
@@ -76,6 +82,20 @@ impl SetupMistakes {
                  again: on plain HTTP, except on localhost, browsers drop a `Secure` cookie; \
                  serve HTTPS, or build SessionMiddleware with `cookie_secure(false)`; also check \
                  the cookie's domain and path"
+            );
+        }
+    }
+
+    /// Reports a request that carries credentials and no session cookie, and was refused because its headers are those
+    /// of a browser.
+    pub(crate) fn report_imitated_browser(&self, req: &HttpRequest) {
+        if !self.reported_imitated_browser.swap(true, Relaxed) {
+            let user_agent = req.headers().get(USER_AGENT).map(HeaderValue::as_bytes);
+            let user_agent = String::from_utf8_lossy(user_agent.unwrap_or_default());
+            tracing::warn!(
+                realm = %self.realm, user_agent = start_of(&user_agent), path = start_of(req.path()),
+                "a client with credentials was refused because it looks like a browser and sends no session \
+                 cookie: if it is a program, let `classify_with` return `RequestKind::NonBrowser` for it"
             );
         }
     }

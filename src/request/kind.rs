@@ -3,10 +3,14 @@
 
 use actix_web::{
     HttpRequest,
-    http::header::{self, HeaderMap, HeaderName},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
 };
 
-pub(crate) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+use super::origin::{SEC_FETCH_SITE, has_cookie, is_referred_by_another_host};
+
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
@@ -66,20 +70,22 @@ pub enum RequestKind {
 }
 
 impl RequestKind {
-    /// Derives the kind of a request from its headers.
+    /// Derives the kind of a request from its method and headers.
     ///
-    /// A request comes from a browser if it has a
-    /// [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/) header, or a `User-Agent` that
-    /// begins with `Mozilla/`. All other requests are [`NonBrowser`](Self::NonBrowser).
+    /// The [guide about clients](crate::guide::clients) has the rule as a table, with the risk of each row.
+    /// In short, a request comes from a browser if it has a
+    /// [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/) or `Upgrade-Insecure-Requests` header. On
+    /// plain `http`, browsers send the former to localhost only. There a request also comes from a browser
+    /// if its `User-Agent` begins with `Mozilla/` and it has an `Accept-Language` header, unless it carries
+    /// credentials without the session cookie. All other requests are [`NonBrowser`](Self::NonBrowser).
     ///
-    /// A browser's request is a [`Navigation`](Self::Navigation) if `Sec-Fetch-Mode` is `navigate`.
-    /// Browsers omit that header on plain `http`, except for localhost; then the request is a
-    /// navigation if `Accept` contains `text/html`. All other requests of a browser are
-    /// [`Subresource`](Self::Subresource)s. So are a prefetch (`Sec-Purpose: prefetch`) and the
-    /// page of a frame that another site's page contains.
+    /// A browser's request is a [`Navigation`](Self::Navigation) if `Sec-Fetch-Mode` is `navigate`, or if it
+    /// has an `Upgrade-Insecure-Requests` header. All other requests of a browser are
+    /// [`Subresource`](Self::Subresource)s. So are a prefetch (`Sec-Purpose: prefetch`) and the page of a
+    /// frame that another site's page contains.
     ///
-    /// `Sec-Fetch-Mode` alone does not identify a browser, because `fetch` of Node.js sends it,
-    /// too.
+    /// This function assumes that the session cookie has its default name, `id`. A realm knows
+    /// [its own](crate::BasicLoginBuilder::session_cookie).
     ///
     /// ```
     /// use actix_basic_logout::RequestKind;
@@ -88,9 +94,14 @@ impl RequestKind {
     /// let curl = TestRequest::get().insert_header(("User-Agent", "curl/8.14.1")).to_http_request();
     /// assert_eq!(RequestKind::of(&curl), RequestKind::NonBrowser);
     ///
+    /// let monitor = TestRequest::get()
+    ///     .insert_header(("User-Agent", "Mozilla/5.0+(compatible; UptimeRobot/2.0)"))
+    ///     .to_http_request();
+    /// assert_eq!(RequestKind::of(&monitor), RequestKind::NonBrowser);
+    ///
     /// let page = TestRequest::get()
     ///     .insert_header(("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)"))
-    ///     .insert_header(("Accept", "text/html,*/*;q=0.8"))
+    ///     .insert_header(("Upgrade-Insecure-Requests", "1"))
     ///     .to_http_request();
     /// assert_eq!(RequestKind::of(&page), RequestKind::Navigation);
     ///
@@ -102,25 +113,96 @@ impl RequestKind {
     /// ```
     #[must_use]
     pub fn of(req: &HttpRequest) -> Self {
-        Self::of_headers(req.headers())
+        Self::with_session_cookie(req, DEFAULT_SESSION_COOKIE)
     }
 
-    fn of_headers(headers: &HeaderMap) -> Self {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        // Compared as bytes, because the rest of the value need not be ASCII.
-        let agent = headers.get(&header::USER_AGENT);
-        let mozilla = agent.is_some_and(|agent| agent.as_bytes().starts_with(b"Mozilla/"));
-        if !mozilla && !headers.contains_key(&SEC_FETCH_SITE) {
+    /// As [`of`](Self::of), if the session cookie has this name.
+    pub(crate) fn with_session_cookie(req: &HttpRequest, session_cookie: &str) -> Self {
+        let headers = req.headers();
+        if headers.contains_key(&SEC_FETCH_SITE) {
+            return Self::by_fetch_metadata(headers);
+        }
+        if is_text_browser(headers) {
+            return Self::of_text_browser(headers);
+        }
+        if is_method_of_programs(req) {
             return Self::NonBrowser;
         }
+        if headers.contains_key(header::UPGRADE_INSECURE_REQUESTS) {
+            let is_prefetch = has_prefetch_purpose(headers);
+            return if is_prefetch { Self::Subresource } else { Self::Navigation };
+        }
+        if !has_prefix(headers, &header::USER_AGENT, &[b"Mozilla/"]) {
+            return Self::NonBrowser;
+        }
+        // A handshake of a WebSocket, or a request of a script. Some may come from another site.
+        if headers.contains_key(header::ORIGIN) {
+            return Self::Subresource;
+        }
+        if !headers.contains_key(header::ACCEPT_LANGUAGE) {
+            return Self::NonBrowser;
+        }
+        // What is left is a subresource over plain HTTP, or a program that imitates a browser.
+        let accept = headers.get(header::ACCEPT).map_or(&[][..], HeaderValue::as_bytes);
+        let accepts_html = accept.windows(9).take(MAX_ACCEPT).any(|it| it == b"text/html");
+        let is_of_a_page = has_cookie(req, session_cookie) || is_referred_by_another_host(req);
+        let imitates = headers.contains_key(header::AUTHORIZATION) || accepts_html;
+        if imitates && !is_of_a_page { Self::NonBrowser } else { Self::Subresource }
+    }
+
+    fn by_fetch_metadata(headers: &HeaderMap) -> Self {
         if has_prefetch_purpose(headers) {
             return Self::Subresource;
         }
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let navigates = match text(&SEC_FETCH_MODE) {
             Some(mode) => mode == "navigate" && !is_cross_site_frame(headers),
             None => text(&header::ACCEPT).is_some_and(|types| types.contains("text/html")),
         };
         if navigates { Self::Navigation } else { Self::Subresource }
+    }
+
+    /// Text browsers and small ones have no scripts that request anything, but some load stylesheets and
+    /// images.
+    fn of_text_browser(headers: &HeaderMap) -> Self {
+        let is_part_of_a_page = has_prefix(headers, &header::ACCEPT, &[b"text/css", b"image/"]);
+        if is_part_of_a_page { Self::Subresource } else { Self::Navigation }
+    }
+}
+
+/// The name of the session cookie in actix-session, unless the application sets another one.
+pub(crate) const DEFAULT_SESSION_COOKIE: &str = "id";
+
+/// How much of an `Accept` header is searched. A client can send 128 KiB.
+const MAX_ACCEPT: usize = 1024;
+
+/// How the `User-Agent` of a browser begins that sends none of the headers by which the others are
+/// recognized. No program imitates them.
+const TEXT_BROWSERS: [&[u8]; 6] =
+    [b"w3m/", b"Lynx/", b"Links (", b"ELinks/", b"Dillo/", b"NetSurf/"];
+
+fn is_text_browser(headers: &HeaderMap) -> bool {
+    has_prefix(headers, &header::USER_AGENT, &TEXT_BROWSERS)
+}
+
+/// Compared as bytes, because the rest of the value need not be ASCII.
+fn has_prefix(headers: &HeaderMap, name: &HeaderName, prefixes: &[&[u8]]) -> bool {
+    let value = headers.get(name).map(HeaderValue::as_bytes);
+    value.is_some_and(|value| prefixes.iter().any(|it| value.starts_with(it)))
+}
+
+/// Whether no page can send a request with this method, unless a script asks for it: those of WebDAV, and
+/// `OPTIONS` other than a CORS preflight.
+fn is_method_of_programs(req: &HttpRequest) -> bool {
+    match *req.method() {
+        Method::OPTIONS => !req.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD),
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE => false,
+        _ => true,
     }
 }
 
@@ -153,16 +235,17 @@ mod tests {
     const FIREFOX: (&str, &str) =
         ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0");
     const HTML: (&str, &str) = ("accept", "text/html,application/xhtml+xml,*/*;q=0.8");
+    const ENGLISH: (&str, &str) = ("accept-language", "en-US,en;q=0.5");
+    const UPGRADE: (&str, &str) = ("upgrade-insecure-requests", "1");
     const ANY: (&str, &str) = ("accept", "*/*");
 
     #[test]
     fn user_agent_may_contain_non_ascii_characters() {
         let agent = HeaderValue::from_bytes("Mozilla/5.0 (Linux) 浏览器/1.0".as_bytes());
-        let req = TestRequest::get().insert_header(("user-agent", agent.expect("a value")));
-        assert_eq!(
-            RequestKind::of(&req.insert_header(HTML).to_http_request()),
-            RequestKind::Navigation
-        );
+        let req = TestRequest::get()
+            .insert_header(("user-agent", agent.expect("a value")))
+            .insert_header(ENGLISH);
+        assert_eq!(RequestKind::of(&req.to_http_request()), RequestKind::Subresource);
     }
 
     type Row = (&'static str, &'static [(&'static str, &'static str)], RequestKind);
@@ -225,7 +308,19 @@ mod tests {
                 ],
                 Navigation,
             ),
-            ("a page on plain http", &[FIREFOX, HTML], Navigation),
+            ("a page on plain http", &[FIREFOX, HTML, ENGLISH, UPGRADE], Navigation),
+            (
+                "a page of a browser with a custom name",
+                &[("user-agent", "mine"), UPGRADE],
+                Navigation,
+            ),
+            ("a program that takes pages", &[FIREFOX, HTML, ENGLISH], NonBrowser),
+            (
+                "a fetch of a page on plain http, in a session",
+                &[FIREFOX, HTML, ENGLISH, ("cookie", "id=x")],
+                Subresource,
+            ),
+            ("a program that imitates a browser's name", &[FIREFOX, HTML], NonBrowser),
             (
                 "fetch",
                 &[FIREFOX, ANY, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
@@ -236,8 +331,31 @@ mod tests {
                 &[FIREFOX, HTML, ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")],
                 Subresource,
             ),
-            ("an image on plain http", &[FIREFOX, ("accept", "image/avif,*/*")], Subresource),
-            ("a WebSocket of Chromium, without Sec-Fetch", &[FIREFOX], Subresource),
+            (
+                "an image on plain http",
+                &[FIREFOX, ENGLISH, ("accept", "image/avif,*/*")],
+                Subresource,
+            ),
+            (
+                "a WebSocket of Chromium, without Sec-Fetch",
+                &[FIREFOX, ENGLISH, ("origin", "http://localhost:8080")],
+                Subresource,
+            ),
+            (
+                "a prefetched page on plain http",
+                &[FIREFOX, HTML, ENGLISH, UPGRADE, ("sec-purpose", "prefetch")],
+                Subresource,
+            ),
+            (
+                "a text browser",
+                &[("user-agent", "Lynx/2.9.0dev.12 libwww-FM/2.14"), HTML],
+                Navigation,
+            ),
+            (
+                "a stylesheet of a small browser",
+                &[("user-agent", "Dillo/3.0.5"), ("accept", "text/css,*/*;q=0.1")],
+                Subresource,
+            ),
             (
                 "a prefetched page",
                 &[

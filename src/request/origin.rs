@@ -3,11 +3,11 @@
 use actix_web::{
     HttpRequest,
     cookie::Cookie,
-    http::header::{self, HeaderValue},
+    http::header::{self, HeaderName, HeaderValue},
 };
 use sha2::{Digest, Sha256};
 
-use super::kind::SEC_FETCH_SITE;
+pub(super) static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Maximum length in bytes of an origin that is stored in full. A host name has at most 253 (RFC
 /// 1035, section 2.3.4).
@@ -22,6 +22,11 @@ pub(crate) fn origin(req: &HttpRequest) -> String {
         return origin;
     }
     format!("sha256:{:x}", Sha256::digest(origin))
+}
+
+/// Whether a browser has sent this request. On plain HTTP, browsers send this header to localhost only.
+pub(crate) fn has_fetch_metadata(req: &HttpRequest) -> bool {
+    req.headers().contains_key(&SEC_FETCH_SITE)
 }
 
 /// Whether another site caused the browser to send this request (CSRF).
@@ -51,6 +56,13 @@ pub(crate) fn is_same_origin(req: &HttpRequest) -> bool {
 fn host_sent_by<'a>(origin: &'a HeaderValue, req: &HttpRequest) -> Option<&'a str> {
     let (scheme, host) = origin.to_str().ok()?.split_once("://")?;
     (host == req.connection_info().host()).then_some(scheme)
+}
+
+/// Whether a page of another host caused the client to send this request.
+pub(crate) fn is_referred_by_another_host(req: &HttpRequest) -> bool {
+    let Some(referer) = req.headers().get(header::REFERER) else { return false };
+    let host = || referer.to_str().ok()?.split_once("://")?.1.split(['/', '?', '#']).next();
+    host() != Some(req.connection_info().host())
 }
 
 /// Whether the request carries a cookie whose name becomes this one only by decoding. Browsers enforce

@@ -13,9 +13,16 @@ use actix_web::{
 use html_escape::encode_double_quoted_attribute;
 use serde::Serialize;
 
-use crate::{refusal_reason::Reason, request::kind::RequestKind, retry_later};
+use crate::{
+    refusal_reason::Reason,
+    request::{kind::RequestKind, origin::has_fetch_metadata},
+    retry_later,
+};
 
 const STATELESS_CLIENT: &str = "Log in again to continue. Requests without the session cookie are authenticated by their password alone.";
+
+/// For a client that does not accept HTML.
+const IMITATED_BROWSER: &str = " The headers of this client are those of a browser. If it is a program, the administrator of this site can let it in.";
 
 /// Maximum length in bytes of an `Accept` header that is parsed. Those of browsers have up to 200.
 const MAX_ACCEPT: usize = 1024;
@@ -302,10 +309,12 @@ impl Notice<'_> {
 
     /// This crate's own response, in the format that the client accepts.
     pub(crate) fn to_response(&self, req: &HttpRequest) -> HttpResponse {
-        self.to_response_as(self.format(req))
+        let hint = if self.may_be_for_a_program(req) { IMITATED_BROWSER } else { "" };
+        self.to_response_as(self.format(req), hint)
     }
 
-    pub(crate) fn to_response_as(&self, format: Format) -> HttpResponse {
+    /// The response in a format. The hint follows the text, except on a page.
+    pub(crate) fn to_response_as(&self, format: Format, hint: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         match format {
             Format::Html => response.insert_header(ContentType::html()).body(self.html()),
@@ -314,15 +323,22 @@ impl Notice<'_> {
                 response.insert_header(("Content-Type", "application/problem+json")).json(Problem {
                     status: self.status.as_u16(),
                     title: self.title(),
-                    detail: &self.detail(),
+                    detail: &format!("{}{hint}", self.detail()),
                 })
             }
             Format::Text => response.insert_header(ContentType::plaintext()).body(format!(
-                "{}. {}\n",
+                "{}. {}{hint}\n",
                 self.title(),
                 self.detail()
             )),
         }
+    }
+
+    /// Whether the client may be a program that was refused only because it looks like a browser.
+    fn may_be_for_a_program(&self, req: &HttpRequest) -> bool {
+        self.request_kind != RequestKind::NonBrowser
+            && (self.reason == Reason::CookiesRequired
+                || (self.reason == Reason::LoginRequired && !has_fetch_metadata(req)))
     }
 
     /// Whether the next request of this client may come without a session. Its credentials alone

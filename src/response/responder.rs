@@ -25,8 +25,9 @@ use crate::{
 };
 
 /// The value of `Vary`: the request headers on which a response depends (RFC 9110, section 12.5.5).
-const VARY_ON: &str = "Accept, Authorization, Cookie, Sec-Fetch-Mode, Sec-Fetch-Site, \
-                          Sec-Purpose, User-Agent";
+const VARY_ON: &str = "Accept, Accept-Language, Authorization, Cookie, Origin, Referer, \
+                       Sec-Fetch-Mode, Sec-Fetch-Site, Sec-Purpose, Upgrade-Insecure-Requests, \
+                       User-Agent";
 
 /// The application's function that builds responses.
 pub(crate) type RespondWith = dyn Fn(&HttpRequest, &Notice<'_>) -> HttpResponse + Send + Sync;
@@ -151,7 +152,7 @@ pub(crate) fn refuse_without_realm(req: &HttpRequest) -> HttpResponse {
 pub(crate) fn without_session(request_kind: RequestKind) -> HttpResponse {
     let later = TryLater::unavailable();
     let notice = not_now(&later, "/", request_kind);
-    let mut response = notice.to_response_as(notice.usual_format());
+    let mut response = notice.to_response_as(notice.usual_format(), "");
     response.headers_mut().insert(RETRY_AFTER, later.header());
     finish(response)
 }

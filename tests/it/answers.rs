@@ -142,7 +142,10 @@ async fn site(login: &BasicLogin) -> Site {
 
 /// A navigation.
 fn page(path: &str) -> TestRequest {
-    from_page(path).insert_header(("Sec-Fetch-Mode", "navigate")).insert_header(HTML)
+    from_page(path)
+        .insert_header(("Sec-Fetch-Mode", "navigate"))
+        .insert_header(("Upgrade-Insecure-Requests", "1"))
+        .insert_header(HTML)
 }
 
 /// A fetch by a page of this site.
@@ -154,6 +157,7 @@ fn from_page(path: &str) -> TestRequest {
     TestRequest::get()
         .uri(path)
         .insert_header(("User-Agent", FIREFOX))
+        .insert_header(("Accept-Language", "en"))
         .insert_header(("Sec-Fetch-Site", "same-origin"))
 }
 

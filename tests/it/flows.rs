@@ -6,6 +6,7 @@ use actix_basic_logout::{BasicLoginBuilder, LogoutResponse, LogoutScope, Request
 
 use crate::support::{
     browser::{Browser, Engine, Kind},
+    log::Log,
     site::{A, B, Credentials, LOGIN_DEADLINE, Setup, Site, Store, Wire, at_once, nested},
 };
 
@@ -589,20 +590,31 @@ async fn non_browser_is_served_every_time_and_leaves_no_session() {
 }
 
 #[actix_web::test]
-async fn non_browser_with_cookies_can_log_out_and_in() {
-    in_every_setup(
-        |_| {},
-        async |_, site| {
-            assert_eq!(site.answer(&curl("/a/x", Some(ALICE), None)).status, 200);
-            let out = site.answer(&curl("/logout", Some(ALICE), None));
-            assert_eq!((out.status, out.challenge.as_deref()), (401, Some(A)));
-            let first = site.answer(&curl("/a/x", Some(ALICE), out.set_cookie));
-            assert_eq!(first.status, 401);
-            let second = site.answer(&curl("/a/x", Some(ALICE), first.set_cookie));
-            assert_eq!(second.status, 200);
-        },
-    )
-    .await;
+async fn logout_does_not_lock_out_a_non_browser_with_a_cookie_jar() {
+    for response in [
+        LogoutResponse::Challenge,
+        LogoutResponse::Page,
+        LogoutResponse::Redirect("/free".to_owned()),
+    ] {
+        in_every_setup(
+            |setup| setup.logout_response = response.clone(),
+            async |_, site| {
+                assert_eq!(site.answer(&curl("/a/x", Some(ALICE), None)).status, 200);
+                for credentials in [None, Some(ALICE), Some(WRONG)] {
+                    for path in ["/logout", "/deep/below/logout"] {
+                        let (log, guard) = Log::capture();
+                        let out = site.answer(&curl(path, credentials, None));
+                        drop(guard);
+                        assert_eq!((out.status, out.set_cookie), (204, None), "{path}");
+                        assert_eq!(log.count("logged out"), 0, "{}", log.text());
+                    }
+                }
+                assert_eq!(site.answer(&curl("/a/x", Some(ALICE), None)).status, 200);
+                assert_eq!((site.memory.len(), site.revocations.ttls().len()), (0, 0));
+            },
+        )
+        .await;
+    }
 }
 
 #[actix_web::test]
@@ -897,7 +909,8 @@ async fn websocket_without_credentials_proves_nothing() {
             log_in(browser, site);
             assert_eq!(browser.fetch(site, "/logout"), 204);
             let mut socket = Wire::page("/a/socket", browser.cookie.clone());
-            socket.headers.truncate(1);
+            socket.headers.truncate(2);
+            socket.headers.push(("origin", socket.origin.to_owned()));
             let answer = site.answer(&socket);
             assert_eq!((answer.status, answer.set_cookie), (401, None));
             assert!(answer.is_quiet);

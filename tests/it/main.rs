@@ -5,6 +5,7 @@
 
 mod answers;
 mod attacks;
+mod clients;
 mod deadlines;
 mod flows;
 mod model;

@@ -411,6 +411,7 @@ fn handshake(cookie: Option<String>) -> Wire {
         ("user-agent", "Mozilla/5.0".to_owned()),
         ("origin", "http://localhost:8080".to_owned()),
         ("upgrade", "websocket".to_owned()),
+        ("sec-websocket-key", "dGhlIHNhbXBsZQ==".to_owned()),
     ];
     Wire { headers, ..wire("/a/socket", cookie, None) }
 }

@@ -34,6 +34,8 @@ fn page() -> TestRequest {
     TestRequest::with_uri("/admin/")
         .insert_header(("User-Agent", "Mozilla/5.0"))
         .insert_header(("Accept", "text/html"))
+        .insert_header(("Accept-Language", "en"))
+        .insert_header(("Upgrade-Insecure-Requests", "1"))
 }
 
 fn page_with(header: (&str, &str)) -> TestRequest {

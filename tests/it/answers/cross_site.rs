@@ -10,8 +10,12 @@ async fn logs_out(path: &str, headers: &[(&'static str, &'static str)]) -> bool 
     let site = site(&realm().build().expect("a realm")).await;
     let logged_in = log_in(&site).await;
     // Without Sec-Fetch headers, as on plain HTTP, unless the case adds them.
-    let mut req =
-        TestRequest::post().uri(path).insert_header(("User-Agent", FIREFOX)).insert_header(HTML);
+    let mut req = TestRequest::post()
+        .uri(path)
+        .insert_header(("User-Agent", FIREFOX))
+        .insert_header(("Accept-Language", "en"))
+        .insert_header(("Upgrade-Insecure-Requests", "1"))
+        .insert_header(HTML);
     for header in headers {
         req = req.insert_header(*header);
     }
@@ -115,14 +119,34 @@ async fn browser_without_cookies_gets_a_page_after_two_dialogs() {
     assert_eq!(ask(&site, page("/admin/")).await.challenge(), Some(CHALLENGE));
     let typed = || page("/admin/").insert_header(alice());
     assert_eq!(ask(&site, typed()).await.challenge(), Some(CHALLENGE), "may be cached");
+    let mut cookie = None;
     for _ in 0..3 {
         let answer = ask(&site, typed()).await;
-        assert_eq!((answer.challenge(), answer.cookies.len()), (Some(QUIET_CHALLENGE), 0));
+        assert_eq!((answer.challenge(), answer.cookies.len()), (Some(QUIET_CHALLENGE), 1));
         assert!(answer.body.contains("Your browser does not keep cookies"), "{}", answer.body);
+        cookie = Some(answer.session());
     }
     // A browser that keeps cookies is prompted as usual.
     let challenged = ask(&site, page("/admin/")).await.session();
     assert_eq!(ask(&site, typed().cookie(challenged)).await.status, StatusCode::OK);
+    // So is one that begins to keep them. Before that, its credentials may be cached.
+    let challenged = ask(&site, typed().cookie(cookie.expect("a cookie"))).await;
+    assert_eq!(challenged.challenge(), Some(CHALLENGE));
+    assert_eq!(ask(&site, typed().cookie(challenged.session())).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn one_clients_missing_cookies_affect_no_other_client() {
+    let site = site(&realm().build().expect("a realm")).await;
+    let bot = || page("/admin/").insert_header(("User-Agent", "Mozilla/5.0 (bot)"));
+    for _ in 0..3 {
+        ask(&site, bot().insert_header(alice())).await;
+    }
+    // A browser that has restarted still holds the same credentials.
+    let challenged = ask(&site, page("/admin/").insert_header(alice())).await;
+    assert_eq!(challenged.challenge(), Some(CHALLENGE));
+    let typed = page("/admin/").cookie(challenged.session()).insert_header(alice());
+    assert_eq!(ask(&site, typed).await.status, StatusCode::OK);
 }
 
 #[actix_web::test]

@@ -38,7 +38,9 @@ async fn page_says_logged_out_only_after_a_logout() {
 async fn logout_tells_non_browser_clients_that_their_password_still_counts() {
     for response in [LogoutResponse::Challenge, LogoutResponse::Page] {
         let site = site(&realm().logout_response(response).build().expect("a realm")).await;
-        let answer = ask(&site, non_browser("/logout").insert_header(alice())).await;
+        let login = log_in(&site).await;
+        let logout = non_browser("/logout").cookie(login).insert_header(alice());
+        let answer = ask(&site, logout).await;
         assert_eq!(
             answer.body,
             "You are logged out. Log in again to continue. Requests without the session cookie are \

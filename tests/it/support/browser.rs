@@ -162,6 +162,15 @@ impl Browser {
         let mut headers = vec![("user-agent", "Mozilla/5.0 (X11; Linux x86_64)".to_owned())];
         let accept = if kind == Kind::Page { "text/html,*/*;q=0.8" } else { "*/*" };
         headers.push(("accept", accept.to_owned()));
+        headers.push(("accept-language", "en".to_owned()));
+        match kind {
+            Kind::Page => headers.push(("upgrade-insecure-requests", "1".to_owned())),
+            Kind::WebSocket => {
+                headers.push(("origin", self.origin_of(tab).to_owned()));
+                headers.push(("sec-websocket-key", "dGhlIHNhbXBsZQ==".to_owned()));
+            }
+            Kind::Fetch | Kind::LogoutPageScript => {}
+        }
         if !self.is_plain_http && kind != Kind::WebSocket {
             let mode = if kind == Kind::Page { "navigate" } else { "cors" };
             headers.push(("sec-fetch-site", "same-origin".to_owned()));

@@ -161,6 +161,7 @@ impl Wire {
             origin: "http://localhost:8080",
             headers: vec![
                 ("user-agent", "Mozilla/5.0".to_owned()),
+                ("accept-language", "en".to_owned()),
                 ("sec-fetch-site", "same-origin".to_owned()),
                 ("sec-fetch-mode", "navigate".to_owned()),
             ],
