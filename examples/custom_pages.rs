@@ -84,6 +84,9 @@ fn words(req: &HttpRequest, notice: &Notice<'_>) -> (&'static str, String) {
             };
         }
         Reason::LogoutForbidden => ("Still logged in", "To log out, use the button on our pages."),
+        Reason::NoLogin => {
+            ("Not logged in", "Your program sends the password with each request. Close it.")
+        }
         Reason::ForgedCookie => {
             ("Forged cookie", "Delete the cookies of this site, then try again.")
         }

@@ -53,6 +53,9 @@ pub enum Reason {
     /// The user did not request this logout: another site caused it (CSRF), or the browser prefetched
     /// the page.
     LogoutForbidden,
+    /// A logout of a client that has no login: it is no browser, and sends its credentials with each
+    /// request.
+    NoLogin,
     /// The request to log out carried two session cookies, so the login of the user may not have ended.
     /// Another application on this host, a sibling subdomain or an attacker on the network has set one
     /// of them (cookie tossing).
@@ -92,6 +95,7 @@ impl Reason {
             Self::LoginRevoked | Self::CredentialsChanged => "Your login has ended",
             Self::WrongCredentials => "Wrong user name or password",
             Self::LogoutForbidden => "Logout refused",
+            Self::NoLogin => "Nothing to log out",
             Self::LogoutUncertain => "You may still be logged in",
             Self::CookiesRequired => "Cookies required",
             Self::CrossSite | Self::ForgedCookie => "Request refused",
@@ -114,6 +118,10 @@ impl Reason {
             Self::LogoutForbidden => {
                 "The request to log out came from another site or from a page preview. \
                  To log out, use the button or link on this site."
+            }
+            Self::NoLogin => {
+                "This client has no login here: it sends the password with each request. \
+                 To stop that, close the client, or remove the password from its settings."
             }
             Self::LogoutUncertain => {
                 "Your browser sent two session cookies, so the logout may have failed. \
@@ -149,6 +157,7 @@ impl Reason {
                 "Try again"
             }
             Self::LogoutForbidden
+            | Self::NoLogin
             | Self::LogoutUncertain
             | Self::CrossSite
             | Self::ForgedCookie => "Open this site",

@@ -8,7 +8,8 @@ use crate::{
 
 /// The response of a logout to a navigation. Default: [`Challenge`](Self::Challenge).
 ///
-/// Background requests always receive 204 (RFC 9110, section 15.3.5).
+/// Background requests always receive 204 (RFC 9110, section 15.3.5). A non-browser client without a
+/// session has no login, so it receives a 200 that says so ([`Reason::NoLogin`](crate::Reason::NoLogin)).
 ///
 /// No variant sends `Clear-Site-Data`. Browsers ignore that header on plain HTTP, and its
 /// `"cookies"` directive deletes the cookie that records the logout. Engines differ in whether it
@@ -96,6 +97,8 @@ pub(crate) enum LogoutReply {
     Page,
     /// 303 to the path of `LogoutResponse::Redirect`.
     Redirect,
+    /// 200, "Nothing to log out".
+    NoLogin,
     /// 204.
     NoContent,
 }
@@ -128,7 +131,7 @@ fn logout_of_one_session(
     }
     // A client without a session has no login. A session would lock it out: it cannot answer a challenge like a user.
     if facts.request_kind == RequestKind::NonBrowser && *facts.state == State::Fresh {
-        return LogoutDecision { clear: false, next: None, reply: LogoutReply::NoContent };
+        return LogoutDecision { clear: false, next: None, reply: LogoutReply::NoLogin };
     }
     let logged_out = || Some(logged_out(facts));
     let here = |path: &RequestPath| *path == RequestPath::of(facts.path);

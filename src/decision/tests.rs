@@ -449,6 +449,7 @@ fn logout_agrees_with_its_table() {
             "page" => LogoutReply::Page,
             "redirect" => LogoutReply::Redirect,
             "no-content" => LogoutReply::NoContent,
+            "no-login" => LogoutReply::NoLogin,
             _ => panic!("{}", row.line),
         };
         let request: [&str; 4] = combination[1..].try_into().expect("four names");

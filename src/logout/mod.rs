@@ -176,9 +176,11 @@ impl Logout {
             LogoutReply::Challenge => {
                 responder.refuse(req, request_kind, RefusalKind::Challenge, Reason::LoggedOut)
             }
-            LogoutReply::Done => responder.logged_out(req, request_kind, None),
+            LogoutReply::Done => responder.done(req, request_kind, Reason::LoggedOut, None),
+            LogoutReply::NoLogin => responder.done(req, request_kind, Reason::NoLogin, None),
             LogoutReply::Page => {
-                responder.logged_out(req, request_kind, Some(&page_script::element(realm, req)))
+                let script = page_script::element(realm, req);
+                responder.done(req, request_kind, Reason::LoggedOut, Some(&script))
             }
             LogoutReply::Redirect => {
                 see_other(realm.redirect.as_ref().unwrap_or(&realm.landing_header))

@@ -122,9 +122,6 @@ impl RequestKind {
         if headers.contains_key(&SEC_FETCH_SITE) {
             return Self::by_fetch_metadata(headers);
         }
-        if is_text_browser(headers) {
-            return Self::of_text_browser(headers);
-        }
         if is_method_of_programs(req) {
             return Self::NonBrowser;
         }
@@ -161,13 +158,6 @@ impl RequestKind {
         };
         if navigates { Self::Navigation } else { Self::Subresource }
     }
-
-    /// Text browsers and small ones have no scripts that request anything, but some load stylesheets and
-    /// images.
-    fn of_text_browser(headers: &HeaderMap) -> Self {
-        let is_part_of_a_page = has_prefix(headers, &header::ACCEPT, &[b"text/css", b"image/"]);
-        if is_part_of_a_page { Self::Subresource } else { Self::Navigation }
-    }
 }
 
 /// The name of the session cookie in actix-session, unless the application sets another one.
@@ -175,15 +165,6 @@ pub(crate) const DEFAULT_SESSION_COOKIE: &str = "id";
 
 /// How much of an `Accept` header is searched. A client can send 128 KiB.
 const MAX_ACCEPT: usize = 1024;
-
-/// How the `User-Agent` of a browser begins that sends none of the headers by which the others are
-/// recognized. No program imitates them.
-const TEXT_BROWSERS: [&[u8]; 6] =
-    [b"w3m/", b"Lynx/", b"Links (", b"ELinks/", b"Dillo/", b"NetSurf/"];
-
-fn is_text_browser(headers: &HeaderMap) -> bool {
-    has_prefix(headers, &header::USER_AGENT, &TEXT_BROWSERS)
-}
 
 /// Compared as bytes, because the rest of the value need not be ASCII.
 fn has_prefix(headers: &HeaderMap, name: &HeaderName, prefixes: &[&[u8]]) -> bool {
@@ -344,16 +325,6 @@ mod tests {
             (
                 "a prefetched page on plain http",
                 &[FIREFOX, HTML, ENGLISH, UPGRADE, ("sec-purpose", "prefetch")],
-                Subresource,
-            ),
-            (
-                "a text browser",
-                &[("user-agent", "Lynx/2.9.0dev.12 libwww-FM/2.14"), HTML],
-                Navigation,
-            ),
-            (
-                "a stylesheet of a small browser",
-                &[("user-agent", "Dillo/3.0.5"), ("accept", "text/css,*/*;q=0.1")],
                 Subresource,
             ),
             (

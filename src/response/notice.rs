@@ -384,7 +384,7 @@ impl Notice<'_> {
         // Firefox opens no more dialogs in a tab in which the user has cancelled several, until the
         // user reloads the page.
         let hint = match self.status {
-            StatusCode::OK | StatusCode::UNAUTHORIZED => {
+            StatusCode::OK | StatusCode::UNAUTHORIZED if self.reason != Reason::NoLogin => {
                 "<p class=hint>If your browser does not ask for a password, reload the page.</p>"
             }
             _ => "",

@@ -62,13 +62,14 @@ impl Responder {
 
     /// The 200 response to a logout. With a script, the page makes the browser replace the
     /// credentials that it holds.
-    pub(crate) fn logged_out(
+    pub(crate) fn done(
         &self,
         req: &HttpRequest,
         request_kind: RequestKind,
+        reason: Reason,
         script: Option<&str>,
     ) -> HttpResponse {
-        let notice = self.notice(StatusCode::OK, Reason::LoggedOut, request_kind);
+        let notice = self.notice(StatusCode::OK, reason, request_kind);
         self.render(req, &Notice { script, ..notice })
     }
 

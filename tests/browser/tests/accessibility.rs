@@ -9,7 +9,13 @@ use actix_basic_logout::{
     test::{Browser, Clock, form, navigation},
 };
 use actix_session::{SessionMiddleware, storage::CookieSessionStore};
-use actix_web::{App, Error, HttpRequest, HttpResponse, cookie::Key, rt::System, test, web};
+use actix_web::{
+    App, Error, HttpRequest, HttpResponse,
+    cookie::Key,
+    rt::System,
+    test::{self, TestRequest},
+    web,
+};
 use actix_web_httpauth::extractors::basic::BasicAuth;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use browser_suite::{Engine, Fixture, Site, Tab};
@@ -84,6 +90,8 @@ async fn pages() -> Vec<(String, String)> {
         browser.clear_cookies();
         let foreign = form("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
         add(format!("{:?}", Reason::CrossSite), &browser.send(foreign).await);
+        let text_browser = TestRequest::with_uri("/logout").insert_header(("Accept", "text/html"));
+        add(format!("{:?}", Reason::NoLogin), &browser.send_as_non_browser(text_browser).await);
         let mut browser = browser.without_cookies();
         for _ in 0..3 {
             browser.user_types("alice", "wonderland");

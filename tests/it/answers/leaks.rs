@@ -321,6 +321,8 @@ impl World {
             self.ask(name, non_browser("/admin/").insert_header(alice())).await;
         }
         self.ask("a non-browser client without a header", non_browser("/admin/")).await;
+        let logout = non_browser("/logout").insert_header(alice());
+        self.ask("logout of a non-browser client without a login", logout).await;
         for name in ["busy", "later", "odd", "unauthorized"] {
             let header = basic(name, PASSWORD);
             self.ask(name, non_browser("/broken/").insert_header(header)).await;
@@ -488,7 +490,7 @@ fn cases() -> Vec<Case> {
 
 /// All reasons, except `ForgedCookie`, which needs a cookie with the prefix `__Host-`. The cases must
 /// meet each of them.
-const REASONS: [Reason; 13] = [
+const REASONS: [Reason; 14] = [
     Reason::LoginRequired,
     Reason::LoggedOut,
     Reason::LoginExpired,
@@ -496,6 +498,7 @@ const REASONS: [Reason; 13] = [
     Reason::CredentialsChanged,
     Reason::WrongCredentials,
     Reason::LogoutForbidden,
+    Reason::NoLogin,
     Reason::LogoutUncertain,
     Reason::CookiesRequired,
     Reason::CrossSite,
