@@ -216,6 +216,7 @@
 //! - [Behind a proxy](guide::proxies)
 //! - [Testing an application](guide::testing), as a non-browser client and as a browser
 //! - [Single-page applications](guide::single_page)
+//! - [Programs and browsers](guide::clients), and what each gets
 //! - [Health routes and metrics](guide::health)
 //! - [CORS](guide::cors)
 //! - [Content-Security-Policy](guide::csp)

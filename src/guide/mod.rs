@@ -6,6 +6,7 @@
 //! - [`proxies`]: behind a proxy that terminates TLS
 //! - [`testing`]: an application's own tests, as a non-browser client and as a browser
 //! - [`single_page`]: `fetch`, event streams and WebSockets
+//! - [`clients`]: programs and browsers, and how a request is classified
 //! - [`health`]: routes without a password, and metrics with one
 //! - [`cors`]: preflights and other origins
 //! - [`csp`]: a `Content-Security-Policy`
@@ -53,6 +54,13 @@ pub mod testing {}
 /// [`allow_session_only`](crate::BasicLoginBuilder::allow_session_only),
 /// [`challenge_subresources`](crate::BasicLoginBuilder::challenge_subresources).
 pub mod single_page {}
+
+#[doc = include_str!("clients.md")]
+///
+/// Reference: [`RequestKind`](crate::RequestKind),
+/// [`classify_with`](crate::BasicLoginBuilder::classify_with),
+/// [`Reason::NoLogin`](crate::Reason::NoLogin).
+pub mod clients {}
 
 #[doc = include_str!("health.md")]
 ///

@@ -139,7 +139,7 @@ impl RequestKind {
         if !headers.contains_key(header::ACCEPT_LANGUAGE) {
             return Self::NonBrowser;
         }
-        // What is left is a subresource over plain HTTP, or a program that imitates a browser.
+        // This is a subresource over plain HTTP, or a program that imitates a browser.
         let accept = headers.get(header::ACCEPT).map_or(&[][..], HeaderValue::as_bytes);
         let accepts_html = accept.windows(9).take(MAX_ACCEPT).any(|it| it == b"text/html");
         let is_of_a_page = has_cookie(req, session_cookie) || is_referred_by_another_host(req);

@@ -176,6 +176,52 @@ async fn cookies_that_never_return_are_logged_once() {
 }
 
 #[actix_web::test]
+async fn program_that_looks_like_a_browser_is_logged_once_with_its_name_and_the_fix() {
+    const REFUSED: &str = "a client with credentials was refused because it looks like a browser";
+    let fetch = || {
+        TestRequest::with_uri("/admin/api")
+            .insert_header(("Accept", "application/json"))
+            .insert_header(("Sec-Fetch-Site", "same-origin"))
+            .insert_header(("Sec-Fetch-Mode", "cors"))
+    };
+    for request in [page, fetch as fn() -> TestRequest] {
+        let (log, _guard) = Log::capture();
+        let app =
+            App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
+        let app = test::init_service(app).await;
+        for round in 0..5 {
+            let bot = request().insert_header(("User-Agent", "Mozilla/5.0 (bot)\u{e9}"));
+            send(app.call(with_credentials(bot).to_request()).await).await;
+            assert_eq!(log.count(REFUSED), usize::from(round >= 1), "{}", log.text());
+        }
+        for part in ["WARN", "Mozilla/5.0 (bot)", "let `classify_with` return"] {
+            assert!(log.text().contains(part), "{}", log.text());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn program_that_looks_like_a_browser_is_told_so_unless_it_accepts_html() {
+    const HINT: &str = "The headers of this client are those of a browser.";
+    let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
+    let app = test::init_service(app).await;
+    for (accept, is_told) in [("*/*", true), ("application/json", true), ("text/html", false)] {
+        let bot = TestRequest::with_uri("/admin/")
+            .insert_header(("User-Agent", "Mozilla/5.0"))
+            .insert_header(("Accept", accept))
+            .insert_header(("Origin", "http://localhost:8080"));
+        let body = send(app.call(with_credentials(bot).to_request()).await).await;
+        assert_eq!(body.contains(HINT), is_told, "{accept}: {body}");
+    }
+    // Browsers send fetch metadata, and programs that look like none are let in.
+    for (name, value) in [("Sec-Fetch-Site", "same-origin"), ("User-Agent", "curl/8.14.1")] {
+        let req = TestRequest::with_uri("/admin/").insert_header((name, value));
+        let body = send(app.call(req.to_request()).await).await;
+        assert!(!body.contains(HINT), "{name}");
+    }
+}
+
+#[actix_web::test]
 async fn occasionally_returned_cookie_logs_no_setup_mistake() {
     let (log, _guard) = Log::capture();
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));

@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Request, Response, StatusCode,
+    HeaderMap, Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header,
     server::conn::http1,
@@ -67,7 +67,9 @@ impl Proxy {
     }
 
     pub(crate) fn log(&self) -> Log {
-        self.recorder.lock().log.clone()
+        let state = self.recorder.lock();
+        assert_eq!(state.unlike_a_browser, [""; 0], "the crate would take them for programs");
+        state.log.clone()
     }
 
     /// Holds back further requests for that path until the guard is dropped.
@@ -230,6 +232,8 @@ struct State {
     /// Increases by one with each request and each response.
     clock: u64,
     log: Log,
+    /// Requests without the headers by which the crate recognizes a browser on plain HTTP.
+    unlike_a_browser: Vec<String>,
     gates: Vec<Gate>,
     /// The driver that [`sync_challenge`](Recorder::sync_challenge) waits for, if the browser is
     /// WebKitGTK.
@@ -311,6 +315,11 @@ impl Recorder {
             response: None,
         };
         let mut state = self.lock();
+        if !is_like_a_browser(request) {
+            state
+                .unlike_a_browser
+                .push(format!("{} {} {headers:?}", exchange.method, exchange.path));
+        }
         state.clock += 1;
         let arrived = state.clock;
         let request = (exchange.method.clone(), exchange.path.clone());
@@ -347,12 +356,27 @@ fn is_session(cookie: &str) -> bool {
 /// Whether the request is a navigation.
 ///
 /// Browsers send no `Sec-Fetch-Mode` over plain HTTP except to localhost. In this case the function
-/// looks at `Upgrade-Insecure-Requests`, which the crate under test does not read.
+/// looks at `Upgrade-Insecure-Requests`.
 fn is_navigation(headers: &HeaderMap) -> bool {
     match text(headers, "sec-fetch-mode") {
         Some(mode) => mode == "navigate",
         None => headers.contains_key(header::UPGRADE_INSECURE_REQUESTS),
     }
+}
+
+/// Whether the request has the headers by which the crate recognizes a browser on plain HTTP: a navigation
+/// has `Upgrade-Insecure-Requests`, and the handshake of a WebSocket has `Origin`. Everything else has
+/// `Accept-Language`.
+fn is_like_a_browser<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let has = |name| headers.contains_key(name);
+    if text(headers, "sec-fetch-mode") == Some("navigate") {
+        return has(header::UPGRADE_INSECURE_REQUESTS);
+    }
+    has(header::UPGRADE_INSECURE_REQUESTS)
+        || has(header::ACCEPT_LANGUAGE)
+        || (has(header::UPGRADE) && has(header::ORIGIN))
+        || request.method() == Method::OPTIONS
 }
 
 /// The user-id in the `Authorization` header.
