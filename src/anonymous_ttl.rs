@@ -130,9 +130,14 @@ impl<S: SessionStore> SessionStore for AnonymousTtl<S> {
     }
 
     async fn update_ttl(&self, session_key: &SessionKey, ttl: &Duration) -> anyhow::Result<()> {
-        // A session that no longer exists has no time to live.
-        let Some(state) = self.store.load(session_key).await? else { return Ok(()) };
-        self.store.update_ttl(session_key, &limited(&state, ttl)).await
+        // A session that no longer exists has no time to live. A session without a login keeps its own: it
+        // is not needed for longer, and a login may replace it at this moment.
+        match self.store.load(session_key).await? {
+            Some(state) if !entry::is_anonymous(&state) => {
+                self.store.update_ttl(session_key, ttl).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn delete(&self, session_key: &SessionKey) -> anyhow::Result<()> {

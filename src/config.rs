@@ -224,6 +224,7 @@ pub enum LogoutScope {
     Realm,
 }
 
+pub(crate) type Classify = dyn Fn(&HttpRequest) -> RequestKind + Send + Sync;
 pub(crate) type RequestFilter = dyn Fn(&HttpRequest) -> bool + Send + Sync;
 
 /// The options of a realm. Each has one field and one default here, and one setter in the builder.
@@ -240,7 +241,7 @@ pub(crate) struct Config {
     pub(crate) fingerprint_key: Option<Vec<u8>>,
     pub(crate) challenge_subresources: bool,
     pub(crate) renew_session_at_login: bool,
-    pub(crate) classify_with: Option<Arc<dyn Fn(&HttpRequest) -> RequestKind + Send + Sync>>,
+    pub(crate) classify_with: Option<Arc<Classify>>,
     pub(crate) clock: Arc<dyn Fn() -> SystemTime + Send + Sync>,
     pub(crate) respond_with: Option<Arc<RespondWith>>,
     pub(crate) revocation_store: Option<Arc<dyn RevocationStore>>,

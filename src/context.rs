@@ -27,6 +27,7 @@ use crate::{
     },
     session::{
         entry::{self, Entry, FoundEntry},
+        guesses::Known,
         login::Login,
         login_validity::{LoginStatus, login_status},
         state::{Cause, State},
@@ -54,8 +55,8 @@ pub(crate) struct RequestContext {
     had_login: bool,
     /// The origin to which the request came. Computed when it is first needed.
     origin: Option<String>,
-    /// The session that this one replaces.
-    predecessor: Option<RevocationKey>,
+    /// The sessions that this one replaces, newest first.
+    predecessors: Vec<RevocationKey>,
     /// The current epoch of the user whom the presented user-id names, or else of the logged-in user. From
     /// `enter_epoch_of` on, of the user whom the authenticator named.
     epoch: Epoch,
@@ -72,6 +73,8 @@ pub(crate) struct RequestContext {
     /// longer exists.
     raced_logout: bool,
     is_cross_site_write: bool,
+    /// Another site made the browser present too many different credentials. The session was not read.
+    is_guessed_cross_site: bool,
     is_cookieless: bool,
     session_only_allowed: bool,
 }
@@ -106,7 +109,7 @@ impl RequestContext {
             challenge_expired: false,
             had_login: false,
             origin: None,
-            predecessor: None,
+            predecessors: Vec::new(),
             epoch: None,
             fingerprint,
             is_due: false,
@@ -115,6 +118,7 @@ impl RequestContext {
             replaces_missing_session: false,
             raced_logout: false,
             is_cross_site_write: false,
+            is_guessed_cross_site: false,
             is_cookieless: false,
             session_only_allowed,
         });
@@ -141,7 +145,9 @@ impl RequestContext {
             context.state = State::Fresh.without_proof(Cause::LoginRequired);
         }
         let is_fresh = context.state == State::Fresh;
-        context.is_cross_site_write = is_fresh && !req.method().is_safe() && is_cross_site(req);
+        // Another site's requests with too many credentials must not change the session, either.
+        context.is_cross_site_write = context.is_guessed_cross_site
+            || (is_fresh && !req.method().is_safe() && is_cross_site(req));
         Ok(context)
     }
 
@@ -164,19 +170,25 @@ impl RequestContext {
             self.session_only_allowed &= realm.fingerprint_key.made(&login.fingerprint)
                 && login.revocation_list == realm.revocation_list();
         }
-        self.predecessor = entry::predecessor(&self.session);
+        self.predecessors = entry::predecessors(&self.session);
         let revocations = self.look_up(realm, &entry).await?;
         self.epoch = revocations.presented_epoch;
         self.raced_logout = revocations.id == RevocationStatus::LoggedOut;
-        if revocations.id != RevocationStatus::Active {
+        if revocations.id != RevocationStatus::Active
+            && (revocations.has_own_record || entry.kind() == IdKind::Challenge)
+        {
             // It has ended already. Another record might be kept for a shorter time.
             self.id = None;
         }
         // The logout page's script put the reserved credentials into the browser. The user did not type them.
         let typed = self.fingerprint.filter(|_| !is_reserved(realm, &self.authorization));
         if let Some(typed) = typed
-            && self.are_guesses_too_many(realm, &entry.state, &typed)
+            && self.are_guesses_too_many(realm, req, &entry.state, &typed)
         {
+            if is_cross_site(req) {
+                (self.id, self.is_guessed_cross_site) = (None, true);
+                return Ok(());
+            }
             entry.state = self.end_guessing(realm, entry.state).await?;
         }
         let origin = self.origin.insert(origin(req));
@@ -198,12 +210,20 @@ impl RequestContext {
     }
 
     /// Whether requests with this login, or with what is left of one, have presented too many different credentials.
-    fn are_guesses_too_many(&self, realm: &Realm, state: &State, presented: &Fingerprint) -> bool {
+    fn are_guesses_too_many(
+        &self,
+        realm: &Realm,
+        req: &HttpRequest,
+        state: &State,
+        presented: &Fingerprint,
+    ) -> bool {
         let login = self.id.filter(|_| matches!(state, State::LoggedIn(_)));
-        state
-            .fingerprint()
-            .filter(|it| realm.fingerprint_key.made(it))
-            .is_some_and(|known| realm.guesses.are_too_many(login, known, presented, self.now))
+        let is_cross_site = is_cross_site(req);
+        let fingerprint = state.fingerprint().filter(|it| realm.fingerprint_key.made(it));
+        fingerprint.is_some_and(|fingerprint| {
+            let known = Known { login, fingerprint, is_cross_site };
+            realm.guesses.are_too_many(known, presented, self.now)
+        })
     }
 
     /// Ends a login whose session was used to guess passwords, and stops comparing credentials with those of a login
@@ -242,7 +262,8 @@ impl RequestContext {
             State::Fresh | State::LoggedOut { .. } => (None, None),
         };
         let users: Vec<_> = user.into_iter().chain(presented).collect();
-        let keys = Keys::of(entry.kind(), entry.keys(), self.predecessor, &realm.name, &users);
+        let keys =
+            Keys::of(entry.kind(), entry.keys(), self.predecessors.clone(), &realm.name, &users);
         realm.revocations.look_up(&keys).await
     }
 
@@ -255,7 +276,9 @@ impl RequestContext {
         {
             return;
         }
-        let user_id = self.user_id().filter(|_| is_fresh && !self.is_cross_site_write);
+        let has_cookie = has_cookie(req, &realm.config.session_cookie);
+        let is_asked = is_fresh && !has_cookie && !self.is_cross_site_write;
+        let user_id = self.user_id().filter(|_| is_asked);
         let came_before = user_id.is_some_and(|user_id| {
             realm.missing_cookies.came_before(req, is_navigation, user_id, self.now)
         });
@@ -333,7 +356,9 @@ impl RequestContext {
         realm: &Realm,
         req: &HttpRequest,
     ) -> Result<bool, RevocationError> {
-        let (own, sessions) = (self.state.keys(self.id), self.sessions(realm, req));
+        let (mut own, sessions) = (self.state.keys(self.id), self.sessions(realm, req));
+        // Another request with the same answer may have begun the login, and a logout may have ended it.
+        own.extend(self.next_login().map(RevocationKey::of_login));
         let keys = Keys::of(self.state.kind(), own, sessions, &realm.name, &[]);
         let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
         if has_ended {
@@ -342,6 +367,13 @@ impl RequestContext {
             self.state = self.state.ended();
         }
         Ok(has_ended)
+    }
+
+    /// The id of the login that the presented credentials would begin.
+    fn next_login(&self) -> Option<LoginId> {
+        let (id, presented) = (self.id?, self.fingerprint?);
+        let is_own = matches!(&self.state, State::LoggedIn(it) if it.fingerprint == presented);
+        (!is_own).then(|| id.of_answer(&presented))
     }
 
     /// Verifies the presented credentials again: after this revocation of a login in progress, or for a login whose
@@ -467,6 +499,7 @@ impl RequestContext {
         state: State,
     ) -> LocalBoxFuture<'a, Result<(), RevocationError>> {
         Box::pin(async move {
+            let before = self.id;
             // The id of a login that expired, was revoked or lost its session is revoked with the first such response.
             if self.challenge_expired {
                 // It may have led to a login in another session, which only a logout ends.
@@ -477,7 +510,6 @@ impl RequestContext {
             let is_login = matches!(state, State::LoggedIn(_));
             let begins = is_login && !matches!(self.state, State::LoggedIn(_));
             if !is_login || (begins && realm.renews_session_at_login()) {
-                self.session.renew();
                 // A session that no longer exists has no successor, and neither has one whose login is revoked, unless
                 // other realms continue in it.
                 let continues = if self.raced_logout {
@@ -486,16 +518,23 @@ impl RequestContext {
                     !entry::is_empty(&self.session)
                 };
                 let predecessor = continues.then(|| session_of(realm, req)).flatten();
-                entry::note_predecessor(&self.session, predecessor);
                 if let Some(predecessor) = predecessor {
+                    // Before the session changes: it is saved also if the store is unavailable.
                     self.record_replaced_logins(realm, predecessor).await?;
                 }
+                self.session.renew();
+                let older = self.predecessors.iter().copied().filter(|_| predecessor.is_some());
+                entry::note_predecessors(&self.session, predecessor.into_iter().chain(older));
             }
-            if matches!(state, State::LoggedOut { .. }) {
-                self.id = None;
-            } else {
-                // A login does not share its id with others that began from the same challenge.
-                self.id = self.id.filter(|_| !begins).or_else(|| Some(LoginId::draw()));
+            self.id = match &state {
+                State::LoggedOut { .. } => None,
+                State::LoggedIn(login) if begins => {
+                    before.map(|it| it.of_answer(&login.fingerprint))
+                }
+                _ => self.id,
+            };
+            if !matches!(state, State::LoggedOut { .. }) {
+                self.id.get_or_insert_with(LoginId::draw);
             }
             if self.replaces_missing_session {
                 entry::mark_replacement(&self.session);
@@ -522,9 +561,18 @@ impl RequestContext {
         realm: &Realm,
         replaced: RevocationKey,
     ) -> Result<(), RevocationError> {
-        let others = entry::others(&self.session, &realm.entry_key);
-        let logins = others.iter().filter(|(_, it)| it.kind() == IdKind::Login);
-        let keys = logins.flat_map(|(key, _)| replaced.within_all(entry::realm_of(key)));
+        let mut keys = Vec::new();
+        for (key, entry) in entry::others(&self.session, &realm.entry_key) {
+            let of_realm = entry::realm_of(&key);
+            if entry.is_login_until(self.now) {
+                let sessions = self.predecessors.clone();
+                let own = Keys::of(entry.kind(), entry.keys(), sessions, of_realm, &[]);
+                // A client could replay a session whose login has ended, to fill the list.
+                if realm.revocations.look_up(&own).await?.id == RevocationStatus::Active {
+                    keys.extend(replaced.within_all(of_realm));
+                }
+            }
+        }
         realm.revocations.record_success(None, keys).await
     }
 
@@ -635,13 +683,13 @@ impl RequestContext {
     /// The sessions whose logout ends the login: the one that this session replaces, and this session,
     /// if it is replaced later.
     pub(crate) fn sessions(&self, realm: &Realm, req: &HttpRequest) -> Vec<RevocationKey> {
-        self.predecessor.into_iter().chain(session_of(realm, req)).collect()
+        self.predecessors.iter().copied().chain(session_of(realm, req)).collect()
     }
 
     /// The keys of the revocation list that show whether the login is still valid.
     pub(crate) fn keys(&self, realm: &Realm, login: &Login) -> Keys {
         let own = self.state.keys(self.id);
-        Keys::of(IdKind::Login, own, self.predecessor, &realm.name, &[&login.user])
+        Keys::of(IdKind::Login, own, self.predecessors.clone(), &realm.name, &[&login.user])
     }
 }
 
@@ -650,6 +698,7 @@ impl RequestContext {
 pub(crate) async fn drop_revoked_entry(
     session: &Session,
     realm: &Realm,
+    req: &HttpRequest,
 ) -> Result<(), RevocationError> {
     // A session that was not written must stay unwritten: its cookie would replace the cookie of the logout.
     if !matches!(session.status(), SessionStatus::Changed | SessionStatus::Renewed) {
@@ -657,8 +706,8 @@ pub(crate) async fn drop_revoked_entry(
     }
     Box::pin(async {
         if let FoundEntry::Entry(mut entry) = entry::find(session, &realm.entry_key)
-            && let predecessor = entry::predecessor(session)
-            && let keys = Keys::of(entry.kind(), entry.keys(), predecessor, &realm.name, &[])
+            && let sessions = entry::predecessors(session).into_iter().chain(session_of(realm, req))
+            && let keys = Keys::of(entry.kind(), entry.keys(), sessions, &realm.name, &[])
             && realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut
         {
             entry.id = None;

@@ -431,6 +431,8 @@ async fn is_valid(
             context.touch(realm, req, None).await?;
             Ok(true)
         }
+        // A validator needs the whole request, so it cannot check this one.
+        Decision::Check { .. } if realm.config.checker.sees_every_request() => Ok(false),
         Decision::Check { on_success: OnSuccess::Confirm, .. } => {
             let verified = context.reverify(realm, req, None).await?;
             let user = verified.verdict.into_user(context.user_id());

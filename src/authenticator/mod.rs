@@ -141,7 +141,7 @@ pub trait Authenticator: Send + Sync + 'static {
     /// Default: `true`. Return `false` if the verdict also depends on other parts of the request, such as
     /// the client's address, or if the authenticator counts the requests, as a rate limiter does: guesses
     /// that a cache answers would bypass the limits. A wrapper returns the value of the wrapped
-    /// authenticator.
+    /// authenticator. A closure cannot do so: do not put a closure around a `Throttle` into a cache.
     fn is_cacheable(&self) -> bool {
         true
     }

@@ -95,7 +95,8 @@ where
                 Err(response) => return Ok(response.map_into_right_body()),
             };
             let mut response = service.call(req).await?;
-            if let Err(error) = drop_revoked_entry(&session, &login.realm).await {
+            if let Err(error) = drop_revoked_entry(&session, &login.realm, response.request()).await
+            {
                 // An error keeps the session from being saved: it may hold a revoked login.
                 return Err(login.realm.error(response.request(), error.into()));
             }

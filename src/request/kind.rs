@@ -172,7 +172,7 @@ fn has_prefix(headers: &HeaderMap, name: &HeaderName, prefixes: &[&[u8]]) -> boo
     value.is_some_and(|value| prefixes.iter().any(|it| value.starts_with(it)))
 }
 
-/// Whether no page can send a request with this method, unless a script asks for it: those of WebDAV, and
+/// Whether no page can send a request with this method, unless a script asks for it: those of `WebDAV`, and
 /// `OPTIONS` other than a CORS preflight.
 fn is_method_of_programs(req: &HttpRequest) -> bool {
     match *req.method() {

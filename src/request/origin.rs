@@ -65,17 +65,19 @@ pub(crate) fn is_referred_by_another_host(req: &HttpRequest) -> bool {
     host() != Some(req.connection_info().host())
 }
 
-/// Whether the request carries a cookie whose name becomes this one only by decoding. Browsers enforce
-/// the rules of `__Host-` and `__Secure-` names (RFC 6265bis, section 4.1.3) for the name as it is
-/// sent, but the server decodes `%` sequences in names. Without such a prefix, an attacker can use the
-/// name itself.
+/// Whether the request carries a cookie whose name becomes this one only when the server reads it. Browsers
+/// enforce the rules of `__Host-` and `__Secure-` names (RFC 6265bis, section 4.1.3) for the name as it is
+/// sent, but the server decodes `%` sequences in names, and removes all spaces of Unicode around them.
+/// Without such a prefix, an attacker can use the name itself.
 pub(crate) fn has_forged_cookie(req: &HttpRequest, name: &str) -> bool {
     let is_forged = |pair: &[u8]| {
         let Some(end) = pair.iter().position(|it| *it == b'=') else { return false };
-        let Ok(sent) = str::from_utf8(pair.get(..end).unwrap_or_default()) else { return false };
-        let sent = sent.trim();
-        sent.contains('%')
-            && Cookie::parse_encoded(format!("{sent}=")).is_ok_and(|it| it.name() == name)
+        // Browsers remove these, and separate cookies by a space.
+        let sent = pair.get(..end).unwrap_or_default().trim_ascii();
+        // Bytes that are no text cannot be part of the name.
+        let Ok(text) = str::from_utf8(sent) else { return false };
+        sent != name.as_bytes()
+            && Cookie::parse_encoded(format!("{text}=")).is_ok_and(|it| it.name() == name)
     };
     name.starts_with("__")
         && req

@@ -6,12 +6,17 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::request::fingerprint::Fingerprint;
+
 /// A random number that changes when all logins of a user are revoked. A login is valid only in the
 /// epoch in which its password was presented. None until the first revocation.
 pub(crate) type Epoch = Option<u64>;
 
-/// The id of a login: 128 random bits that name one login of one browser, from its beginning to its
-/// end.
+/// The id of a login: 128 unpredictable bits that name one login of one browser, from its beginning to
+/// its end.
+///
+/// Several requests may carry the answer to one prompt, such as a page and its background requests. They
+/// begin one login.
 ///
 /// It is not the session id (the session key of actix-session), which changes with challenges and
 /// logouts. [`User::login_id`](crate::User::login_id) returns it, and
@@ -35,6 +40,16 @@ pub struct LoginId(u128);
 impl LoginId {
     pub(crate) fn draw() -> Self {
         Self(rand::rng().random())
+    }
+
+    /// The id of the login that begins when a user answers this challenge, or replaces this login, with these
+    /// credentials. Several requests may carry the same answer: they begin one login.
+    pub(crate) fn of_answer(self, credentials: &Fingerprint) -> Self {
+        let mut hash = Sha256::new_with_prefix(self.0.to_be_bytes());
+        hash.update(credentials.map_key());
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash.finalize()[..16]);
+        Self(u128::from_be_bytes(id))
     }
 
     pub(crate) fn number(self) -> u128 {

@@ -83,6 +83,8 @@ pub(crate) enum IdKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntryStatus {
     pub(crate) id: RevocationStatus,
+    /// The list has a record of the id itself, and not only of what the entry came from.
+    pub(crate) has_own_record: bool,
     /// The current epoch of the logged-in user.
     pub(crate) user_epoch: Epoch,
     /// The current epoch of the user whose credentials the request carries, or else of the
@@ -92,8 +94,12 @@ pub(crate) struct EntryStatus {
 
 impl EntryStatus {
     /// Nothing is revoked.
-    pub(crate) const ACTIVE: Self =
-        Self { id: RevocationStatus::Active, user_epoch: None, presented_epoch: None };
+    pub(crate) const ACTIVE: Self = Self {
+        id: RevocationStatus::Active,
+        has_own_record: false,
+        user_epoch: None,
+        presented_epoch: None,
+    };
 }
 
 impl Revocations {
@@ -272,6 +278,8 @@ impl Revocations {
         let mut ended = of_id.filter(|it| *it != RevocationStatus::Active);
         Ok(EntryStatus {
             id: ended.next().unwrap_or(RevocationStatus::Active),
+            // The entry's own key is the first.
+            has_own_record: values.first().is_some_and(Option::is_some),
             user_epoch: epochs.first().copied().flatten(),
             presented_epoch: epochs.last().copied().flatten(),
         })

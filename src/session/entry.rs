@@ -58,9 +58,13 @@ const PREFIX: &str = "actix-basic-logout:";
 /// not fresh.
 const REPLACES_MISSING: &str = PREFIX;
 
-/// The key under which a session stores the revocation key of the session that it replaces. It
+/// The key under which a session stores the revocation keys of the sessions that it replaces. It
 /// cannot be a realm's, because no realm contains a control character.
 const PREDECESSOR: &str = "actix-basic-logout:\n";
+
+/// The maximum number of replaced sessions that a session knows. A logout that was sent with an older one
+/// would have been in flight while the browser received this many challenges.
+const MAX_PREDECESSORS: usize = 4;
 
 /// The key under which a session stores a realm's entry.
 pub(crate) fn key_of(realm: &str) -> String {
@@ -176,18 +180,26 @@ pub(crate) fn mark_replacement(session: &Session) {
     put(session, REPLACES_MISSING, &logged_out());
 }
 
-/// Records which session this one replaces, or removes that record.
-pub(crate) fn note_predecessor(session: &Session, predecessor: Option<RevocationKey>) {
-    match predecessor {
-        // Serializing a string cannot fail.
-        Some(it) => drop(session.insert(PREDECESSOR, it.to_string())),
-        None => drop(session.remove(PREDECESSOR)),
+/// Records which sessions this one replaces, newest first. Older ones than [`MAX_PREDECESSORS`] are
+/// forgotten.
+pub(crate) fn note_predecessors(
+    session: &Session,
+    predecessors: impl IntoIterator<Item = RevocationKey>,
+) {
+    let keys: Vec<_> = predecessors.into_iter().take(MAX_PREDECESSORS).collect();
+    if keys.is_empty() {
+        session.remove(PREDECESSOR);
+    } else {
+        let keys: Vec<_> = keys.iter().map(ToString::to_string).collect();
+        // Serializing strings cannot fail.
+        let _ = session.insert(PREDECESSOR, keys);
     }
 }
 
-/// The session that this one replaces.
-pub(crate) fn predecessor(session: &Session) -> Option<RevocationKey> {
-    session.get::<String>(PREDECESSOR).ok()??.parse().ok()
+/// The sessions that this one replaces, newest first.
+pub(crate) fn predecessors(session: &Session) -> Vec<RevocationKey> {
+    let keys = session.get::<Vec<String>>(PREDECESSOR).ok().flatten().unwrap_or_default();
+    keys.iter().take(MAX_PREDECESSORS).filter_map(|it| it.parse().ok()).collect()
 }
 
 /// The entries of all other realms, each with its key. An unreadable entry counts as logged out.
@@ -225,6 +237,11 @@ impl Entry {
     /// The kind of the entry, which is what its id names.
     pub(crate) fn kind(&self) -> IdKind {
         self.state.kind()
+    }
+
+    /// Whether it is a login that may be valid at this time.
+    pub(crate) fn is_login_until(&self, now: u64) -> bool {
+        matches!(&self.state, State::LoggedIn(login) if now < login.ends_by)
     }
 
     /// The keys under which the entry can be ended, apart from the session's predecessor.

@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher, RandomState},
     sync::{Mutex, PoisonError},
 };
 
@@ -19,59 +20,56 @@ pub(crate) const MAX_GUESSES: usize = 10;
 /// How long guesses count after the last one: a day, in milliseconds.
 pub(crate) const WINDOW: u64 = 24 * 60 * 60 * 1000;
 
-/// The maximum number of sessions whose guesses are counted. Each takes some 300 bytes. A client
-/// without a login can create such sessions, with two requests each, so a flood of 10,000 requests gains
-/// one guess.
-const CAPACITY: usize = 50_000;
-
-/// A login, or the credentials of one that has ended.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-struct Key {
-    /// 0 if the login has ended.
-    login: u128,
-    fingerprint: [u8; 32],
-}
+/// The maximum number of sessions whose guesses are counted. Each takes some 200 bytes. A client
+/// without a login can prepare such sessions, and then add an entry with each request, so a flood of 10,000
+/// requests gains one guess.
+const CAPACITY: usize = 100_000;
 
 /// The guesses of a realm.
-pub(crate) struct Guesses(Mutex<ExpiringMap<Key, Vec<u64>, u64>>);
+pub(crate) struct Guesses {
+    hasher: RandomState,
+    sessions: Mutex<ExpiringMap<u64, [u64; MAX_GUESSES], u64>>,
+}
 
 impl Default for Guesses {
     fn default() -> Self {
-        Self(Mutex::new(ExpiringMap::new(CAPACITY)))
+        Self { hasher: RandomState::new(), sessions: Mutex::new(ExpiringMap::new(CAPACITY)) }
     }
+}
+
+/// A fingerprint that a session holds, and the requests that are counted together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    /// None if the login has ended.
+    pub(crate) login: Option<LoginId>,
+    pub(crate) fingerprint: &'a Fingerprint,
+    /// Another site made the browser send the request, perhaps with credentials in a link. Such requests
+    /// are counted apart, so that another site cannot end a login.
+    pub(crate) is_cross_site: bool,
 }
 
 impl Guesses {
     /// Counts the presented credentials, if they are not the known ones and come for the first time.
     /// Returns whether too many different credentials have come, so that the presented ones must not be
     /// compared with the known ones.
-    pub(crate) fn are_too_many(
-        &self,
-        login: Option<LoginId>,
-        known: &Fingerprint,
-        presented: &Fingerprint,
-        now: u64,
-    ) -> bool {
-        let login = login.map_or(0, LoginId::number);
-        let key = Key { login, fingerprint: known.map_key() };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = all.get(&key, now);
-        if counted.is_some_and(|it| it.len() >= MAX_GUESSES) {
-            return true;
-        }
+    pub(crate) fn are_too_many(&self, known: Known<'_>, presented: &Fingerprint, now: u64) -> bool {
+        let Known { login, fingerprint: known, is_cross_site } = known;
+        let key = self.hasher.hash_one((login, known.map_key(), is_cross_site));
+        let mut all = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first ones are guesses, and the rest is zero.
+        let mut guesses = all.get(&key, now).copied().unwrap_or_default();
+        let Some(free) = guesses.iter().position(|it| *it == 0) else { return true };
         if presented == known {
             return false;
         }
         let guess = presented.map_key();
         let guess = guess.first_chunk().map_or(0, |it| u64::from_ne_bytes(*it));
-        let mut guesses = counted.cloned().unwrap_or_default();
         if guesses.contains(&guess) {
             return false;
         }
-        guesses.push(guess);
-        let are_too_many = guesses.len() >= MAX_GUESSES;
+        guesses[free] = guess;
         all.insert(key, guesses, now.saturating_add(WINDOW), now);
-        are_too_many
+        free + 1 >= MAX_GUESSES
     }
 }
 
@@ -93,9 +91,13 @@ mod tests {
         FingerprintKey::new(&[1; 32]).of("Admin area", &credentials)
     }
 
+    fn known(login: Option<LoginId>, fingerprint: &Fingerprint) -> Known<'_> {
+        Known { login, fingerprint, is_cross_site: false }
+    }
+
     /// Presents a password with a session that knows the password 0.
     fn are_too_many(all: &Guesses, password: usize, now: u64) -> bool {
-        all.are_too_many(None, &fingerprint(0), &fingerprint(password), now)
+        all.are_too_many(known(None, &fingerprint(0)), &fingerprint(password), now)
     }
 
     #[test]
@@ -121,13 +123,14 @@ mod tests {
 
     #[test]
     fn logins_with_the_same_credentials_have_guesses_of_their_own() {
-        let (all, known) = (Guesses::default(), fingerprint(0));
-        let (one, other) = (Some(LoginId::draw()), Some(LoginId::draw()));
+        let (all, own) = (Guesses::default(), fingerprint(0));
+        let (one, other) = (known(Some(LoginId::draw()), &own), known(Some(LoginId::draw()), &own));
         for password in 1..=MAX_GUESSES {
-            all.are_too_many(one, &known, &fingerprint(password), 0);
+            all.are_too_many(one, &fingerprint(password), 0);
         }
-        assert!(all.are_too_many(one, &known, &known, 0));
-        assert!(!all.are_too_many(other, &known, &fingerprint(1), 0));
+        assert!(all.are_too_many(one, &own, 0));
+        assert!(!all.are_too_many(other, &fingerprint(1), 0));
+        assert!(!all.are_too_many(Known { is_cross_site: true, ..one }, &own, 0));
         assert!(!are_too_many(&all, 1, 0), "nor do the guesses count after the login");
     }
 
@@ -137,13 +140,12 @@ mod tests {
         for password in 1..=MAX_GUESSES {
             are_too_many(&all, password, 0);
         }
-        // Each takes two requests: one that leaves a session, and one with other credentials.
-        for number in 1..10_000 * MAX_GUESSES / 2 {
-            all.are_too_many(None, &fingerprint(number), &fingerprint(0), 1);
+        for number in 1..10_000 * MAX_GUESSES {
+            all.are_too_many(known(None, &fingerprint(number)), &fingerprint(0), 1);
         }
         assert!(are_too_many(&all, 0, 1));
-        all.are_too_many(None, &fingerprint(CAPACITY), &fingerprint(0), 1);
+        all.are_too_many(known(None, &fingerprint(CAPACITY)), &fingerprint(0), 1);
         assert!(!are_too_many(&all, 0, 1));
-        assert_eq!(all.0.lock().expect("unpoisoned").len(), CAPACITY);
+        assert_eq!(all.sessions.lock().expect("unpoisoned").len(), CAPACITY);
     }
 }

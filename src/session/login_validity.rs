@@ -79,7 +79,7 @@ mod tests {
         let minutes = |it| Duration::from_millis(it * MINUTE);
         let deadlines = Deadlines { login: Some(minutes(60)), visit: minutes(30) };
         let lifetime = Lifetime { deadlines, reverify_after: minutes(5) };
-        login_status(&login, now, &lifetime, &EntryStatus { id, user_epoch, presented_epoch: None })
+        login_status(&login, now, &lifetime, &EntryStatus { id, user_epoch, ..EntryStatus::ACTIVE })
     }
 
     #[test]

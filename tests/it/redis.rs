@@ -338,7 +338,7 @@ async fn redis_keeps_sessions_without_a_login_for_fifteen_minutes() {
 
 #[actix_web::test]
 #[ignore = "needs a redis-server"]
-async fn requests_prolong_a_session_without_a_login_to_fifteen_minutes_at_most() {
+async fn requests_do_not_prolong_a_session_without_a_login() {
     let redis = Redis::start().await;
     let site = with_anonymous_ttl(&redis, true).await;
     // As if time had passed since the request before.
@@ -350,8 +350,13 @@ async fn requests_prolong_a_session_without_a_login_to_fifteen_minutes_at_most()
     for path in ["/free", "/a/", "/a/x", "/free"] {
         age(&challenged);
         let answer = ask(&site, wire(1, path, Some(&challenged), None)).await;
-        let cookie = answer.set_cookie.as_ref().unwrap_or(&challenged);
-        assert_is(session_ttl(&redis, cookie), FIFTEEN_MINUTES);
+        match &answer.set_cookie {
+            // The next challenge has a session of its own.
+            Some(cookie) if *cookie != challenged => {
+                assert_is(session_ttl(&redis, cookie), FIFTEEN_MINUTES);
+            }
+            _ => assert_is(session_ttl(&redis, &challenged), 300),
+        }
     }
     let login = log_in(&site).await;
     for path in ["/free", "/a/x"] {

@@ -201,7 +201,7 @@ async fn program_that_looks_like_a_browser_is_logged_once_with_its_name_and_the_
 }
 
 #[actix_web::test]
-async fn program_that_looks_like_a_browser_is_told_so_unless_it_accepts_html() {
+async fn refusal_says_that_a_program_looks_like_a_browser_unless_it_accepts_html() {
     const HINT: &str = "The headers of this client are those of a browser.";
     let app = App::new().wrap(login()).wrap(session()).default_service(web::to(HttpResponse::Ok));
     let app = test::init_service(app).await;

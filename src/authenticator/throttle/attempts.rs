@@ -22,10 +22,10 @@ use crate::{
         address,
         drain_times::Key,
         failures::{Bucket, Failures, Limit, Room},
+        known_networks::KnownNetworks,
         queue::Queue,
         user_ids::{UserIdKey, UserIds},
     },
-    expiring_map::ExpiringMap,
     retry_later::TryLater,
 };
 
@@ -33,12 +33,6 @@ pub(crate) type Clock = dyn Fn() -> Instant + Send + Sync;
 
 /// How long a login waits for attempts in progress of the same user-id or network.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// For how long a network is known as one of a user, after the last valid credentials.
-const KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// The maximum number of known networks of users. Each takes some 120 bytes.
-const MAX_KNOWN: usize = 100_000;
 
 /// The failed logins, and the attempts in progress.
 pub(crate) struct Attempts {
@@ -55,18 +49,18 @@ pub(crate) struct Attempts {
 }
 
 /// Two tables, so that a flood of networks evicts no user-id.
+#[derive(Default)]
 struct ByKind {
     user_ids: Failures,
     networks: Failures,
-    /// The networks from which users have logged in.
-    known: ExpiringMap<Key, (), Duration>,
+    known: KnownNetworks,
 }
 
 /// The counters of one login attempt.
 struct Buckets {
     user_id: Bucket,
-    /// The key of the user-id together with the client's network.
-    known: Option<Key>,
+    /// The keys of the user and of the client's network, among the known networks.
+    known: Option<(Key, Key)>,
     networks: Networks,
 }
 
@@ -85,11 +79,7 @@ impl Attempts {
             spellings: UserIds::new(user_id_key),
             per_user_id,
             per_address,
-            failures: Mutex::new(ByKind {
-                user_ids: Failures::default(),
-                networks: Failures::default(),
-                known: ExpiringMap::new(MAX_KNOWN),
-            }),
+            failures: Mutex::default(),
             decided: Notify::new(),
             queue: Queue::default(),
             warned_of_proxy: AtomicBool::new(false),
@@ -115,13 +105,18 @@ impl Attempts {
     }
 
     fn buckets(&self, user_id: &str, networks: Networks, now: Duration) -> Buckets {
-        // An authenticator may compare loosely, so all spellings of a user-id share one limit.
-        let user_id = self.spellings.fold(user_id);
-        let known = networks.first().map(|(it, _)| self.hasher.hash_one(("known", &user_id, it)));
-        let is_known = |it: &Key| self.lock().known.get(it, now).is_some();
+        // Exactly as it was sent: another user may have a name that compares as equal.
+        let known = networks.first().map(|(network, _)| {
+            let user = self.hasher.hash_one(("user", user_id));
+            (user, self.hasher.hash_one(("known network", user_id, network)))
+        });
+        let is_known = |(user, network): &_| self.lock().known.contains(*user, *network, now);
         // Guesses from elsewhere do not use up the limit of a network where the user has logged in.
-        let key = known.filter(is_known);
-        let key = key.unwrap_or_else(|| self.hasher.hash_one(("user-id", &user_id)));
+        let of_known = known.filter(is_known).map(|(_, network)| network);
+        let key = of_known.unwrap_or_else(|| {
+            // An authenticator may compare loosely, so all spellings of a user-id share one limit.
+            self.hasher.hash_one(("user-id", self.spellings.fold(user_id)))
+        });
         Buckets { user_id: Bucket { key, limit: self.per_user_id }, known, networks }
     }
 
@@ -138,7 +133,8 @@ impl Attempts {
         };
         let (networks, now) = (self.networks(address), self.since_start(clock()));
         // Asked first, because it takes time to compare user-ids.
-        if let Room::Full(after) = room_of(&self.lock().networks, &networks, now) {
+        let room = room_of(&self.lock().networks, &networks, now);
+        if let Room::Full(after) = room {
             return Err(over_the_limit(after));
         }
         let buckets = self.buckets(user_id, networks, now);
@@ -206,14 +202,13 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
-    /// Ends the attempt with a verdict. None if the credentials could not be checked.
-    pub(crate) fn decide(mut self, is_valid: Option<bool>, user_id: &str, address: Option<IpAddr>) {
+    /// Ends the attempt. It has failed unless the credentials are valid.
+    pub(crate) fn decide(mut self, is_valid: bool, user_id: &str, address: Option<IpAddr>) {
         self.is_decided = true;
-        if is_valid == Some(true) {
+        if is_valid {
             self.remember_network();
         }
-        let failed = is_valid == Some(false);
-        let (of_user_id, networks) = self.end(failed, failed);
+        let (of_user_id, networks) = self.end(!is_valid);
         if of_user_id {
             tracing::warn!(user = user_id, ?address, "too many failed logins of this user-id");
         }
@@ -230,21 +225,19 @@ impl Attempt<'_> {
     /// Remembers that the user has logged in from this network.
     fn remember_network(&self) {
         let now = self.attempts.since_start((self.clock)());
-        if let Some(known) = self.buckets.known {
-            let expires_at = now.saturating_add(KNOWN_FOR);
-            self.attempts.lock().known.insert(known, (), expires_at, now);
+        if let Some((user, network)) = self.buckets.known {
+            self.attempts.lock().known.insert(user, network, now);
         }
     }
 
-    /// Ends the attempt, and counts a failure for the user-id, for the networks, or for both.
-    /// Returns whether this failure reached the limit of the user-id, and which networks' limits it
-    /// reached.
-    fn end(&self, for_user_id: bool, for_networks: bool) -> (bool, Vec<IpNet>) {
+    /// Ends the attempt, and counts a failure. Returns whether it reached the limit of the user-id, and
+    /// which networks' limits it reached.
+    fn end(&self, has_failed: bool) -> (bool, Vec<IpNet>) {
         let now = self.attempts.since_start((self.clock)());
         let mut all = self.attempts.lock();
-        let of_user_id = all.user_ids.end(self.buckets.user_id, for_user_id, now);
+        let of_user_id = all.user_ids.end(self.buckets.user_id, has_failed, now);
         let networks = self.buckets.networks.iter();
-        let reached = networks.filter(|(_, it)| all.networks.end(*it, for_networks, now));
+        let reached = networks.filter(|(_, it)| all.networks.end(*it, has_failed, now));
         let reached = reached.map(|(network, _)| *network).collect();
         drop(all);
         self.attempts.decided.notify_waiters();
@@ -255,7 +248,8 @@ impl Attempt<'_> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if !self.is_decided {
-            self.end(false, true);
+            // A client that waits may know the answer: a cache answers valid credentials at once.
+            self.end(true);
         }
     }
 }

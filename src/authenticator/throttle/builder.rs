@@ -167,7 +167,7 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     ///
     /// Default: the user-id itself. The text is compared like a user-id, so the function cannot
     /// separate user-ids that differ only in case, accents, width, spaces or punctuation. Texts of
-    /// more than 1024 bytes share one limit. Map a user-id that names no user to itself.
+    /// more than 256 bytes share one limit. Map a user-id that names no user to itself.
     ///
     /// The function is called for each login, also when the login is over a limit, so it must be
     /// fast and must not block.
@@ -251,11 +251,14 @@ impl<A: Authenticator> ThrottleBuilder<A> {
     /// assert_eq!(error, ThrottleError::ZeroLimit);
     /// ```
     pub fn build(self) -> Result<Throttle<A>, ThrottleError> {
-        let Self { inner, config } = self;
-        for Limit { failures, every } in [config.per_user_id, config.per_address] {
-            if failures == 0 || every.is_zero() {
+        let Self { inner, mut config } = self;
+        for Limit { failures, every } in [&mut config.per_user_id, &mut config.per_address] {
+            if *failures == 0 || every.is_zero() {
                 return Err(ThrottleError::ZeroLimit);
             }
+            // The time until all failures have drained must not overflow.
+            let longest = Duration::MAX.checked_div(failures.saturating_mul(64));
+            *every = longest.map_or(*every, |it| it.min(*every));
         }
         let network = |text: &String| {
             address::network(text)

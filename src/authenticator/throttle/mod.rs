@@ -1,14 +1,15 @@
 //! Rate limits for failed logins, by user-id and by client address.
 //!
 //! `builder` has the options, `attempts` admits or refuses login attempts, `queue` bounds those that
-//! wait, `failures` counts, `drain_times` is its table, `user_ids` decides which user-ids count as
-//! one, and `address` finds the client address. May use `request` and `retry_later`.
+//! wait, `failures` counts, `drain_times` is its table, `known_networks` has those of users, `user_ids`
+//! decides which user-ids count as one, and `address` finds the client address. May use `request` and `retry_later`.
 
 pub(crate) mod address;
 mod attempts;
 pub(crate) mod builder;
 mod drain_times;
 mod failures;
+mod known_networks;
 mod queue;
 mod user_ids;
 
@@ -45,10 +46,11 @@ use crate::authenticator::{
 /// from an address may fail at once, and one more each ten seconds. A login over a rate limit is
 /// answered 429 with `Retry-After`
 /// ([`TryLater::too_many_attempts`](crate::TryLater::too_many_attempts)) before any password is
-/// hashed. Valid credentials do not count, and neither do credentials that could not be checked. If
-/// the client disconnects before the check ends, the attempt counts for its address only: the
-/// client has learnt nothing, but a hash has been computed. Concurrent guesses cannot exceed a
-/// limit.
+/// hashed. Valid credentials do not count. Everything else does: wrong credentials, credentials that
+/// could not be checked because of an error, and a check that ended early because the client
+/// disconnected. Otherwise a client could tell from an error, or from the time of the check, whether a
+/// cache holds the credentials. After an outage of a database, a user waits for one interval at most.
+/// Concurrent guesses cannot exceed a limit.
 ///
 /// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an
 /// attacker cannot end the logins of other users. While an attacker guesses passwords for a
@@ -86,9 +88,10 @@ use crate::authenticator::{
 /// # User-ids
 ///
 /// A user-id has one limit for all networks, and one more for each network (IPv6 /64, IPv4 address)
-/// from which valid credentials of that user-id came within the last 7 days. So guesses from elsewhere
-/// do not lock out users and monitors in their usual networks, and an attacker in such a network has
-/// that network's limit only. Up to 100,000 such networks are remembered, until the process ends.
+/// from which valid credentials of exactly that user-id came within the last 7 days. So guesses from
+/// elsewhere do not lock out users and monitors in their usual networks, and an attacker in such a network
+/// has that network's limit only. The last 8 networks of each of up to 50,000 user-ids are remembered,
+/// until the process ends.
 ///
 /// A database may find the same user under several spellings. So user-ids share a limit if they
 /// differ only in case, accents, width, ligatures (`ß` and `ss`, `æ` and `ae`), spaces, punctuation
@@ -99,7 +102,7 @@ use crate::authenticator::{
 ///
 /// # Memory
 ///
-/// Memory is bounded at 24 MB, for 229,376 user-ids and 229,376 addresses and networks, and at 12 MB for
+/// Memory is bounded at 24 MB, for 229,376 user-ids and 229,376 addresses and networks, and at 15 MB for
 /// the networks of users. A flood of
 /// invented user-ids cannot lock out a user, because only a user's own failures count. When the
 /// table is full, each new entry evicts a random one, so a flood cannot choose whose failures are
@@ -228,7 +231,7 @@ impl<A: Authenticator> Throttle<A> {
         }
         let attempt = attempts.begin(credentials.user_id(), address, &*config.clock).await?;
         let verdict = unauthorized_is_wrong(inner.authenticate(req, credentials).await);
-        let is_valid = verdict.as_ref().ok().map(Verdict::is_valid);
+        let is_valid = verdict.as_ref().is_ok_and(Verdict::is_valid);
         attempt.decide(is_valid, credentials.user_id(), address);
         verdict
     }

@@ -324,3 +324,36 @@ async fn rejected_login_outside_the_middleware_ends_after_one_check() {
     let answer = request(&site, "/admin/outside", &session, "alice").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "the login has ended");
 }
+
+#[actix_web::test]
+async fn public_page_ends_no_login_of_a_validator_realm() {
+    let watch = Watch::new();
+    let validator = async |req: ServiceRequest, credentials: BasicAuth| match credentials.password()
+    {
+        Some(PASSWORD) => Ok(req),
+        _ => Err((ErrorInternalServerError("no"), req)),
+    };
+    let login = BasicLogin::with_validator("Admin area", validator).clock(watch.system_time());
+    let login = login.build().expect("a realm");
+    let app = App::new()
+        .app_data(login.clone())
+        .route(
+            "/admin/public",
+            web::get().to(async |user: Option<User>| user.map_or("nobody", |_| "somebody")),
+        )
+        .service(
+            web::scope("/admin")
+                .wrap(login)
+                .default_service(web::to(async |user: User| user.id().to_owned())),
+        );
+    let site = start(app.wrap(session())).await;
+    let dialog = ask(&site, page("/admin/inside")).await.session();
+    let typed = page("/admin/inside").cookie(dialog).insert_header(basic("alice", PASSWORD));
+    let session = ask(&site, typed).await.session();
+    for seconds in [0, DUE] {
+        watch.set(seconds);
+        let public = request(&site, "/admin/public", &session, "alice").await;
+        assert_eq!((&*public.body, public.cookies.len()), ("nobody", 0));
+        assert_eq!(request(&site, "/admin/inside", &session, "alice").await.status, 200);
+    }
+}

@@ -76,6 +76,39 @@ async fn host_prefix_excludes_cookies_with_an_encoded_name() {
     assert_eq!(send("/logout", "navigate", &forged(&mallory), "").await.0, 403);
 }
 
+/// Browsers see no prefix in such a name, but the server removes the space.
+#[actix_web::test]
+async fn host_prefix_excludes_cookies_whose_name_begins_or_ends_with_a_unicode_space() {
+    let send = site().await;
+    let (_, prompted, _) = send("/a/", "navigate", b"", "").await;
+    let (_, mallory, _) = send("/a/", "navigate", &prompted, "mallory").await;
+    let value = prompted.strip_prefix(b"__Host-id").expect("a session cookie");
+    for space in ["\u{2003}", "\u{a0}", "\u{85}", "\u{3000}", "%20", "\u{2003}%20"] {
+        for planted in [
+            [space.as_bytes(), &prompted[..]].concat(),
+            [b"__Host-id", space.as_bytes(), value].concat(),
+            [b"x=1; ", space.as_bytes(), &mallory].concat(),
+        ] {
+            let (status, set, body) = send("/a/", "navigate", &planted, "alice").await;
+            // The server may also read another name, and then no session.
+            let is_another_name = status == 401 && !body.contains("mallory");
+            assert!(
+                (status == 403 && set.is_empty()) || is_another_name,
+                "{space:?} {status} {body}"
+            );
+            if !space.contains('%') {
+                assert_eq!(status, 403, "{space:?}");
+            }
+        }
+    }
+    let with_spaces = [b"  x=1;  ", &mallory[..]].concat();
+    assert_eq!(
+        send("/a/", "navigate", &with_spaces, "mallory").await.0,
+        200,
+        "no space of the name"
+    );
+}
+
 #[actix_web::test]
 async fn unreadable_cookie_does_not_make_a_logout_look_successful() {
     let send = site().await;

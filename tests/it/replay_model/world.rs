@@ -92,6 +92,7 @@ struct Held {
     number: u32,
     /// A logout brought the same challenge or login meanwhile.
     was_logged_out: bool,
+    logged_out_at: Duration,
     was_revoked: bool,
 }
 
@@ -210,11 +211,12 @@ impl World {
             }
             Step::Wait(seconds) => {
                 let time = Duration::from_secs(*seconds);
-                if time >= MINUTES {
-                    self.forget_logout_of_held();
-                }
                 self.site.seen().now += time;
                 self.site.revocations.advance(time);
+                let now = self.now();
+                if self.held.as_ref().is_some_and(|it| now >= it.logged_out_at + MINUTES) {
+                    self.forget_logout_of_held();
+                }
             }
             Step::Restart { key, short } if self.held.is_none() => {
                 self.key = *key;
@@ -344,13 +346,15 @@ impl World {
             return self.check(&request, &answer);
         }
         let (was_logged_out, was_revoked) = (false, false);
-        self.held = Some(Held { running, request, number, was_logged_out, was_revoked });
+        let logged_out_at = self.now();
+        let held = Held { running, request, number, was_logged_out, logged_out_at, was_revoked };
+        self.held = Some(held);
         Ok(())
     }
 
     fn release(&mut self) -> Checked {
         let Some(held) = self.held.take() else { return Ok(()) };
-        let Held { mut running, request, number, was_logged_out, was_revoked } = held;
+        let Held { mut running, request, number, was_logged_out, was_revoked, .. } = held;
         self.site.permit(number);
         self.site.permit(number);
         let answer = running.run().expect("an answer");
@@ -363,8 +367,16 @@ impl World {
         {
             // Its handler runs, but the login has ended when it begins.
             let entry = self.entry(Some(&set));
-            self.record_login(&entry, credentials, &request)?;
-            self.end_login(entry["id"].as_str().unwrap_or_default(), Ended::Yes);
+            let id = entry["id"].as_str().unwrap_or_default();
+            if !self.logins.contains_key(id) {
+                self.record_login(&entry, credentials, &request)?;
+                if request.has_login() {
+                    // Other credentials have ended it.
+                    self.end_login(request.id(), Ended::Yes);
+                }
+            }
+            self.end_login(id, Ended::Yes);
+            self.logins.get_mut(id).unwrap().is_revoked = true;
             self.store_cookie(request.client, set);
             return Ok(());
         }
@@ -385,8 +397,14 @@ impl World {
             // The login may end: its password was changed, or this copy of the session has expired.
             _ if request.has_login() => {
                 let (id, credentials) = (request.id(), request.credentials);
-                let is_own = self.logins.get(id).map(|it| it.credentials) == credentials;
-                if (is_own && credentials.is_some()) || self.is_expired_copy(&request.before) {
+                let login = self.logins.get(id);
+                let is_own = login.map(|it| it.credentials) == credentials;
+                // A copy from before the revocation of its user ends the others.
+                let is_revoked = login.is_some_and(|it| it.is_revoked);
+                if (is_own && credentials.is_some())
+                    || is_revoked
+                    || self.is_expired_copy(&request.before)
+                {
                     self.end_login(id, Ended::Maybe);
                     let challenge = self.logins.get(id).and_then(|it| it.challenge.clone());
                     self.end(|it| challenge.is_some() && it.challenge == challenge, Ended::Maybe);
@@ -431,10 +449,23 @@ impl World {
         let id = entry["id"].as_str().unwrap_or_default().to_owned();
         // It can leave long records of its id, of its challenge, and of a login that replaces it.
         self.entries_of_users += 3;
-        match self.logins.insert(id, login) {
-            Some(_) => Err("two logins have the same id".to_owned()),
-            None => Ok(()),
+        // Requests with the same answer to a challenge begin one login, each with a copy of its session.
+        let Some(same) = self.logins.get_mut(&id) else {
+            self.logins.insert(id, login);
+            return Ok(());
+        };
+        let before = |it: &Login| (it.credentials, it.challenge.clone(), it.replaces.clone());
+        if before(same) != before(&login) {
+            return Err("two logins have the same id".to_owned());
         }
+        if same.ended == Ended::Yes && !same.is_revoked {
+            return Err(ENDED_SERVED.to_owned());
+        }
+        (same.began, same.last_visit, same.ended) = (now, now, Ended::No);
+        same.ends_by = same.ends_by.max(login.ends_by);
+        // A socket from before a revocation has closed.
+        self.sockets.retain(|it| it.login != id || it.is_open);
+        Ok(())
     }
 
     fn check_session_only(&self, request: &Request) -> Checked {
@@ -545,8 +576,9 @@ impl World {
         if let Some(held) = &mut self.held {
             let held_id = held.request.before["id"].as_str();
             let is_its_challenge = is_recent && held_id == challenge.as_deref();
-            held.was_logged_out |=
-                held_id.is_some() && (is_its_challenge || (is_login && held_id == Some(id)));
+            if held_id.is_some() && (is_its_challenge || (is_login && held_id == Some(id))) {
+                (held.was_logged_out, held.logged_out_at) = (true, now);
+            }
         }
         if is_login {
             self.end_login(id, Ended::Yes);

@@ -22,7 +22,8 @@ async fn guesses_from_elsewhere_do_not_lock_out_a_known_network() {
     use_up_limit(&site, "alice").await;
     for address in ["1.2.3.4", "[2001:db8::2]"] {
         assert_eq!(status_of(&site, from(address), "alice", "wonderland").await, 200, "{address}");
-        assert_eq!(status_of(&site, from(address), "ALICE", "wonderland").await, 200, "{address}");
+        let status = status_of(&site, from(address), "ALICE", "wonderland").await;
+        assert_eq!(status, 429, "that may be another user: {address}");
     }
     for address in ["1.2.3.5", "[2001:db8:0:1::1]"] {
         assert_eq!(status_of(&site, from(address), "alice", "wonderland").await, 429, "{address}");
@@ -54,14 +55,28 @@ async fn login_of_one_user_does_not_make_a_network_known_to_another() {
     assert_eq!(status_of(&site, from("6.6.6.6"), "alice", "wonderland").await, 429);
 }
 
+/// A user-id that differs only by a dot shares the limit of the other, but not its networks.
+#[actix_web::test]
+async fn namesake_gains_no_guesses_by_its_own_logins() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = site_of(throttle_of_three(&users, &watch), &watch).await;
+    for number in 0..50 {
+        let address = format!("6.6.{number}.6");
+        status_of(&site, from(&address), "a.lice", "wonderland").await;
+        status_of(&site, from(&address), "alice", &format!("guess{number}")).await;
+    }
+    assert_eq!(users.checks(), 3 + 3, "three valid logins, and then three guesses");
+}
+
 #[actix_web::test]
 async fn wrong_or_unchecked_credentials_make_no_network_known() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = site_of(throttle_of_three(&users, &watch), &watch).await;
-    assert_eq!(status_of(&site, from("1.2.3.4"), "bob", "x").await, 401);
+    assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "x").await, 401);
     users.down.store(true, Relaxed);
     assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 503);
     users.down.store(false, Relaxed);
+    watch.set(120);
     use_up_limit(&site, "alice").await;
     assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 429);
 }

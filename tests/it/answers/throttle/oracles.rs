@@ -156,6 +156,63 @@ async fn check_in_progress_does_not_confirm_a_right_guess() {
     assert!(poll_once(right).is_none(), "it needs a check of its own");
 }
 
+/// A cache inside answers valid credentials at once, and wrong ones only after a hash.
+#[actix_web::test]
+async fn hanging_up_before_the_answer_gains_no_guesses() {
+    let (mut users, watch) = (Counted::new(), Watch::new());
+    let held = Arc::new(Notify::new());
+    users.held = Some(Arc::clone(&held));
+    let cache = CredentialCache::new(users.clone(), MINUTE).clock(watch.instant());
+    let throttle = Throttle::builder(cache).clock(watch.instant()).per_user_id(3, MINUTE);
+    let login = BasicLogin::builder("Admin area", throttle.build().expect("a limit"));
+    let site = site(&login.build().expect("a realm")).await;
+    let mut honest = Box::pin(status_of(&site, from("1.2.3.4"), "alice", "wonderland"));
+    assert!(poll_once(&mut honest).is_none());
+    held.notify_waiters();
+    assert_eq!(honest.await, 200);
+    let mut answers = Vec::new();
+    for (number, guess) in dictionary().enumerate() {
+        let address = format!("6.{}.{}.6", number / 256, number % 256);
+        answers.push(poll_once(&mut Box::pin(status_of(&site, from(&address), "alice", &guess))));
+    }
+    assert_eq!(answers.last(), Some(&Some(429)));
+    assert_eq!(users.checks(), 1 + 3);
+}
+
+#[actix_web::test]
+async fn errors_gain_no_guesses_at_cached_credentials() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let cache = CredentialCache::new(users.clone(), MINUTE).clock(watch.instant());
+    let throttle = Throttle::builder(cache).clock(watch.instant()).per_user_id(3, MINUTE);
+    let login = BasicLogin::builder("Admin area", throttle.build().expect("a limit"));
+    let site = site(&login.build().expect("a realm")).await;
+    assert_eq!(status_of(&site, from("1.2.3.4"), "alice", "wonderland").await, 200);
+    users.down.store(true, Relaxed);
+    let mut statuses = Vec::new();
+    for (number, guess) in dictionary().enumerate() {
+        let address = format!("6.{}.{}.6", number / 256, number % 256);
+        statuses.push(status_of(&site, from(&address), "alice", &guess).await);
+    }
+    assert_eq!(statuses[..4], [503, 503, 503, 429]);
+    assert_right_is_not_recognized(&statuses, "while the database is down");
+}
+
+#[actix_web::test]
+async fn links_of_another_site_end_no_login() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = limited_site(&users, &watch).await;
+    let session = log_in(&site).await;
+    for number in 0..20 {
+        // As of `https://user0:x@example.org/admin/`.
+        let link = page("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
+        let link = link.cookie(session.clone()).insert_header(basic(&format!("user{number}"), "x"));
+        let status = ask(&site, link).await.status;
+        assert_eq!(status, if number < 9 { 401 } else { 403 });
+    }
+    let visit = page("/admin/").cookie(session).insert_header(alice());
+    assert_eq!(ask(&site, visit).await.status, 200);
+}
+
 #[actix_web::test]
 async fn page_about_cookies_does_not_confirm_a_right_guess() {
     let (users, watch) = (Counted::new(), Watch::new());
