@@ -4,6 +4,8 @@
 //!
 //! - logouts, each of another login;
 //! - wrong passwords, each with another user-id and address;
+//! - valid logins, in eight networks of each user;
+//! - guesses, each with the session of another logout without a login;
 //! - non-browser clients, each with other credentials;
 //! - logins that are used;
 //! - visitors who were prompted and left, with sessions in cookies and in a real Redis (it needs
@@ -36,8 +38,10 @@ const MB: f64 = 1e6;
 
 /// The documented capacities and bounds.
 const REVOKED_LOGINS: (f64, f64) = (100_000.0, 20.0 * MB);
-const FAILURES: (f64, f64) = (2.0 * 229_376.0, 24.0 * MB);
-const CACHED: (f64, f64) = (10_000.0, 3.0 * MB);
+const FAILURES: (f64, f64) = (2.0 * 229_376.0, 32.0 * MB);
+const KNOWN_NETWORKS: (f64, f64) = (50_000.0, 20.0 * MB);
+const GUESSES: (f64, f64) = (100_000.0, 30.0 * MB);
+const CACHED: (f64, f64) = (10_000.0, 4.0 * MB);
 const PASS_CACHE: (f64, f64) = (1_000.0, 1.5 * MB);
 const IN_REDIS: f64 = 1_000.0;
 
@@ -112,6 +116,26 @@ fn main() -> ExitCode {
             curl.from = Some(from(number));
             assert_eq!(throttled.visit(&mut curl, PAGE), 401);
         });
+
+    let users = Throttle::new(async |_: &HttpRequest, _: &BasicAuth| Ok(true));
+    let (_, throttled) = site(BasicLogin::builder("Known networks", users), private_cookie());
+    holds &= is_bounded("users with known networks", KNOWN_NETWORKS, |number| {
+        for network in 0..8 {
+            let mut curl = Visitor::non_browser().with(&format!("user{number}"), "wonderland");
+            curl.from = Some(from(8 * number + network));
+            assert_eq!(throttled.visit(&mut curl, PAGE), 200);
+        }
+    });
+
+    let (_, guessed) = site(realm(), private_cookie());
+    holds &= is_bounded("sessions with guesses", GUESSES, |number| {
+        // A logout by `fetch` leaves a session that knows these credentials.
+        let mut fetch = Visitor::browser().header("sec-fetch-mode", "cors").post();
+        fetch = fetch.with(&format!("user{number}"), "x");
+        assert_eq!(guessed.visit(&mut fetch, LOGOUT), 204);
+        let mut guess = fetch.with("mallory", "x");
+        assert_eq!(guessed.visit(&mut guess, PAGE), 401);
+    });
 
     let users = CredentialCache::new(
         async |_: &HttpRequest, _: &BasicAuth| Ok(true),

@@ -168,7 +168,7 @@ mod tests {
     async fn begin(address: SocketAddr, line: &str, headers: &str) -> (String, TcpStream) {
         let mut stream = TcpStream::connect(address).await.expect("a connection");
         let request = format!(
-            "{line} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Mozilla/5.0\r\nAccept: text/html\r\n\
+            "{line} HTTP/1.1\r\nHost: {address}\r\nUser-Agent: Mozilla/5.0\r\nUpgrade-Insecure-Requests: 1\r\n\
              Connection: close\r\nContent-Length: 0\r\n{headers}\r\n"
         );
         stream.write_all(request.as_bytes()).await.expect("a request");

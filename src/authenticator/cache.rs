@@ -21,7 +21,7 @@ use crate::{
     expiring_map::ExpiringMap,
 };
 
-/// The maximum number of cached credentials. Each takes about 300 bytes, and up to 1 KiB more if the
+/// The maximum number of cached credentials. Each takes about 400 bytes, and up to 1 KiB more if the
 /// wrapped authenticator returns a canonical user id.
 const CAPACITY: usize = 10_000;
 

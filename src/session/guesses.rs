@@ -20,7 +20,7 @@ pub(crate) const MAX_GUESSES: usize = 10;
 /// How long guesses count after the last one: a day, in milliseconds.
 pub(crate) const WINDOW: u64 = 24 * 60 * 60 * 1000;
 
-/// The maximum number of sessions whose guesses are counted. Each takes some 200 bytes. A client
+/// The maximum number of sessions whose guesses are counted. Each takes some 300 bytes. A client
 /// without a login can prepare such sessions, and then add an entry with each request, so a flood of 10,000
 /// requests gains one guess.
 const CAPACITY: usize = 100_000;

@@ -8,7 +8,8 @@ use std::{collections::HashMap, time::Duration};
 use crate::authenticator::throttle::drain_times::{DrainTimes, Key};
 
 /// The maximum number of counted user-ids, and of counted networks. It is a power of two times 7/8,
-/// at which a `HashMap` is full. Each of the two tables takes less than 12 MB.
+/// at which a `HashMap` is full. Each of the two tables takes less than 16 MB: an eviction from a full map
+/// doubles it once.
 ///
 /// A flood evicts a given key once in this many new keys, and frees up to `Limit::failures` guesses
 /// then: with the default limit of a user-id, one in 22,937 flood requests.

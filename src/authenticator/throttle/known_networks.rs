@@ -7,7 +7,7 @@ use crate::{authenticator::throttle::drain_times::Key, expiring_map::ExpiringMap
 /// For how long a network is known as one of a user, after the last valid credentials.
 const KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// The maximum number of users. Each takes some 250 bytes.
+/// The maximum number of users. Each takes up to 400 bytes.
 const MAX_USERS: usize = 50_000;
 
 /// The maximum number of networks of a user. A new one replaces the user's own oldest, so a user with many

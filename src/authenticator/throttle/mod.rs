@@ -102,7 +102,7 @@ use crate::authenticator::{
 ///
 /// # Memory
 ///
-/// Memory is bounded at 24 MB, for 229,376 user-ids and 229,376 addresses and networks, and at 15 MB for
+/// Memory is bounded at 32 MB, for 229,376 user-ids and 229,376 addresses and networks, and at 20 MB for
 /// the networks of users. A flood of
 /// invented user-ids cannot lock out a user, because only a user's own failures count. When the
 /// table is full, each new entry evicts a random one, so a flood cannot choose whose failures are
