@@ -14,6 +14,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use crate::{
     config::Realm,
     context::RequestContext,
+    request::origin::is_cross_site,
     revocation::{
         registry::{EntryStatus, Keys},
         store::RevocationError,
@@ -65,14 +66,15 @@ impl PassCache {
         Self { key: rand::random(), passed: RefCell::default() }
     }
 
-    /// None if the request has no entry or no credentials, or if a validator checks every request.
+    /// None if the request has no entry or no credentials, if a validator checks every request, or if another site made
+    /// the browser send it: after too many other credentials, such a request must not pass.
     pub(crate) fn look_up(
         &self,
         realm: &Realm,
         req: &HttpRequest,
         session: &Session,
     ) -> Option<CacheLookup> {
-        if realm.config.checker.sees_every_request() {
+        if realm.config.checker.sees_every_request() || is_cross_site(req) {
             return None;
         }
         let mut headers = req.headers().get_all(AUTHORIZATION);

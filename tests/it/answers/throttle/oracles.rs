@@ -202,15 +202,18 @@ async fn links_of_another_site_end_no_login() {
     let (users, watch) = (Counted::new(), Watch::new());
     let site = limited_site(&users, &watch).await;
     let session = log_in(&site).await;
+    let visit = || page("/admin/").cookie(session.clone()).insert_header(alice());
+    let link = || visit().insert_header(("Sec-Fetch-Site", "cross-site"));
+    for request in [visit(), link()] {
+        assert_eq!(ask(&site, request).await.status, 200);
+    }
     for number in 0..20 {
         // As of `https://user0:x@example.org/admin/`.
-        let link = page("/admin/").insert_header(("Sec-Fetch-Site", "cross-site"));
-        let link = link.cookie(session.clone()).insert_header(basic(&format!("user{number}"), "x"));
-        let status = ask(&site, link).await.status;
+        let status = status_of(&site, link(), &format!("user{number}"), "x").await;
         assert_eq!(status, if number < 9 { 401 } else { 403 });
     }
-    let visit = page("/admin/").cookie(session).insert_header(alice());
-    assert_eq!(ask(&site, visit).await.status, 200);
+    assert_eq!(ask(&site, visit()).await.status, 200);
+    assert_eq!(ask(&site, link()).await.status, 403, "a client could claim to be a link");
 }
 
 #[actix_web::test]
