@@ -53,6 +53,8 @@ pub(crate) struct RequestContext {
     /// The challenge has expired.
     challenge_expired: bool,
     had_login: bool,
+    /// The fingerprint in the entry, and what it comes from.
+    known: Option<(Fingerprint, Option<LoginId>)>,
     /// The origin to which the request came. Computed when it is first needed.
     origin: Option<String>,
     /// The sessions that this one replaces, newest first.
@@ -108,6 +110,7 @@ impl RequestContext {
             origin_of_login: None,
             challenge_expired: false,
             had_login: false,
+            known: None,
             origin: None,
             predecessors: Vec::new(),
             epoch: None,
@@ -163,6 +166,7 @@ impl RequestContext {
         self.challenge_expired = was_challenged && entry.challenged_at.is_none();
         (self.id, self.last_id) = (entry.id, entry.id);
         self.had_login = entry.had_login;
+        self.known = entry.state.fingerprint().map(|it| (*it, entry.lineage()));
         if let State::LoggedIn(login) = &entry.state {
             self.login_ends_by = Some(login.ends_by);
             let age = Duration::from_millis(self.now.saturating_sub(login.logged_in_at));
@@ -183,7 +187,7 @@ impl RequestContext {
         // The logout page's script put the reserved credentials into the browser. The user did not type them.
         let typed = self.fingerprint.filter(|_| !is_reserved(realm, &self.authorization));
         if let Some(typed) = typed
-            && self.are_guesses_too_many(realm, req, &entry.state, &typed)
+            && self.are_guesses_too_many(realm, req, &typed)
         {
             if is_cross_site(req) {
                 (self.id, self.is_guessed_cross_site) = (None, true);
@@ -214,15 +218,17 @@ impl RequestContext {
         &self,
         realm: &Realm,
         req: &HttpRequest,
-        state: &State,
         presented: &Fingerprint,
     ) -> bool {
-        let login = self.id.filter(|_| matches!(state, State::LoggedIn(_)));
         let is_cross_site = is_cross_site(req);
-        let fingerprint = state.fingerprint().filter(|it| realm.fingerprint_key.made(it));
-        fingerprint.is_some_and(|fingerprint| {
-            let known = Known { login, fingerprint, is_cross_site };
-            realm.guesses.are_too_many(known, presented, self.now)
+        let known = self.known.as_ref().filter(|(it, _)| realm.fingerprint_key.made(it));
+        known.is_some_and(|(fingerprint, lineage)| match *lineage {
+            Some(lineage) => {
+                let known = Known { lineage, fingerprint, is_cross_site };
+                realm.guesses.are_too_many(known, presented, self.now)
+            }
+            // Guesses could not be counted.
+            None => true,
         })
     }
 
@@ -360,13 +366,15 @@ impl RequestContext {
         // Another request with the same answer may have begun the login, and a logout may have ended it.
         own.extend(self.next_login().map(RevocationKey::of_login));
         let keys = Keys::of(self.state.kind(), own, sessions, &realm.name, &[]);
-        let has_ended = realm.revocations.look_up(&keys).await?.id != RevocationStatus::Active;
-        if has_ended {
-            self.id = None;
-            self.raced_logout = true;
-            self.state = self.state.ended();
-        }
-        Ok(has_ended)
+        let cause = match realm.revocations.look_up(&keys).await?.id {
+            RevocationStatus::Active => return Ok(false),
+            RevocationStatus::LoggedOut => Cause::LoggedOut,
+            RevocationStatus::Revoked => Cause::Revoked,
+        };
+        self.id = None;
+        self.raced_logout = true;
+        self.state = self.state.without_proof(cause);
+        Ok(true)
     }
 
     /// The id of the login that the presented credentials would begin.
@@ -513,7 +521,8 @@ impl RequestContext {
                 // A session that no longer exists has no successor, and neither has one whose login is revoked, unless
                 // other realms continue in it.
                 let continues = if self.raced_logout {
-                    !entry::others(&self.session, &realm.entry_key).is_empty()
+                    let others = entry::others(&self.session, &realm.entry_key);
+                    others.iter().any(|(key, _)| !entry::realm_of(key).is_empty())
                 } else {
                     !entry::is_empty(&self.session)
                 };
@@ -523,7 +532,9 @@ impl RequestContext {
                     self.record_replaced_logins(realm, predecessor).await?;
                 }
                 self.session.renew();
-                let older = self.predecessors.iter().copied().filter(|_| predecessor.is_some());
+                // A logout with an older session has ended what there was.
+                let keeps_older = predecessor.is_some() && !self.raced_logout;
+                let older = self.predecessors.iter().copied().filter(|_| keeps_older);
                 entry::note_predecessors(&self.session, predecessor.into_iter().chain(older));
             }
             self.id = match &state {
@@ -546,8 +557,14 @@ impl RequestContext {
             self.had_login |= is_login;
             let is_challenge = matches!(state, State::Prompted { .. } | State::Rechallenged { .. });
             let challenged_at = is_challenge.then_some(self.now);
-            let entry =
-                Entry { id: self.id, origin, challenged_at, had_login: self.had_login, state };
+            let lineage = match (state.fingerprint(), &self.known) {
+                (None, _) => None,
+                _ if is_login => None,
+                (Some(it), Some((known, lineage))) if it == known => *lineage,
+                (Some(_), _) => Some(LoginId::draw()),
+            };
+            let (id, had_login) = (self.id, self.had_login);
+            let entry = Entry { id, origin, challenged_at, had_login, lineage, state };
             entry::put(&self.session, &realm.entry_key, &entry);
             self.state = entry.state;
             Ok(())
@@ -561,19 +578,27 @@ impl RequestContext {
         realm: &Realm,
         replaced: RevocationKey,
     ) -> Result<(), RevocationError> {
-        let mut keys = Vec::new();
+        let (mut keys, mut ended) = (Vec::new(), Vec::new());
         for (key, entry) in entry::others(&self.session, &realm.entry_key) {
             let of_realm = entry::realm_of(&key);
             if entry.is_login_until(self.now) {
                 let sessions = self.predecessors.clone();
                 let own = Keys::of(entry.kind(), entry.keys(), sessions, of_realm, &[]);
                 // A client could replay a session whose login has ended, to fill the list.
-                if realm.revocations.look_up(&own).await?.id == RevocationStatus::Active {
-                    keys.extend(replaced.within_all(of_realm));
+                match realm.revocations.look_up(&own).await?.id {
+                    RevocationStatus::Active => keys.extend(replaced.within_all(of_realm)),
+                    RevocationStatus::LoggedOut => ended.push((key, entry)),
+                    RevocationStatus::Revoked => {}
                 }
             }
         }
-        realm.revocations.record_success(None, keys).await
+        realm.revocations.record_success(None, keys).await?;
+        // The session that replaces this one may not know what has ended them.
+        for (key, mut entry) in ended {
+            entry.end(entry.state.ended());
+            entry::put(&self.session, &key, &entry);
+        }
+        Ok(())
     }
 
     /// Drops what a challenge that has expired shows about the browser. A logout keeps no proof of it: the user may have
@@ -664,10 +689,10 @@ impl RequestContext {
         for (_, entry) in &mut others {
             // Never Fresh: the browser may still hold the credentials of that realm.
             if let State::LoggedIn(_) = entry.state {
-                if let Some(id) = entry.id.take() {
+                if let Some(id) = entry.id {
                     realm.revocations.log_out_other_realm(id).await?;
                 }
-                entry.state = entry.state.logged_out(Cause::LoggedOut);
+                entry.end(entry.state.logged_out(Cause::LoggedOut));
             }
         }
         entry::clear_except(&self.session, others);
@@ -710,8 +735,7 @@ pub(crate) async fn drop_revoked_entry(
             && let keys = Keys::of(entry.kind(), entry.keys(), sessions, &realm.name, &[])
             && realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut
         {
-            entry.id = None;
-            entry.state = entry.state.ended();
+            entry.end(entry.state.ended());
             if realm.config.logout_scope == LogoutScope::Session {
                 // The logout has removed the data of the application, and the handler's write restored it.
                 entry::clear_except(session, entry::others(session, &realm.entry_key));

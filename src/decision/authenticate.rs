@@ -80,7 +80,9 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
         }
         (State::LoggedOut { .. }, _) => Decision::Refuse(refuse_logged_out(facts)),
         (State::Rechallenged { pending, cause, .. }, Missing) => {
-            let is_prompted = pending.is_none() && facts.may_prompt();
+            // A non-browser client may share the cookies of a browser, and proves nothing about it.
+            let is_proof = facts.may_prompt() && facts.request_kind != RequestKind::NonBrowser;
+            let is_prompted = pending.is_none() && is_proof;
             refuse(*cause, is_prompted.then(|| facts.prompted(*cause)))
         }
         (State::Rechallenged { pending: Some(pending), cause, .. }, Given(Some(header)))
@@ -153,7 +155,7 @@ fn refuse_logged_out(facts: &Facts<'_>) -> Refusal {
     let next = match facts.credentials {
         // Only a navigation proves that the browser holds no credentials: some WebSocket handshakes
         // and requests of service workers do not carry the credentials that it holds.
-        Credentials::Missing if facts.is_subresource() => None,
+        Credentials::Missing if facts.request_kind != RequestKind::Navigation => None,
         Credentials::Missing => {
             let below = directory.as_ref().is_some_and(|it| it.holds(facts.path));
             below.then(|| facts.prompted(*cause))

@@ -129,6 +129,10 @@ impl RequestKind {
             let is_prefetch = has_prefetch_purpose(headers);
             return if is_prefetch { Self::Subresource } else { Self::Navigation };
         }
+        let is_handshake = headers.contains_key(header::SEC_WEBSOCKET_KEY);
+        if is_handshake && headers.contains_key(header::ORIGIN) && has_cookie(req, session_cookie) {
+            return Self::Subresource;
+        }
         if !has_prefix(headers, &header::USER_AGENT, &[b"Mozilla/"]) {
             return Self::NonBrowser;
         }

@@ -33,6 +33,11 @@ pub(crate) struct Entry {
     /// Whether a user has logged in to this realm since the session began.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) had_login: bool,
+    /// Names what the fingerprint of an ended login comes from: the id of that login, or a random one if a
+    /// request without a login brought the credentials. Sessions that come from one ended login have it in
+    /// common.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lineage: Option<LoginId>,
     pub(crate) state: State,
 }
 
@@ -186,7 +191,12 @@ pub(crate) fn note_predecessors(
     session: &Session,
     predecessors: impl IntoIterator<Item = RevocationKey>,
 ) {
-    let keys: Vec<_> = predecessors.into_iter().take(MAX_PREDECESSORS).collect();
+    let mut keys = Vec::new();
+    for key in predecessors {
+        if keys.len() < MAX_PREDECESSORS && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
     if keys.is_empty() {
         session.remove(PREDECESSOR);
     } else {
@@ -229,11 +239,23 @@ fn logged_out() -> Entry {
         origin: String::new(),
         challenged_at: None,
         had_login: false,
+        lineage: None,
         state: State::Fresh.without_proof(Cause::LoginRequired),
     }
 }
 
 impl Entry {
+    /// Names what the fingerprint comes from.
+    pub(crate) fn lineage(&self) -> Option<LoginId> {
+        if matches!(self.state, State::LoggedIn(_)) { self.id } else { self.lineage }
+    }
+
+    /// Ends the login of the entry.
+    pub(crate) fn end(&mut self, state: State) {
+        self.lineage = self.lineage();
+        (self.id, self.state) = (None, state);
+    }
+
     /// The kind of the entry, which is what its id names.
     pub(crate) fn kind(&self) -> IdKind {
         self.state.kind()

@@ -40,8 +40,9 @@ impl Default for Guesses {
 /// A fingerprint that a session holds, and the requests that are counted together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Known<'a> {
-    /// None if the login has ended.
-    pub(crate) login: Option<LoginId>,
+    /// Names what the fingerprint comes from. The fingerprint itself must not: an attacker can put the
+    /// fingerprint of a guess into a session, and would see whether guesses at another session count.
+    pub(crate) lineage: LoginId,
     pub(crate) fingerprint: &'a Fingerprint,
     /// Another site made the browser send the request, perhaps with credentials in a link. Such requests
     /// are counted apart, so that another site cannot end a login.
@@ -53,8 +54,8 @@ impl Guesses {
     /// Returns whether too many different credentials have come, so that the presented ones must not be
     /// compared with the known ones.
     pub(crate) fn are_too_many(&self, known: Known<'_>, presented: &Fingerprint, now: u64) -> bool {
-        let Known { login, fingerprint: known, is_cross_site } = known;
-        let key = self.hasher.hash_one((login, known.map_key(), is_cross_site));
+        let Known { lineage, fingerprint: known, is_cross_site } = known;
+        let key = self.hasher.hash_one((lineage, is_cross_site));
         let mut all = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         // The first ones are guesses, and the rest is zero.
         let mut guesses = all.get(&key, now).copied().unwrap_or_default();
@@ -91,61 +92,58 @@ mod tests {
         FingerprintKey::new(&[1; 32]).of("Admin area", &credentials)
     }
 
-    fn known(login: Option<LoginId>, fingerprint: &Fingerprint) -> Known<'_> {
-        Known { login, fingerprint, is_cross_site: false }
-    }
-
     /// Presents a password with a session that knows the password 0.
-    fn are_too_many(all: &Guesses, password: usize, now: u64) -> bool {
-        all.are_too_many(known(None, &fingerprint(0)), &fingerprint(password), now)
+    fn are_too_many(all: &Guesses, lineage: LoginId, password: usize, now: u64) -> bool {
+        let known = Known { lineage, fingerprint: &fingerprint(0), is_cross_site: false };
+        all.are_too_many(known, &fingerprint(password), now)
     }
 
     #[test]
     fn tenth_guess_is_too_many_and_the_known_credentials_are_so_then() {
-        let all = Guesses::default();
+        let (all, alice) = (Guesses::default(), LoginId::draw());
         for password in 0..MAX_GUESSES {
-            assert!(!are_too_many(&all, password, 0));
+            assert!(!are_too_many(&all, alice, password, 0));
         }
-        assert!(are_too_many(&all, 10, 0));
-        assert!(are_too_many(&all, 0, 0), "a right guess looks like a wrong one");
-        assert!(are_too_many(&all, 0, WINDOW - 1));
-        assert!(!are_too_many(&all, 0, WINDOW), "a day has passed");
+        assert!(are_too_many(&all, alice, 10, 0));
+        assert!(are_too_many(&all, alice, 11, 0));
+        assert!(are_too_many(&all, alice, 0, 0), "a right guess looks like a wrong one");
+        assert!(are_too_many(&all, alice, 0, WINDOW - 1));
+        assert!(!are_too_many(&all, alice, 0, WINDOW), "a day has passed");
     }
 
     #[test]
     fn repeated_credentials_count_once() {
-        let all = Guesses::default();
+        let (all, alice) = (Guesses::default(), LoginId::draw());
         for now in 0..100 {
-            assert!(!are_too_many(&all, 1, now));
-            assert!(!are_too_many(&all, 0, now));
+            assert!(!are_too_many(&all, alice, 1, now));
+            assert!(!are_too_many(&all, alice, 0, now));
         }
     }
 
     #[test]
-    fn logins_with_the_same_credentials_have_guesses_of_their_own() {
-        let (all, own) = (Guesses::default(), fingerprint(0));
-        let (one, other) = (known(Some(LoginId::draw()), &own), known(Some(LoginId::draw()), &own));
+    fn sessions_with_the_same_credentials_have_guesses_of_their_own() {
+        let (all, one) = (Guesses::default(), LoginId::draw());
         for password in 1..=MAX_GUESSES {
-            all.are_too_many(one, &fingerprint(password), 0);
+            are_too_many(&all, one, password, 0);
         }
-        assert!(all.are_too_many(one, &own, 0));
-        assert!(!all.are_too_many(other, &fingerprint(1), 0));
-        assert!(!all.are_too_many(Known { is_cross_site: true, ..one }, &own, 0));
-        assert!(!are_too_many(&all, 1, 0), "nor do the guesses count after the login");
+        assert!(are_too_many(&all, one, 0, 0));
+        assert!(!are_too_many(&all, LoginId::draw(), 0, 0));
+        let known = Known { lineage: one, fingerprint: &fingerprint(0), is_cross_site: true };
+        assert!(!all.are_too_many(known, &fingerprint(0), 0), "links of another site");
     }
 
     #[test]
     fn flood_of_10_000_requests_gains_one_guess() {
-        let all = Guesses::default();
+        let (all, alice) = (Guesses::default(), LoginId::draw());
         for password in 1..=MAX_GUESSES {
-            are_too_many(&all, password, 0);
+            are_too_many(&all, alice, password, 0);
         }
-        for number in 1..10_000 * MAX_GUESSES {
-            all.are_too_many(known(None, &fingerprint(number)), &fingerprint(0), 1);
+        for _ in 1..10_000 * MAX_GUESSES {
+            are_too_many(&all, LoginId::draw(), 1, 1);
         }
-        assert!(are_too_many(&all, 0, 1));
-        all.are_too_many(known(None, &fingerprint(CAPACITY)), &fingerprint(0), 1);
-        assert!(!are_too_many(&all, 0, 1));
+        assert!(are_too_many(&all, alice, 0, 1));
+        are_too_many(&all, LoginId::draw(), 1, 1);
+        assert!(!are_too_many(&all, alice, 0, 1));
         assert_eq!(all.sessions.lock().expect("unpoisoned").len(), CAPACITY);
     }
 }

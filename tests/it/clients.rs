@@ -187,6 +187,20 @@ fn handshake_of_a_websocket_is_a_browsers_also_without_the_session_cookie() {
 }
 
 #[test]
+fn handshake_with_a_session_is_a_browsers_under_any_name() {
+    let handshake = |cookie: &'static str| {
+        let req = TestRequest::default()
+            .insert_header(("User-Agent", "My App/1.0"))
+            .insert_header(("Origin", "http://localhost:8080"))
+            .insert_header(("Sec-WebSocket-Key", "dGhlIHNhbXBsZQ=="))
+            .insert_header(("Cookie", cookie));
+        RequestKind::of(&req.to_http_request())
+    };
+    assert_eq!(handshake("id=x"), RequestKind::Subresource);
+    assert_eq!(handshake("language=en"), RequestKind::NonBrowser);
+}
+
+#[test]
 fn methods_of_webdav_are_programs_and_a_preflight_is_a_browsers() {
     let kind = |method: &str, header: (&'static str, &'static str)| {
         let req = TestRequest::default()

@@ -105,18 +105,16 @@ impl Attempts {
     }
 
     fn buckets(&self, user_id: &str, networks: Networks, now: Duration) -> Buckets {
+        // An authenticator may compare loosely, so all spellings of a user-id share one limit.
+        let folded = self.hasher.hash_one(("user-id", self.spellings.fold(user_id)));
         // Exactly as it was sent: another user may have a name that compares as equal.
         let known = networks.first().map(|(network, _)| {
-            let user = self.hasher.hash_one(("user", user_id));
-            (user, self.hasher.hash_one(("known network", user_id, network)))
+            (folded, self.hasher.hash_one(("known network", user_id, network)))
         });
         let is_known = |(user, network): &_| self.lock().known.contains(*user, *network, now);
         // Guesses from elsewhere do not use up the limit of a network where the user has logged in.
         let of_known = known.filter(is_known).map(|(_, network)| network);
-        let key = of_known.unwrap_or_else(|| {
-            // An authenticator may compare loosely, so all spellings of a user-id share one limit.
-            self.hasher.hash_one(("user-id", self.spellings.fold(user_id)))
-        });
+        let key = of_known.unwrap_or(folded);
         Buckets { user_id: Bucket { key, limit: self.per_user_id }, known, networks }
     }
 

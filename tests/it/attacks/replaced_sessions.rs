@@ -3,6 +3,8 @@
 
 use super::*;
 
+const WRONG: Credentials = ("alice", "wrong");
+
 /// Challenges of the realm below the path of a login. Each replaces the session.
 fn challenges_of_b(site: &Site, number: usize, login: Option<&String>) -> Vec<Option<String>> {
     let mut cookies = vec![login.cloned()];
@@ -79,4 +81,38 @@ async fn challenges_beside_an_ended_login_leave_no_records() {
         cookie = site.answer(&challenge).set_cookie;
     }
     assert_eq!(site.revocations.stored().len(), before);
+}
+
+/// The sessions that follow know no predecessor that the logout has ended.
+#[actix_web::test]
+async fn raced_logout_costs_one_prompt_in_another_realm() {
+    let site = Site::new(&Setup::new(Store::Memory)).await;
+    let login = log_in(&site, ALICE).cookie;
+    let challenged = site.answer(&wire("/a/b/", login.as_ref(), None)).set_cookie;
+    assert!(site.answer(&wire("/logout", login.as_ref(), Some(ALICE))).logged_out);
+    let carol = Some(("carol", "three"));
+    let again = site.answer(&wire("/a/b/", challenged.as_ref(), carol));
+    assert_eq!(again.status, 401, "the logout has ended the challenge");
+    assert_eq!(site.answer(&wire("/a/b/", again.set_cookie.as_ref(), carol)).status, 200);
+}
+
+/// A login that only a predecessor has ended stays ended when that is forgotten.
+#[actix_web::test]
+async fn login_of_another_realm_does_not_revive_when_its_predecessor_is_forgotten() {
+    let site = Site::new(&Setup::new(Store::Memory)).await;
+    let carol = Some(("carol", "three"));
+    let challenge = site.answer(&wire("/a/b/", None, None)).set_cookie;
+    let of_b = site.answer(&wire("/a/b/", challenge.as_ref(), carol)).set_cookie.or(challenge);
+    let first = site.answer(&wire("/a/", of_b.as_ref(), None)).set_cookie;
+    let of_a = site.answer(&wire("/a/", first.as_ref(), Some(ALICE))).set_cookie.or(first);
+    assert_eq!(site.answer(&wire("/a/b/", of_a.as_ref(), carol)).status, 200);
+    let mut cookie =
+        site.answer(&wire("/a/x", of_a.as_ref(), Some(WRONG))).set_cookie.or(of_a.clone());
+    // A logout with an older session ends both logins.
+    assert!(site.answer(&wire("/logout", of_a.as_ref(), Some(ALICE))).logged_out);
+    for number in 0..6 {
+        let path = format!("/a/{number}");
+        cookie = site.answer(&wire(&path, cookie.as_ref(), Some(WRONG))).set_cookie.or(cookie);
+    }
+    assert_eq!(site.answer(&wire("/a/b/", cookie.as_ref(), carol)).status, 401);
 }

@@ -2,6 +2,7 @@
 //! a wrong one when the limits are reached.
 
 use actix_basic_logout::CredentialCache;
+use actix_web::http::Method;
 
 use super::*;
 
@@ -98,6 +99,37 @@ async fn new_sessions_from_one_ended_login_share_its_guesses() {
         statuses.push(status_of(&site, req, "alice", &guess).await);
     }
     assert_right_is_not_recognized(&statuses, "a new session for each guess");
+}
+
+/// Anyone can put the fingerprint of a guess into a session, by a logout. It must not show whether that is
+/// also the fingerprint in another session.
+#[actix_web::test]
+async fn guesses_at_a_stolen_session_do_not_confirm_the_fingerprint_of_another() {
+    let (users, watch) = (Counted::new(), Watch::new());
+    let site = limited_site(&users, &watch).await;
+    let stolen = log_in(&site).await;
+    for guess in dictionary() {
+        let junk = page("/admin/").cookie(stolen.clone()).insert_header(basic("junk", &guess));
+        ask(&site, junk).await;
+    }
+    let mut answers = Vec::new();
+    for guess in ["x", "wonderland"] {
+        let logout = fetch("/logout").method(Method::POST).insert_header(basic("alice", guess));
+        let mut cookie = ask(&site, logout).await.session();
+        let mut statuses = Vec::new();
+        for number in 0..12 {
+            let junk = basic(&format!("junk{number}"), "x");
+            let req =
+                page("/admin/").insert_header(junk).insert_header(("Sec-Fetch-Site", "cross-site"));
+            statuses.push(ask(&site, req.cookie(cookie.clone())).await.status);
+        }
+        let rechallenged = page("/admin/").cookie(cookie).insert_header(basic("junk", "x"));
+        cookie = ask(&site, rechallenged).await.session();
+        let checked = page("/admin/").cookie(cookie).insert_header(basic("alice", guess));
+        statuses.push(ask(&site, checked).await.status);
+        answers.push(statuses);
+    }
+    assert_eq!(answers[0], answers[1]);
 }
 
 #[actix_web::test]
