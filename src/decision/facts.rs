@@ -36,7 +36,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) raced_logout: bool,
     /// Another site made the browser send the request, with an unsafe method (CSRF).
     pub(crate) is_cross_site_write: bool,
-    /// The same credentials came twice within a minute, each time without a cookie.
+    /// The same client sent the same user-id twice within a minute, each time without a cookie.
     pub(crate) is_cookieless: bool,
 }
 

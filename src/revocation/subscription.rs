@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::key::RevocationKey;
 
 /// The subscriptions by key and number. They are as many as the open connections of logged-in users
-/// that wait, with at most four keys each.
+/// that wait, with at most 15 keys each.
 type Subscriptions = HashMap<RevocationKey, HashMap<u64, Arc<Notify>>>;
 
 static ALL: LazyLock<Mutex<Subscriptions>> = LazyLock::new(Mutex::default);

@@ -49,7 +49,8 @@ use crate::authenticator::{
 /// hashed. Valid credentials do not count. Everything else does: wrong credentials, credentials that
 /// could not be checked because of an error, and a check that ended early because the client
 /// disconnected. Otherwise a client could tell from an error, or from the time of the check, whether a
-/// cache holds the credentials. After an outage of a database, a user waits for one interval at most.
+/// cache holds the credentials. After an outage of a database, a user-id that used up its limit meanwhile
+/// waits for one interval, and its logins are then checked one at a time for a while.
 /// Concurrent guesses cannot exceed a limit.
 ///
 /// Reverification of an existing login ([`Authenticator::reverify`]) is never limited, so an
@@ -90,7 +91,7 @@ use crate::authenticator::{
 /// A user-id has one limit for all networks, and one more for each network (IPv6 /64, IPv4 address)
 /// from which valid credentials of exactly that user-id came within the last 7 days. So guesses from
 /// elsewhere do not lock out users and monitors in their usual networks, and an attacker in such a network
-/// has that network's limit only. The last 8 networks of each of up to 50,000 user-ids are remembered,
+/// has that network's limit, beside the one for all networks. The last 8 networks of each of up to 50,000 user-ids are remembered,
 /// until the process ends.
 ///
 /// A database may find the same user under several spellings. So user-ids share a limit if they
