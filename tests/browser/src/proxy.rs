@@ -49,6 +49,7 @@ impl Proxy {
         let address = listener.local_addr().expect("a bound port").to_string();
         let recorder = Arc::<Recorder>::default();
         recorder.lock().target = target.to_owned();
+        recorder.lock().is_https = https;
         let tls = https.then(tls);
         let accepting = tokio::spawn(accept(listener, tls, Arc::clone(&recorder)));
         let scheme = if https { "https" } else { "http" };
@@ -232,7 +233,8 @@ struct State {
     /// Increases by one with each request and each response.
     clock: u64,
     log: Log,
-    /// Requests without the headers by which the crate recognizes a browser on plain HTTP.
+    is_https: bool,
+    /// Requests over plain HTTP without the headers by which the crate recognizes a browser there.
     unlike_a_browser: Vec<String>,
     gates: Vec<Gate>,
     /// The driver that [`sync_challenge`](Recorder::sync_challenge) waits for, if the browser is
@@ -315,7 +317,7 @@ impl Recorder {
             response: None,
         };
         let mut state = self.lock();
-        if !is_like_a_browser(request) {
+        if !state.is_https && !is_like_a_browser(request) {
             state
                 .unlike_a_browser
                 .push(format!("{} {} {headers:?}", exchange.method, exchange.path));
