@@ -478,7 +478,8 @@ impl BasicLoginBuilder {
     ///   origin than the one where the user logged in.
     /// - The session is renewed at login, as with
     ///   [`renew_session_at_login`](Self::renew_session_at_login), so an attacker who planted the
-    ///   session (session fixation) does not share it.
+    ///   session (session fixation) does not share it. The price is the same: an occasional second
+    ///   prompt.
     /// - The authenticator is not asked. After a password change, the login ends with the next
     ///   request that carries credentials, or at once by [`revoke_user`](BasicLogin::revoke_user).
     /// - The timeouts and a logout end the login at once. A request without credentials does not
