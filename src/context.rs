@@ -277,7 +277,7 @@ impl RequestContext {
     /// one.
     pub(crate) fn notice_missing_cookies(&mut self, realm: &Realm, req: &HttpRequest) {
         let is_fresh = self.state == State::Fresh;
-        let is_navigation = self.request_kind == RequestKind::Navigation;
+        let is_navigation = self.request_kind != RequestKind::Subresource;
         if self.request_kind == RequestKind::NonBrowser || matches!(self.state, State::LoggedIn(_))
         {
             return;

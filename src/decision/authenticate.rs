@@ -80,10 +80,15 @@ pub(crate) fn authenticate(facts: &Facts<'_>) -> Decision {
         }
         (State::LoggedOut { .. }, _) => Decision::Refuse(refuse_logged_out(facts)),
         (State::Rechallenged { pending, cause, .. }, Missing) => {
-            // A non-browser client may share the cookies of a browser, and proves nothing about it.
-            let is_proof = facts.may_prompt() && facts.request_kind != RequestKind::NonBrowser;
-            let is_prompted = pending.is_none() && is_proof;
-            refuse(*cause, is_prompted.then(|| facts.prompted(*cause)))
+            let next = match facts.request_kind {
+                // It may keep credentials that were refused if its user cancels, and answer this challenge with them.
+                RequestKind::SimpleBrowser => Some(facts.state.logged_out(*cause)),
+                // It may share the cookies of a browser, and proves nothing about it.
+                RequestKind::NonBrowser => None,
+                _ if pending.is_some() || !facts.may_prompt() => None,
+                _ => Some(facts.prompted(*cause)),
+            };
+            refuse(*cause, next)
         }
         (State::Rechallenged { pending: Some(pending), cause, .. }, Given(Some(header)))
             if pending == header =>

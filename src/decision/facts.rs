@@ -59,7 +59,7 @@ pub(crate) enum RefusalKind {
 }
 
 impl Facts<'_> {
-    /// A non-browser client with a session counts as a navigation.
+    /// A simple browser, and a non-browser client with a session, count as a navigation.
     pub(super) fn is_subresource(&self) -> bool {
         self.request_kind == RequestKind::Subresource
     }

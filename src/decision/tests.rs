@@ -2,7 +2,7 @@
 //! credentials, kind of request and path.
 //!
 //! The tables are the files in `tables/`, which also explain their columns. A row reads
-//! `given -> expected`. A given column is a name, several names (`nav/non-browser`), `some`
+//! `given -> expected`. A given column is a name, several names (`nav/simple`), `some`
 //! (credentials of any kind) or a pattern with one `*`. A test checks that each combination matches
 //! exactly one row.
 //!
@@ -49,7 +49,7 @@ const STATES: &[&str] = &[
 ];
 
 const CREDENTIALS: &[&str] = &["none", "own", "other", "unusable", "reserved"];
-const KINDS: &[&str] = &["nav", "sub", "non-browser"];
+const KINDS: &[&str] = &["nav", "sub", "simple", "non-browser"];
 const PATHS: &[&str] = &["inside", "outside"];
 const RESPONSES: &[&str] = &["challenge", "page", "redirect"];
 
@@ -261,6 +261,7 @@ fn request_kind(name: &str) -> RequestKind {
     match name {
         "nav" => RequestKind::Navigation,
         "sub" => RequestKind::Subresource,
+        "simple" => RequestKind::SimpleBrowser,
         "non-browser" => RequestKind::NonBrowser,
         _ => panic!("unknown kind of request: {name}"),
     }
@@ -416,7 +417,9 @@ fn challenge_subresources_agrees_with_its_table() {
 
 #[test]
 fn challenge_subresources_affects_no_other_kind_of_request() {
-    for combination in combinations(&[STATES, CREDENTIALS, &["nav", "non-browser"], PATHS]) {
+    for combination in
+        combinations(&[STATES, CREDENTIALS, &["nav", "simple", "non-browser"], PATHS])
+    {
         let request: [&str; 4] = combination[..].try_into().expect("four names");
         each_request(request, true, |facts, cause| {
             let without = Facts { challenge_subresources: false, ..*facts };
@@ -525,7 +528,7 @@ fn missing_and_duplicate_rows_are_detected() {
         ["loggedin * -> 403: unknown name loggedin"],
         "an unknown name"
     );
-    assert_eq!(combinations(REQUESTS).len(), 16 * 5 * 3 * 2);
+    assert_eq!(combinations(REQUESTS).len(), 16 * 5 * 4 * 2);
 }
 
 #[test]

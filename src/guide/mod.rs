@@ -5,6 +5,7 @@
 //! - [`stores`]: session stores, revocation stores, keys, several machines
 //! - [`proxies`]: behind a proxy that terminates TLS
 //! - [`testing`]: an application's own tests, as a non-browser client and as a browser
+//! - [`automation`]: browser tests with Playwright, Puppeteer and Selenium
 //! - [`single_page`]: `fetch`, event streams and WebSockets
 //! - [`clients`]: programs and browsers, and how a request is classified
 //! - [`health`]: routes without a password, and metrics with one
@@ -47,6 +48,11 @@ pub mod proxies {}
 /// [`classify_with`](crate::BasicLoginBuilder::classify_with),
 /// [`LogoutResponse`](crate::LogoutResponse), [`revoke_user`](crate::BasicLogin::revoke_user).
 pub mod testing {}
+
+#[doc = include_str!("automation.md")]
+///
+/// Reference: [`Browser`](crate::test::Browser), [`LogoutResponse`](crate::LogoutResponse).
+pub mod automation {}
 
 #[doc = include_str!("single_page.md")]
 ///

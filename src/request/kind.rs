@@ -1,4 +1,4 @@
-//! The kind of a request: a navigation, a subresource of a page, or a request of a non-browser
+//! The kind of a request: a navigation, a subresource of a page, or a request of a simple browser or of a non-browser
 //! client.
 
 use actix_web::{
@@ -15,8 +15,8 @@ static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 
-/// The kind of a request: a browser's navigation, a browser's subresource, or a request of a
-/// non-browser client.
+/// The kind of a request: a browser's navigation, a browser's subresource, or a request of a simple
+/// browser or of a non-browser client.
 ///
 /// It decides how a request without a login is refused: by opening the browser's dialog, without a
 /// dialog, or with the plain challenge of stateless Basic authentication. [`RequestKind::of`]
@@ -59,6 +59,15 @@ pub enum RequestKind {
     #[doc(alias = "XHR")]
     #[doc(alias = "AJAX")]
     Subresource,
+    /// A request of w3m, `ELinks`, Lynx, Links, Dillo or `NetSurf`.
+    ///
+    /// If there is no login, the response is a challenge, as for a navigation. But these browsers may answer
+    /// any challenge with cached credentials, without asking their user. So a request without credentials does
+    /// not show that the browser holds none, and after a logout the old credentials are refused once.
+    #[doc(alias = "w3m")]
+    #[doc(alias = "Lynx")]
+    #[doc(alias = "text browser")]
+    SimpleBrowser,
     /// A request of any other client, such as `curl`, a bot, a crawler or a monitoring system.
     ///
     /// Without a session, the client gets stateless Basic authentication: its credentials are
@@ -68,6 +77,12 @@ pub enum RequestKind {
     #[doc(alias = "curl")]
     NonBrowser,
 }
+
+/// How the names of browsers begin, and those of programs that imitate them.
+const MOZILLA: &[&str] = &["Mozilla/"];
+
+/// How the names of simple browsers begin.
+const SIMPLE_BROWSERS: &[&str] = &["w3m/", "ELinks/", "Lynx/", "Links (", "Dillo/", "NetSurf/"];
 
 impl RequestKind {
     /// Derives the kind of a request from its method and headers.
@@ -83,6 +98,9 @@ impl RequestKind {
     /// has an `Upgrade-Insecure-Requests` header. All other requests of a browser are
     /// [`Subresource`](Self::Subresource)s. So are a prefetch (`Sec-Purpose: prefetch`) and the page of a
     /// frame that another site's page contains.
+    ///
+    /// w3m, `ELinks`, Lynx, Links, Dillo and `NetSurf` are recognized by their `User-Agent`. They are a
+    /// [`SimpleBrowser`](Self::SimpleBrowser), unless they send credentials without the session cookie.
     ///
     /// This function assumes that the session cookie has its default name, `id`. A realm knows
     /// [its own](crate::BasicLoginBuilder::session_cookie).
@@ -125,6 +143,11 @@ impl RequestKind {
         if is_method_of_programs(req) {
             return Self::NonBrowser;
         }
+        if has_prefix(headers, &header::USER_AGENT, SIMPLE_BROWSERS) {
+            let keeps_cookies = has_cookie(req, session_cookie);
+            let is_stateless = headers.contains_key(header::AUTHORIZATION) && !keeps_cookies;
+            return if is_stateless { Self::NonBrowser } else { Self::SimpleBrowser };
+        }
         if headers.contains_key(header::UPGRADE_INSECURE_REQUESTS) {
             let is_prefetch = has_prefetch_purpose(headers);
             return if is_prefetch { Self::Subresource } else { Self::Navigation };
@@ -133,7 +156,7 @@ impl RequestKind {
         if is_handshake && headers.contains_key(header::ORIGIN) && has_cookie(req, session_cookie) {
             return Self::Subresource;
         }
-        if !has_prefix(headers, &header::USER_AGENT, &[b"Mozilla/"]) {
+        if !has_prefix(headers, &header::USER_AGENT, MOZILLA) {
             return Self::NonBrowser;
         }
         // A handshake of a WebSocket, or a request of a script. Some may come from another site.
@@ -171,9 +194,9 @@ pub(crate) const DEFAULT_SESSION_COOKIE: &str = "id";
 const MAX_ACCEPT: usize = 1024;
 
 /// Compared as bytes, because the rest of the value need not be ASCII.
-fn has_prefix(headers: &HeaderMap, name: &HeaderName, prefixes: &[&[u8]]) -> bool {
+fn has_prefix(headers: &HeaderMap, name: &HeaderName, prefixes: &[&str]) -> bool {
     let value = headers.get(name).map(HeaderValue::as_bytes);
-    value.is_some_and(|value| prefixes.iter().any(|it| value.starts_with(it)))
+    value.is_some_and(|value| prefixes.iter().any(|it| value.starts_with(it.as_bytes())))
 }
 
 /// Whether no page can send a request with this method, unless a script asks for it: those of `WebDAV`, and

@@ -375,8 +375,8 @@ impl Notice<'_> {
     /// The format for a client that names none of the formats in `Accept`.
     pub(crate) fn usual_format(&self) -> Format {
         match self.request_kind {
-            RequestKind::Navigation => Format::Html,
-            _ => Format::Text,
+            RequestKind::Navigation | RequestKind::SimpleBrowser => Format::Html,
+            RequestKind::Subresource | RequestKind::NonBrowser => Format::Text,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The credentials that a browser holds, the requests that carry them, and the browser's reaction
 //! to a challenge.
 //!
-//! The rules were measured in Chromium, Firefox and WebKit. [`Browser`](super::Browser) follows
+//! The rules were measured in Chromium, Firefox, WebKit and w3m. [`Browser`](super::Browser) follows
 //! them, and so does the model of a browser in this crate's own tests.
 
 /// A browser engine. The engines differ in HTTP authentication.
@@ -20,6 +20,11 @@ pub enum Engine {
     /// sends credentials to each path that begins with the directory without its last slash: after
     /// a login in `/admin/` also to `/administrators`.
     WebKit,
+    /// The text browser w3m, which counts as a
+    /// [`SimpleBrowser`](crate::RequestKind::SimpleBrowser). It sends no credentials before a
+    /// challenge, and answers each challenge with those that it holds. It keeps refused credentials
+    /// until its user types others. It runs no scripts.
+    W3m,
 }
 
 /// Credentials of a realm.
@@ -87,6 +92,12 @@ impl<C: Clone + PartialEq> AuthCache<C> {
         Self { engine, entries: Vec::new() }
     }
 
+    /// The engine that the cache behaves like.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        self.engine
+    }
+
     /// The credentials for a realm of an origin.
     #[must_use]
     pub fn get(&self, origin: &str, realm: &str) -> Option<&Held<C>> {
@@ -107,6 +118,7 @@ impl<C: Clone + PartialEq> AuthCache<C> {
     pub fn sends(&self, origin: &str, path: &str, initiator: &Initiator<C>) -> Option<Held<C>> {
         match (initiator, self.engine) {
             (Initiator::AfterCancel, _)
+            | (Initiator::Page, Engine::W3m)
             | (Initiator::WebSocket, Engine::WebKit)
             | (Initiator::Script(_), Engine::Chromium) => None,
             (Initiator::Script(own), _) => Some(own.clone()),
@@ -146,6 +158,9 @@ impl<C: Clone + PartialEq> AuthCache<C> {
 
     /// Drops refused credentials, unless other credentials have replaced them since.
     fn remove(&mut self, origin: &str, refused: &Held<C>) {
+        if self.engine == Engine::W3m {
+            return;
+        }
         let held = self.get(origin, &refused.realm);
         if held.is_some_and(|held| held.credentials == refused.credentials) {
             let all_realms = self.engine == Engine::Firefox;
@@ -185,7 +200,8 @@ impl<C: Clone + PartialEq> AuthCache<C> {
             }
             Initiator::Page | Initiator::WebSocket => {}
         }
-        if let Some(held) = self.get(origin, realm).cloned() {
+        let was_refused = self.engine == Engine::W3m && sent.is_some();
+        if let Some(held) = self.get(origin, realm).cloned().filter(|_| !was_refused) {
             self.insert(origin, path, held.clone());
             return Reaction::Repeat(held);
         }

@@ -427,6 +427,7 @@ impl Browser {
         };
         let page = self.exchange(&request, initiator).await;
         if request.is_navigation()
+            && self.auth.engine() != Engine::W3m
             && let Some(script) = LogoutScript::on(page.text())
         {
             self.run(&script, &request.head).await;
@@ -586,6 +587,9 @@ impl Browser {
         if !is_safe && !is_cross_site {
             request.add(header::ORIGIN, ORIGIN);
         }
+        if self.auth.engine() == Engine::W3m {
+            request.become_w3m();
+        }
         request
     }
 
@@ -709,6 +713,23 @@ impl Outgoing {
         }
     }
 
+    /// Replaces the headers of a current browser by those of w3m.
+    fn become_w3m(&mut self) {
+        let headers = &mut self.head.headers;
+        for name in ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"] {
+            headers.remove(name);
+        }
+        headers.remove("sec-fetch-user");
+        headers.remove(header::UPGRADE_INSECURE_REQUESTS);
+        for (name, value) in [
+            (header::USER_AGENT, "w3m/0.5.3+git20230121"),
+            (header::ACCEPT, "text/html, text/*;q=0.5, image/*, application/*"),
+            (header::ACCEPT_LANGUAGE, "en;q=1.0"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+
     fn is_navigation(&self) -> bool {
         match self.header("sec-fetch-mode") {
             Some(mode) => mode == "navigate",
@@ -777,6 +798,14 @@ mod tests {
         let mut browser = Browser::new(test::init_service(app).await).engine(engine);
         browser.log_in("/a/", "alice", "x").await;
         browser
+    }
+
+    #[actix_web::test]
+    async fn w3m_sends_held_credentials_after_a_challenge_only() {
+        let mut browser = logged_in(Engine::W3m).await;
+        assert!(!browser.open("/free").await.sent_credentials());
+        let page = browser.open("/a/c").await;
+        assert_eq!((page.sent_credentials(), page.dialogs()), (true, 0));
     }
 
     #[actix_web::test]

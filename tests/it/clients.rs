@@ -3,7 +3,7 @@
 //! Each line of `captured_clients.jsonl` has the headers of a request, without those that depend on the server,
 //! and what sent it.
 
-use actix_basic_logout::RequestKind;
+use actix_basic_logout::{LogoutResponse, RequestKind};
 use actix_web::{
     HttpRequest,
     http::{
@@ -13,6 +13,11 @@ use actix_web::{
     test::TestRequest,
 };
 use serde::Deserialize;
+
+use crate::support::{
+    browser::{Browser, Engine, Kind},
+    site::{Setup, Site, Store, Wire},
+};
 
 #[derive(Deserialize)]
 struct Captured {
@@ -127,15 +132,19 @@ fn captured_browsers_are_recognized_over_http_and_https() {
     }
 }
 
-/// Lynx and Links do not send a cookie that came with a challenge, so they could not log in.
+/// Lynx and Links do not send a cookie that came with a challenge, so without it they count as programs.
 #[test]
-fn captured_text_browsers_are_programs() {
-    let browsers: Vec<_> = all().into_iter().filter(|it| it.expect == "text-browser").collect();
+fn captured_simple_browsers_are_recognized_unless_they_keep_no_cookie() {
+    let browsers: Vec<_> = all().into_iter().filter(|it| it.expect == "simple-browser").collect();
     assert!(browsers.len() > 5);
     for browser in browsers {
         for variant in Variant::all() {
+            let expected = match variant {
+                Variant { credentials: true, session_cookie: false, .. } => RequestKind::NonBrowser,
+                _ => RequestKind::SimpleBrowser,
+            };
             let kind = RequestKind::of(&browser.request(variant));
-            assert_eq!(kind, RequestKind::NonBrowser, "{} {variant:?}", browser.user_agent());
+            assert_eq!(kind, expected, "{} {variant:?}", browser.user_agent());
         }
     }
 }
@@ -217,4 +226,56 @@ fn methods_of_webdav_are_programs_and_a_preflight_is_a_browsers() {
     }
     let preflight = kind("OPTIONS", ("Access-Control-Request-Method", "PUT"));
     assert_eq!(preflight, RequestKind::Subresource);
+}
+
+#[actix_web::test]
+async fn w3m_asks_its_user_for_credentials_after_each_logout() {
+    for response in [
+        LogoutResponse::Challenge,
+        LogoutResponse::Page,
+        LogoutResponse::Redirect("/free".to_owned()),
+    ] {
+        for store in [Store::Cookie, Store::Memory] {
+            for logout in ["/a/logout", "/logout"] {
+                let setup = Setup { logout_response: response.clone(), ..Setup::new(store) };
+                let site = Site::new(&setup).await;
+                let mut browser = Browser::new(Engine::W3m);
+                for user in [("alice", "one"), ("bob", "two"), ("bob", "two")] {
+                    browser.prompts = 0;
+                    assert_eq!(browser.open(&site, "/a/").status, 401);
+                    let signed_in = format!("Signed in as {}", user.0);
+                    assert_eq!(browser.type_credentials(&site, user).body, signed_in);
+                    assert_eq!(browser.open(&site, "/a/x/y").body, signed_in);
+                    assert_eq!(browser.prompts, 1, "{response:?} {logout} {user:?}");
+                    browser.request(&site, Kind::Page, "POST", logout);
+                    if !browser.dialogs.is_empty() {
+                        browser.cancel_dialog(&site);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Lynx keeps no cookie that came with a challenge.
+#[actix_web::test]
+async fn simple_browser_without_cookies_is_served_and_hears_that_nothing_was_logged_out() {
+    let site = Site::new(&Setup::new(Store::Memory)).await;
+    let lynx = |path: &str, credentials| Wire {
+        headers: vec![("user-agent", "Lynx/2.9.0dev.12 libwww-FM/2.14".to_owned())],
+        credentials,
+        ..Wire::page(path, None)
+    };
+    let first = site.answer(&lynx("/a/", None));
+    assert_eq!((first.status, first.challenge.is_some()), (401, true));
+    let sessions = site.memory.len();
+    let alice = Some(("alice", "one"));
+    for _ in 0..2 {
+        let page = site.answer(&lynx("/a/", alice));
+        assert_eq!((page.status, page.set_cookie), (200, None));
+        let logout = site.answer(&lynx("/a/logout", alice));
+        assert_eq!((logout.status, logout.set_cookie), (200, None));
+        assert!(logout.body.contains("Nothing to log out"), "{}", logout.body);
+    }
+    assert_eq!(site.memory.len(), sessions, "programs leave no session");
 }

@@ -157,7 +157,7 @@ fn setups(bug: Option<Bug>) -> impl Strategy<Value = (Setup, Engine)> {
         None => vec![false, true],
         Some(bug) => vec![bug == Bug::RevocationListPerMachine],
     };
-    let engines = [Engine::Chromium, Engine::Firefox, Engine::WebKit];
+    let engines = [Engine::Chromium, Engine::Firefox, Engine::WebKit, Engine::W3m];
     (
         select(vec![Store::Cookie, Store::Memory]),
         select(responses),

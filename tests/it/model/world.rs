@@ -182,6 +182,11 @@ impl Model {
 
     fn apply(&mut self, step: &Step) -> Checked {
         match step {
+            Step::Fetch { .. }
+            | Step::WebSocket { .. }
+            | Step::LogoutByFetch { .. }
+            | Step::CrossSiteForm { .. }
+                if self.browser.engine == Engine::W3m => {}
             Step::Open { tab, path } => self.browser.send(Kind::Page, *tab, "GET", path),
             Step::Fetch { tab, path, is_held_back } => {
                 self.browser.send(Kind::Fetch, *tab, "GET", path);

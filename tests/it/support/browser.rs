@@ -159,6 +159,25 @@ impl Browser {
 
     fn wire(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) -> Wire {
         self.numbers += 1;
+        let mut headers = Vec::new();
+        if self.engine == Engine::W3m {
+            headers.push(("user-agent", "w3m/0.5.3+git20230121".to_owned()));
+        } else {
+            headers = self.headers(kind, tab);
+        }
+        Wire {
+            number: self.numbers,
+            method,
+            path: path.to_owned(),
+            origin: self.origin_of(tab),
+            headers,
+            credentials: None,
+            cookie: None,
+        }
+    }
+
+    /// The headers of a browser other than w3m.
+    fn headers(&self, kind: Kind, tab: usize) -> Vec<(&'static str, String)> {
         let mut headers = vec![("user-agent", "Mozilla/5.0 (X11; Linux x86_64)".to_owned())];
         let accept = if kind == Kind::Page { "text/html,*/*;q=0.8" } else { "*/*" };
         headers.push(("accept", accept.to_owned()));
@@ -179,15 +198,7 @@ impl Browser {
         if kind == Kind::LogoutPageScript {
             headers.push(("x-basic-logout", "1".to_owned()));
         }
-        Wire {
-            number: self.numbers,
-            method,
-            path: path.to_owned(),
-            origin: self.origin_of(tab),
-            headers,
-            credentials: None,
-            cookie: None,
-        }
+        headers
     }
 
     /// Sends a request, with the credentials that the browser sends preemptively.
@@ -294,7 +305,7 @@ impl Browser {
             self.send(Kind::Page, exchange.tab, "GET", &location);
             return Event::Repeated;
         }
-        let has_script = answer.body.contains("X-Basic-Logout");
+        let has_script = answer.body.contains("X-Basic-Logout") && self.engine != Engine::W3m;
         let password = if has_script { password_on(&answer.body) } else { "" };
         let (tab, path, method) = (exchange.tab, exchange.wire.path, exchange.wire.method);
         let event = if answer.status == 401 { Event::Refused } else { Event::Shown };
