@@ -128,6 +128,7 @@ impl RequestContext {
         if context.has_several_session_cookies {
             realm.setup.report_several_cookies();
         }
+        context.predecessors = entry::predecessors(session);
         match found {
             FoundEntry::Entry(entry) => Box::pin(context.read_entry(realm, req, entry)).await?,
             FoundEntry::Unreadable => {
@@ -174,7 +175,6 @@ impl RequestContext {
             self.session_only_allowed &= realm.fingerprint_key.made(&login.fingerprint)
                 && login.revocation_list == realm.revocation_list();
         }
-        self.predecessors = entry::predecessors(&self.session);
         let revocations = self.look_up(realm, &entry).await?;
         self.epoch = revocations.presented_epoch;
         self.raced_logout = revocations.id == RevocationStatus::LoggedOut;
@@ -348,7 +348,8 @@ impl RequestContext {
     ) -> Result<(), RevocationError> {
         let sessions = self.sessions(realm, req);
         let sessions = sessions.iter().flat_map(|it| it.within_all(&realm.name));
-        realm.revocations.record_success(self.id, sessions).await
+        let ends_by = realm.lifetime.deadlines.ends_by(self.now, self.now);
+        realm.revocations.record_success(self.id, sessions, ends_by).await
     }
 
     /// Whether a logout can end the entry.
@@ -466,7 +467,9 @@ impl RequestContext {
     fn visited(&self, realm: &Realm, login: Login) -> Login {
         Login {
             visited_at: self.now,
-            ends_by: login.ends_by.max(realm.lifetime.deadlines.ends_by(self.now)),
+            ends_by: login
+                .ends_by
+                .max(realm.lifetime.deadlines.ends_by(login.logged_in_at, self.now)),
             revocation_list: realm.revocation_list(),
             ..login
         }
@@ -578,21 +581,24 @@ impl RequestContext {
         realm: &Realm,
         replaced: RevocationKey,
     ) -> Result<(), RevocationError> {
-        let (mut keys, mut ended) = (Vec::new(), Vec::new());
+        let mut ended = Vec::new();
         for (key, entry) in entry::others(&self.session, &realm.entry_key) {
             let of_realm = entry::realm_of(&key);
-            if entry.is_login_until(self.now) {
-                let sessions = self.predecessors.clone();
-                let own = Keys::of(entry.kind(), entry.keys(), sessions, of_realm, &[]);
+            let Some(login) = entry.login_until(self.now) else { continue };
+            let sessions = self.predecessors.clone();
+            let own = Keys::of(entry.kind(), entry.keys(), sessions, of_realm, &[&login.user]);
+            let status = realm.revocations.look_up(&own).await?;
+            match status.id {
                 // A client could replay a session whose login has ended, to fill the list.
-                match realm.revocations.look_up(&own).await?.id {
-                    RevocationStatus::Active => keys.extend(replaced.within_all(of_realm)),
-                    RevocationStatus::LoggedOut => ended.push((key, entry)),
-                    RevocationStatus::Revoked => {}
+                RevocationStatus::Active if status.user_epoch == login.epoch => {
+                    let keys = replaced.within_all(of_realm);
+                    let ends_by = login.ends_by_after_visit(self.now);
+                    realm.revocations.record_success(None, keys, ends_by).await?;
                 }
+                RevocationStatus::LoggedOut => ended.push((key, entry)),
+                RevocationStatus::Active | RevocationStatus::Revoked => {}
             }
         }
-        realm.revocations.record_success(None, keys).await?;
         // The session that replaces this one may not know what has ended them.
         for (key, mut entry) in ended {
             entry.end(entry.state.ended());
@@ -614,7 +620,7 @@ impl RequestContext {
         let origin = self.origin_of_login;
         self.end_id(realm, origin).await?;
         match self.last_id.filter(|_| self.login_ends_by.is_some()) {
-            Some(id) => realm.revocations.log_out_replacement(id).await,
+            Some(id) => realm.revocations.log_out_replacement(id, self.now).await,
             None => Ok(()),
         }
     }
@@ -639,7 +645,7 @@ impl RequestContext {
                 let remaining = Duration::from_millis(ends_by.saturating_sub(self.now));
                 realm.revocations.log_out(id, other, remaining).await?;
             }
-            None => realm.revocations.log_out_challenge(id).await?,
+            None => realm.revocations.log_out_challenge(id, self.now).await?,
         }
         self.id = None;
         Ok(())
@@ -680,7 +686,8 @@ impl RequestContext {
         {
             let [of_realm, of_all] = session.within_all(&realm.name);
             let of_all = Some(of_all).filter(|_| clears_all);
-            realm.revocations.log_out_successor([of_realm].into_iter().chain(of_all)).await?;
+            let keys = [of_realm].into_iter().chain(of_all);
+            realm.revocations.log_out_successor(keys, self.now).await?;
         }
         if !clears_all {
             return Ok(());
@@ -731,16 +738,31 @@ pub(crate) async fn drop_revoked_entry(
     }
     Box::pin(async {
         if let FoundEntry::Entry(mut entry) = entry::find(session, &realm.entry_key)
-            && let sessions = entry::predecessors(session).into_iter().chain(session_of(realm, req))
-            && let keys = Keys::of(entry.kind(), entry.keys(), sessions, &realm.name, &[])
-            && realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut
+            && let replaced = session_of(realm, req)
+            && let predecessors = entry::predecessors(session)
+            && let now = realm.now()
         {
-            entry.end(entry.state.ended());
-            if realm.config.logout_scope == LogoutScope::Session {
-                // The logout has removed the data of the application, and the handler's write restored it.
-                entry::clear_except(session, entry::others(session, &realm.entry_key));
+            if session.status() == SessionStatus::Renewed
+                && let Some(replaced) = replaced.filter(|it| !predecessors.contains(it))
+                && let Some(login) = entry.login_until(now)
+            {
+                // The application renewed the session. A logout that brings the replaced one must end the login.
+                let (keys, ends_by) =
+                    (replaced.within_all(&realm.name), login.ends_by_after_visit(now));
+                realm.revocations.record_success(None, keys, ends_by).await?;
+                let all = [replaced].into_iter().chain(predecessors.iter().copied());
+                entry::note_predecessors(session, all);
             }
-            entry::put(session, &realm.entry_key, &entry);
+            let sessions = predecessors.into_iter().chain(replaced);
+            let keys = Keys::of(entry.kind(), entry.keys(), sessions, &realm.name, &[]);
+            if realm.revocations.look_up(&keys).await?.id == RevocationStatus::LoggedOut {
+                entry.end(entry.state.ended());
+                if realm.config.logout_scope == LogoutScope::Session {
+                    // The logout has removed the data of the application, and the handler's write restored it.
+                    entry::clear_except(session, entry::others(session, &realm.entry_key));
+                }
+                entry::put(session, &realm.entry_key, &entry);
+            }
         }
         Ok(())
     })

@@ -33,9 +33,8 @@ pub(crate) const CHALLENGE_TTL: Duration = Duration::from_secs(20 * 60);
 const LOGGED_OUT: u64 = 0;
 const REVOKED: u64 = 1;
 
-/// The value that is stored under the key of a challenge that led to a login, or that a client
-/// abandoned.
-const DONE: u64 = 0;
+/// The value that is stored under the key of a challenge that a client abandoned.
+const ABANDONED: u64 = 0;
 
 /// All realms of a process share one list, because a logout from one realm also ends the logins of
 /// the others.
@@ -129,18 +128,26 @@ impl Revocations {
 
     /// Ends the login that replaces a login whose logout has just come, if there is one: another
     /// user's, whose response the browser had not received.
-    pub(crate) async fn log_out_replacement(&self, id: LoginId) -> Result<(), RevocationError> {
+    pub(crate) async fn log_out_replacement(
+        &self,
+        id: LoginId,
+        now: u64,
+    ) -> Result<(), RevocationError> {
         let key = RevocationKey::of_login(id);
-        if self.has_succeeded(key).await? {
-            self.set([key.of_replacement()], LOGGED_OUT, MAX_RETENTION).await?;
+        if let Some(remaining) = self.remaining_after(key, now).await? {
+            self.set([key.of_replacement()], LOGGED_OUT, remaining).await?;
         }
         Ok(())
     }
 
     /// Records a logout from a challenge. If the challenge has led to a login meanwhile, that login
     /// ends.
-    pub(crate) async fn log_out_challenge(&self, id: LoginId) -> Result<(), RevocationError> {
-        self.end_challenge(RevocationKey::of_login(id)).await
+    pub(crate) async fn log_out_challenge(
+        &self,
+        id: LoginId,
+        now: u64,
+    ) -> Result<(), RevocationError> {
+        self.end_challenge(RevocationKey::of_login(id), now).await
     }
 
     /// Records a logout whose request named a session that no longer exists. The logout ends the
@@ -148,9 +155,10 @@ impl Revocations {
     pub(crate) async fn log_out_successor(
         &self,
         within: impl IntoIterator<Item = RevocationKey>,
+        now: u64,
     ) -> Result<(), RevocationError> {
         for key in within {
-            self.end_challenge(key).await?;
+            self.end_challenge(key, now).await?;
         }
         Ok(())
     }
@@ -158,28 +166,38 @@ impl Revocations {
     /// The login and the logout may happen at the same time, on different machines. The login first
     /// records its success and then looks for a logout; the logout does the reverse. So at least one
     /// of the two sees the other.
-    async fn end_challenge(&self, key: RevocationKey) -> Result<(), RevocationError> {
-        self.write(&[(key.of_abandoned(), DONE)], CHALLENGE_TTL, CausedBy::Anyone).await?;
-        if self.has_succeeded(key).await? {
-            self.set([key], LOGGED_OUT, MAX_RETENTION).await?;
+    async fn end_challenge(&self, key: RevocationKey, now: u64) -> Result<(), RevocationError> {
+        self.write(&[(key.of_abandoned(), ABANDONED)], CHALLENGE_TTL, CausedBy::Anyone).await?;
+        if let Some(remaining) = self.remaining_after(key, now).await? {
+            self.set([key], LOGGED_OUT, remaining).await?;
         }
         Ok(())
     }
 
-    async fn has_succeeded(&self, key: RevocationKey) -> Result<bool, RevocationError> {
-        Ok(self.read(&[key.of_success()]).await?.iter().any(Option::is_some))
+    /// The longest time for which the logins can be valid to which this challenge has led, or this session. None if it
+    /// has led to none. A visit since may have prolonged them by `CHALLENGE_TTL`, which `set` adds.
+    async fn remaining_after(
+        &self,
+        key: RevocationKey,
+        now: u64,
+    ) -> Result<Option<Duration>, RevocationError> {
+        let ends_by = self.read(&[key.of_success()]).await?.first().copied().flatten();
+        let remaining = ends_by.map(|it| Duration::from_millis(it.saturating_sub(now)));
+        Ok(remaining.map(|it| it.min(MAX_RETENTION)))
     }
 
     /// Records that a challenge has led to a login, and that its session may be replaced, so that a
-    /// logout that brings the challenge or a replaced session ends the login. To notice a logout that
-    /// came before, the caller must look up the keys of the challenge afterwards.
+    /// logout that brings the challenge or a replaced session ends the login. `ends_by` is the latest
+    /// time at which these logins end. To notice a logout that came before, the caller must look up the
+    /// keys of the challenge afterwards.
     pub(crate) async fn record_success(
         &self,
         id: Option<LoginId>,
         sessions: impl IntoIterator<Item = RevocationKey>,
+        ends_by: u64,
     ) -> Result<(), RevocationError> {
         let keys = id.map(RevocationKey::of_login).into_iter().chain(sessions);
-        let entries: Vec<_> = keys.map(|key| (key.of_success(), DONE)).collect();
+        let entries: Vec<_> = keys.map(|key| (key.of_success(), ends_by)).collect();
         if entries.is_empty() {
             return Ok(());
         }

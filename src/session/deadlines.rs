@@ -59,10 +59,14 @@ impl Deadlines {
         self.login.map_or(self.visit, |it| it.min(self.visit)).saturating_add(LEEWAY)
     }
 
-    /// The latest time at which a login that is written now can end.
-    pub(crate) fn ends_by(self, now: u64) -> u64 {
-        let life = u64::try_from(self.longest_life().as_millis()).unwrap_or(u64::MAX);
-        now.saturating_add(life)
+    /// The latest time at which a login of that time can end if it is written now.
+    pub(crate) fn ends_by(self, logged_in_at: u64, now: u64) -> u64 {
+        let after = |since: u64, life: Duration| {
+            let life = life.saturating_add(LEEWAY).as_millis();
+            since.saturating_add(u64::try_from(life).unwrap_or(u64::MAX))
+        };
+        let visit = after(now, self.visit);
+        self.login.map_or(visit, |it| visit.min(after(logged_in_at, it)))
     }
 
     /// Whether the session has to record this visit. Later visits might come too late to keep the
@@ -155,11 +159,16 @@ mod tests {
     #[test]
     fn longer_deadlines_prolong_no_login_that_was_written_under_shorter_ones() {
         let (short, long) = (deadlines(Some(60), Some(10)), deadlines(Some(600), Some(600)));
-        let written = Validity { ends_by: short.ends_by(0), ..login(0, 0) };
+        let written = Validity { ends_by: short.ends_by(0, 0), ..login(0, 0) };
         assert_eq!(written.ends_by, 11 * MINUTE, "the shorter timeout and the leeway");
         assert!(!long.have_passed(&written, 11 * MINUTE - 1));
         assert!(long.have_passed(&written, 11 * MINUTE));
-        assert_eq!(deadlines(None, None).ends_by(7), u64::MAX);
+        assert_eq!(deadlines(None, None).ends_by(7, 7), u64::MAX);
+        assert_eq!(
+            short.ends_by(0, 55 * MINUTE),
+            61 * MINUTE,
+            "the absolute timeout counts from the login"
+        );
     }
 
     #[test]

@@ -227,7 +227,9 @@ pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
 
 /// Removes everything from the session except these entries.
 pub(crate) fn clear_except(session: &Session, entries: Vec<(String, Entry)>) {
+    let predecessors = predecessors(session);
     session.clear();
+    note_predecessors(session, predecessors);
     for (key, entry) in entries {
         put(session, &key, &entry);
     }
@@ -261,9 +263,12 @@ impl Entry {
         self.state.kind()
     }
 
-    /// Whether it is a login that may be valid at this time.
-    pub(crate) fn is_login_until(&self, now: u64) -> bool {
-        matches!(&self.state, State::LoggedIn(login) if now < login.ends_by)
+    /// The login, if it may be valid at this time.
+    pub(crate) fn login_until(&self, now: u64) -> Option<&Login> {
+        match &self.state {
+            State::LoggedIn(login) if now < login.ends_by => Some(login),
+            _ => None,
+        }
     }
 
     /// The keys under which the entry can be ended, apart from the session's predecessor.

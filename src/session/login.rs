@@ -55,6 +55,11 @@ impl Login {
         !self.reprompted && self.foreign_origin.is_none()
     }
 
+    /// The latest time at which the login can end if there is a visit now.
+    pub(crate) fn ends_by_after_visit(&self, now: u64) -> u64 {
+        self.ends_by.saturating_add(now.saturating_sub(self.visited_at))
+    }
+
     pub(crate) fn validity(&self) -> Validity {
         let Self { logged_in_at, verified_at, visited_at, ends_by, epoch, .. } = *self;
         Validity { logged_in_at, verified_at, visited_at, ends_by, epoch }

@@ -1,6 +1,7 @@
 //! Attacks on logins, sessions and the revocation list, through the real middleware.
 
 mod cookies;
+mod lasting;
 mod one_prompt;
 mod races;
 mod replaced_sessions;

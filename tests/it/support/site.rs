@@ -473,6 +473,9 @@ async fn page(
     if req.path().ends_with("/write") {
         session.insert("written", number(&req)).unwrap();
     }
+    if req.path().ends_with("/renew") {
+        session.renew();
+    }
     match req.path().split('/').nth(2) {
         Some("fail") => return Err(actix_web::error::ErrorInternalServerError("it failed")),
         Some("panic") => panic!("the test asked for a panic"),
