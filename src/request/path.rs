@@ -7,24 +7,30 @@ use sha2::{Digest, Sha256};
 /// all.
 const MAX_LENGTH: usize = 512;
 
-/// The path of a request, stored to recognize it later. If it is too long, its hash is stored
-/// instead.
+/// The text, or its hash if it is longer than `max_length` or grows in a session, which is stored as JSON in JSON.
+pub(super) fn bounded(text: &str, max_length: usize) -> String {
+    let grows = |it: char| matches!(it, '"' | '\\') || it.is_control();
+    if text.len() <= max_length && !text.contains(grows) {
+        return text.to_owned();
+    }
+    format!("sha256:{:x}", Sha256::digest(text))
+}
+
+/// The path of a request, stored to recognize it later. If it is too long, or has characters that JSON
+/// escapes, its hash is stored instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RequestPath(String);
 
 impl RequestPath {
     pub(crate) fn of(path: &str) -> Self {
-        if path.len() <= MAX_LENGTH {
-            return Self(path.to_owned());
-        }
-        Self(format!("sha256:{:x}", Sha256::digest(path)))
+        Self(bounded(path, MAX_LENGTH))
     }
 
     /// The directory of this path. A browser whose user logged in at this path sends the
     /// credentials to all paths in the directory without waiting for a challenge (RFC 7617, section
     /// 2.2).
     ///
-    /// None if the path is unknown because it was too long. A guess would be a vulnerability: if
+    /// None if only the hash of the path is known. A guess would be a vulnerability: if
     /// the directory were too wide, a browser would seem to have dropped credentials that it still
     /// holds.
     pub(crate) fn directory(&self) -> Option<Directory> {
@@ -63,6 +69,16 @@ mod tests {
 
     fn directory(path: &str) -> Option<Directory> {
         RequestPath::of(path).directory()
+    }
+
+    #[test]
+    fn stored_path_does_not_grow_in_json() {
+        for path in [&*"/\"".repeat(200), &*"/\\".repeat(200), "/\u{1}", &*"/a".repeat(257)] {
+            let stored = serde_json::to_string(&RequestPath::of(path)).expect("JSON");
+            assert_eq!(stored.len(), r#""sha256:""#.len() + 64, "{path:?}");
+            assert_eq!(directory(path), None, "{path:?}");
+        }
+        assert_eq!(RequestPath::of("/a'%22<b").0, "/a'%22<b");
     }
 
     #[test]

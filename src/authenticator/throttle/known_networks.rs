@@ -11,7 +11,7 @@ const KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 const MAX_USERS: usize = 50_000;
 
 /// The maximum number of networks of a user. A new one replaces the user's own oldest, so a user with many
-/// addresses makes no network of another user unknown.
+/// addresses makes no network of another user unknown, unless their user-ids fold to the same text.
 const MAX_NETWORKS: usize = 8;
 
 #[derive(Debug)]
