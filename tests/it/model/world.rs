@@ -113,7 +113,7 @@ pub struct Model {
     epochs: HashMap<(String, String, serde_json::Value), u32>,
     /// Ids of logins that were revoked one by one.
     revoked_ids: HashSet<String>,
-    /// The cookies of renewed sessions, by the hash that the new session stores.
+    /// The cookies of renewed sessions, by the hashes that new sessions store.
     predecessors: HashMap<String, String>,
     /// The cookies of the sessions in which logins began, by the login's id.
     login_sessions: HashMap<String, String>,
@@ -298,13 +298,14 @@ impl Model {
     /// Whether a logout of the realm carried the cookie of this session's predecessor, or of the session in
     /// which the login began.
     fn predecessor_logged_out(&self, cookie: Option<&str>, realm: &str) -> bool {
-        let hash = self.peek(cookie, PREDECESSOR);
-        let predecessor = hash.as_str().and_then(|hash| self.predecessors.get(hash));
+        let predecessors = self.peek(cookie, PREDECESSOR);
+        let hashes = predecessors.as_array().into_iter().flatten().filter_map(|it| it.as_str());
+        let predecessors = hashes.filter_map(|hash| self.predecessors.get(hash));
         let entry = self.peek(cookie, realm);
         let began_in = id_of(&entry).and_then(|id| self.login_sessions.get(id));
         let began_in = began_in.filter(|_| entry["is"] == "logged_in");
         let all = self.setup.logout_scope == LogoutScope::Session;
-        predecessor.into_iter().chain(began_in).any(|it| {
+        predecessors.chain(began_in).any(|it| {
             self.dead_sessions.iter().any(|(of, dead)| (*of == realm || all) && dead == it)
         })
     }
@@ -453,8 +454,9 @@ impl Model {
                 }
             }
         }
+        // The newest comes first.
         if let (Some(hash), Some(cookie)) =
-            (self.peek(answer.set_cookie.as_deref(), PREDECESSOR).as_str(), cookie)
+            (self.peek(answer.set_cookie.as_deref(), PREDECESSOR)[0].as_str(), cookie)
         {
             self.predecessors.entry(hash.to_owned()).or_insert(cookie.to_owned());
         }
