@@ -348,7 +348,12 @@ impl RequestContext {
     ) -> Result<(), RevocationError> {
         let sessions = self.sessions(realm, req);
         let sessions = sessions.iter().flat_map(|it| it.within_all(&realm.name));
-        let ends_by = realm.lifetime.deadlines.ends_by(self.now, self.now);
+        // One key names the sessions for all realms, so it must outlast the logins of the others.
+        let others = entry::others(&self.session, &realm.entry_key);
+        let others = others.iter().filter_map(|(_, it)| it.login_until(self.now));
+        let others = others.map(|it| it.ends_by_after_visit(self.now));
+        let own = realm.lifetime.deadlines.ends_by(self.now, self.now);
+        let ends_by = others.fold(own, u64::max);
         realm.revocations.record_success(self.id, sessions, ends_by).await
     }
 
@@ -581,7 +586,7 @@ impl RequestContext {
         realm: &Realm,
         replaced: RevocationKey,
     ) -> Result<(), RevocationError> {
-        let mut ended = Vec::new();
+        let (mut keys, mut ends_by, mut ended) = (Vec::new(), 0, Vec::new());
         for (key, entry) in entry::others(&self.session, &realm.entry_key) {
             let of_realm = entry::realm_of(&key);
             let Some(login) = entry.login_until(self.now) else { continue };
@@ -590,15 +595,17 @@ impl RequestContext {
             let status = realm.revocations.look_up(&own).await?;
             match status.id {
                 // A client could replay a session whose login has ended, to fill the list.
-                RevocationStatus::Active if status.user_epoch == login.epoch => {
-                    let keys = replaced.within_all(of_realm);
-                    let ends_by = login.ends_by_after_visit(self.now);
-                    realm.revocations.record_success(None, keys, ends_by).await?;
+                RevocationStatus::Active
+                    if status.user_epoch.is_none_or(|it| Some(it) == login.epoch) =>
+                {
+                    keys.extend(replaced.within_all(of_realm));
+                    ends_by = login.ends_by_after_visit(self.now).max(ends_by);
                 }
                 RevocationStatus::LoggedOut => ended.push((key, entry)),
                 RevocationStatus::Active | RevocationStatus::Revoked => {}
             }
         }
+        realm.revocations.record_success(None, keys, ends_by).await?;
         // The session that replaces this one may not know what has ended them.
         for (key, mut entry) in ended {
             entry.end(entry.state.ended());
@@ -744,11 +751,15 @@ pub(crate) async fn drop_revoked_entry(
         {
             if session.status() == SessionStatus::Renewed
                 && let Some(replaced) = replaced.filter(|it| !predecessors.contains(it))
-                && let Some(login) = entry.login_until(now)
             {
-                // The application renewed the session. A logout that brings the replaced one must end the login.
-                let (keys, ends_by) =
-                    (replaced.within_all(&realm.name), login.ends_by_after_visit(now));
+                // The application renewed the session. A logout that brings the replaced one must end its logins.
+                let (mut keys, mut ends_by) = (Vec::new(), 0);
+                for (key, entry) in entry::others(session, "") {
+                    if let Some(login) = entry.login_until(now) {
+                        keys.extend(replaced.within_all(entry::realm_of(&key)));
+                        ends_by = login.ends_by_after_visit(now).max(ends_by);
+                    }
+                }
                 realm.revocations.record_success(None, keys, ends_by).await?;
                 let all = [replaced].into_iter().chain(predecessors.iter().copied());
                 entry::note_predecessors(session, all);

@@ -59,13 +59,13 @@ pub enum RequestKind {
     #[doc(alias = "XHR")]
     #[doc(alias = "AJAX")]
     Subresource,
-    /// A request of w3m, `ELinks`, Lynx, Links, Dillo or `NetSurf`.
+    /// A request of the text browsers w3m and `ELinks`.
     ///
-    /// If there is no login, the response is a challenge, as for a navigation. But these browsers may answer
-    /// any challenge with cached credentials, without asking their user. So a request without credentials does
-    /// not show that the browser holds none, and after a logout the old credentials are refused once.
+    /// If there is no login, the response is a challenge, as for a navigation. But w3m answers any challenge
+    /// with cached credentials, without asking its user. So a request without credentials does not show that
+    /// the browser holds none, and after a logout the old credentials are refused once.
     #[doc(alias = "w3m")]
-    #[doc(alias = "Lynx")]
+    #[doc(alias = "ELinks")]
     #[doc(alias = "text browser")]
     SimpleBrowser,
     /// A request of any other client, such as `curl`, a bot, a crawler or a monitoring system.
@@ -81,8 +81,9 @@ pub enum RequestKind {
 /// How the names of browsers begin, and those of programs that imitate them.
 const MOZILLA: &[&str] = &["Mozilla/"];
 
-/// How the names of simple browsers begin.
-const SIMPLE_BROWSERS: &[&str] = &["w3m/", "ELinks/", "Lynx/", "Links (", "Dillo/", "NetSurf/"];
+/// How the names of simple browsers begin. Lynx, Links, Dillo and `NetSurf` are none: they ignore the cookie of a
+/// challenge, or send credentials that were refused again without asking, so a logout would not hold.
+const SIMPLE_BROWSERS: &[&str] = &["w3m/", "ELinks/"];
 
 impl RequestKind {
     /// Derives the kind of a request from its method and headers.
@@ -99,7 +100,7 @@ impl RequestKind {
     /// [`Subresource`](Self::Subresource)s. So are a prefetch (`Sec-Purpose: prefetch`) and the page of a
     /// frame that another site's page contains.
     ///
-    /// w3m, `ELinks`, Lynx, Links, Dillo and `NetSurf` are recognized by their `User-Agent`. They are a
+    /// w3m and `ELinks` are recognized by their `User-Agent`. They are a
     /// [`SimpleBrowser`](Self::SimpleBrowser), unless they send credentials without the session cookie.
     ///
     /// This function assumes that the session cookie has its default name, `id`. A realm knows

@@ -140,3 +140,21 @@ async fn former_user_leaves_no_record_beyond_the_life_of_the_login() {
         }
     }
 }
+
+#[actix_web::test]
+async fn session_that_a_handler_renewed_keeps_no_login_of_another_realm_after_its_logout() {
+    let setup = Setup { logout_scope: LogoutScope::Realm, ..Setup::new(Store::Memory) };
+    let site = Site::new(&setup).await;
+    let login = log_in(&site, ALICE).cookie;
+    let both = site.answer(&wire("/a/b/", login.as_ref(), None)).set_cookie;
+    assert_eq!(site.answer(&wire("/a/b/", both.as_ref(), Some(CAROL))).status, 200);
+    site.seen().now += MINUTE * 21;
+    site.revocations.advance(MINUTE * 21);
+    let late = site.answer(&wire("/a/renew", both.as_ref(), Some(ALICE)));
+    assert!(late.set_cookie.is_some() && late.set_cookie != both);
+    // Sent before the response to the renewal arrived.
+    let logout = site.answer(&fetch("/a/out-of-b", both.as_ref(), Some(CAROL)));
+    assert_eq!((logout.status, logout.logged_out), (204, true));
+    let page = site.answer(&wire("/a/b/", late.set_cookie.as_ref(), Some(CAROL)));
+    assert_eq!(page.status, 401, "{}", page.body);
+}
