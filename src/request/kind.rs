@@ -89,16 +89,16 @@ impl RequestKind {
     /// Derives the kind of a request from its method and headers.
     ///
     /// The [guide about clients](crate::guide::clients) has the rule as a table, with the risk of each row.
-    /// In short, a request comes from a browser if it has a
-    /// [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/) or `Upgrade-Insecure-Requests` header. On
-    /// plain `http`, browsers send the former to localhost only. There a request also comes from a browser
-    /// if its `User-Agent` begins with `Mozilla/` and it has an `Accept-Language` header, unless it carries
-    /// credentials without the session cookie. All other requests are [`NonBrowser`](Self::NonBrowser).
+    /// In short, a request with a [`Sec-Fetch-Site`](https://www.w3.org/TR/fetch-metadata/) or
+    /// `Upgrade-Insecure-Requests` header comes from a browser. Browsers send the former over HTTPS and to
+    /// localhost. A request with neither is judged by its method, `User-Agent`, `Origin`, `Accept-Language`,
+    /// `Referer`, `Accept`, credentials and session cookie.
     ///
-    /// A browser's request is a [`Navigation`](Self::Navigation) if `Sec-Fetch-Mode` is `navigate`, or if it
-    /// has an `Upgrade-Insecure-Requests` header. All other requests of a browser are
-    /// [`Subresource`](Self::Subresource)s. So are a prefetch (`Sec-Purpose: prefetch`) and the page of a
-    /// frame that another site's page contains.
+    /// A browser's request with `Sec-Fetch-Site` is a [`Navigation`](Self::Navigation) if `Sec-Fetch-Mode` is
+    /// `navigate`, or if it is missing and `Accept` contains `text/html`. A request without `Sec-Fetch-Site` is
+    /// one if it has `Upgrade-Insecure-Requests`. All other requests of a browser are
+    /// [`Subresource`](Self::Subresource)s. So are a prefetch (`Sec-Purpose: prefetch`) and, with
+    /// `Sec-Fetch-Site`, the page of a frame that another site's page contains.
     ///
     /// w3m and `ELinks` are recognized by their `User-Agent`. They are a
     /// [`SimpleBrowser`](Self::SimpleBrowser), unless they send credentials without the session cookie.
@@ -168,10 +168,8 @@ impl RequestKind {
             return Self::NonBrowser;
         }
         // This is a subresource over plain HTTP, or a program that imitates a browser.
-        let accept = headers.get(header::ACCEPT).map_or(&[][..], HeaderValue::as_bytes);
-        let accepts_html = accept.windows(9).take(MAX_ACCEPT).any(|it| it == b"text/html");
         let is_of_a_page = has_cookie(req, session_cookie) || is_referred_by_another_host(req);
-        let imitates = headers.contains_key(header::AUTHORIZATION) || accepts_html;
+        let imitates = headers.contains_key(header::AUTHORIZATION) || accepts_html(headers);
         if imitates && !is_of_a_page { Self::NonBrowser } else { Self::Subresource }
     }
 
@@ -182,7 +180,7 @@ impl RequestKind {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let navigates = match text(&SEC_FETCH_MODE) {
             Some(mode) => mode == "navigate" && !is_cross_site_frame(headers),
-            None => text(&header::ACCEPT).is_some_and(|types| types.contains("text/html")),
+            None => accepts_html(headers),
         };
         if navigates { Self::Navigation } else { Self::Subresource }
     }
@@ -193,6 +191,11 @@ pub(crate) const DEFAULT_SESSION_COOKIE: &str = "id";
 
 /// How much of an `Accept` header is searched. A client can send 128 KiB.
 const MAX_ACCEPT: usize = 1024;
+
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).map_or(&[][..], HeaderValue::as_bytes);
+    accept.windows(9).take(MAX_ACCEPT).any(|it| it == b"text/html")
+}
 
 /// Compared as bytes, because the rest of the value need not be ASCII.
 fn has_prefix(headers: &HeaderMap, name: &HeaderName, prefixes: &[&str]) -> bool {

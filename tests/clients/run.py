@@ -4,6 +4,7 @@
 """
 
 import argparse
+import difflib
 import os
 import re
 import shutil
@@ -55,6 +56,9 @@ def main():
     arguments.add_argument("--write", action="store_true", help="write CLIENTS.md")
     arguments.add_argument("only", nargs="*", help="only these clients; nothing is compared")
     arguments = arguments.parse_args()
+    known = [it.name for it in programs.ALL + browsers.ALL]
+    if unknown := set(arguments.only) - set(known):
+        sys.exit(f"unknown: {', '.join(unknown)}. Known: {', '.join(known)}")
     home = HERE.parent.parent / "target/clients"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
@@ -78,7 +82,8 @@ def main():
     elif arguments.write:
         TABLE.write_text(text)
     elif without_versions(TABLE.read_text()) != without_versions(text):
-        sys.exit(f"CLIENTS.md differs from what the clients did. Now:\n{text}")
+        old, new = TABLE.read_text().splitlines(), text.splitlines()
+        sys.exit("CLIENTS.md differs from what the clients did:\n" + "\n".join(difflib.unified_diff(old, new, lineterm="")))
     else:
         print(f"{len(program_rows) + len(browser_rows)} results agree with CLIENTS.md")
 
