@@ -349,9 +349,8 @@ impl RequestContext {
         let sessions = self.sessions(realm, req);
         let sessions = sessions.iter().flat_map(|it| it.within_all(&realm.name));
         // One key names the sessions for all realms, so it must outlast the logins of the others.
-        let others = entry::others(&self.session, &realm.entry_key);
-        let others = others.iter().filter_map(|(_, it)| it.login_until(self.now));
-        let others = others.map(|it| it.ends_by_after_visit(self.now));
+        let others = entry::logins(&self.session, &realm.entry_key, self.now);
+        let others = others.iter().map(|(_, login)| login.ends_by_after_visit(self.now));
         let own = realm.lifetime.deadlines.ends_by(self.now, self.now);
         let ends_by = others.fold(own, u64::max);
         realm.revocations.record_success(self.id, sessions, ends_by).await
@@ -753,13 +752,11 @@ pub(crate) async fn drop_revoked_entry(
                 && let Some(replaced) = replaced.filter(|it| !predecessors.contains(it))
             {
                 // The application renewed the session. A logout that brings the replaced one must end its logins.
-                let (mut keys, mut ends_by) = (Vec::new(), 0);
-                for (key, entry) in entry::others(session, "") {
-                    if let Some(login) = entry.login_until(now) {
-                        keys.extend(replaced.within_all(entry::realm_of(&key)));
-                        ends_by = login.ends_by_after_visit(now).max(ends_by);
-                    }
-                }
+                let logins = entry::logins(session, "", now);
+                let keys =
+                    logins.iter().flat_map(|(key, _)| replaced.within_all(entry::realm_of(key)));
+                let ends = logins.iter().map(|(_, login)| login.ends_by_after_visit(now));
+                let ends_by = ends.max().unwrap_or_default();
                 realm.revocations.record_success(None, keys, ends_by).await?;
                 let all = [replaced].into_iter().chain(predecessors.iter().copied());
                 entry::note_predecessors(session, all);

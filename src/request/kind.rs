@@ -78,9 +78,6 @@ pub enum RequestKind {
     NonBrowser,
 }
 
-/// How the names of browsers begin, and those of programs that imitate them.
-const MOZILLA: &[&str] = &["Mozilla/"];
-
 /// How the names of simple browsers begin. Lynx, Links, Dillo and `NetSurf` are none: they ignore the cookie of a
 /// challenge, or send credentials that were refused again without asking, so a logout would not hold.
 const SIMPLE_BROWSERS: &[&str] = &["w3m/", "ELinks/"];
@@ -144,9 +141,9 @@ impl RequestKind {
         if is_method_of_programs(req) {
             return Self::NonBrowser;
         }
-        if has_prefix(headers, &header::USER_AGENT, SIMPLE_BROWSERS) {
-            let keeps_cookies = has_cookie(req, session_cookie);
-            let is_stateless = headers.contains_key(header::AUTHORIZATION) && !keeps_cookies;
+        if has_name(headers, SIMPLE_BROWSERS) {
+            let is_stateless =
+                headers.contains_key(header::AUTHORIZATION) && !has_cookie(req, session_cookie);
             return if is_stateless { Self::NonBrowser } else { Self::SimpleBrowser };
         }
         if headers.contains_key(header::UPGRADE_INSECURE_REQUESTS) {
@@ -157,7 +154,7 @@ impl RequestKind {
         if is_handshake && headers.contains_key(header::ORIGIN) && has_cookie(req, session_cookie) {
             return Self::Subresource;
         }
-        if !has_prefix(headers, &header::USER_AGENT, MOZILLA) {
+        if !has_name(headers, &["Mozilla/"]) {
             return Self::NonBrowser;
         }
         // A handshake of a WebSocket, or a request of a script. Some may come from another site.
@@ -197,10 +194,10 @@ fn accepts_html(headers: &HeaderMap) -> bool {
     accept.windows(9).take(MAX_ACCEPT).any(|it| it == b"text/html")
 }
 
-/// Compared as bytes, because the rest of the value need not be ASCII.
-fn has_prefix(headers: &HeaderMap, name: &HeaderName, prefixes: &[&str]) -> bool {
-    let value = headers.get(name).map(HeaderValue::as_bytes);
-    value.is_some_and(|value| prefixes.iter().any(|it| value.starts_with(it.as_bytes())))
+/// Whether the `User-Agent` begins with one of these. Compared as bytes, because the rest need not be ASCII.
+fn has_name(headers: &HeaderMap, names: &[&str]) -> bool {
+    let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    agent.is_some_and(|agent| names.iter().any(|it| agent.starts_with(it.as_bytes())))
 }
 
 /// Whether no page can send a request with this method, unless a script asks for it: those of `WebDAV`, and

@@ -225,6 +225,12 @@ pub(crate) fn others(session: &Session, mine: &str) -> Vec<(String, Entry)> {
     keys.into_iter().filter_map(entry).collect()
 }
 
+/// The logins of all other realms that may be valid at this time, each with its key.
+pub(crate) fn logins(session: &Session, mine: &str, now: u64) -> Vec<(String, Login)> {
+    let login = |(key, entry): (String, Entry)| Some((key, entry.login_until(now)?.clone()));
+    others(session, mine).into_iter().filter_map(login).collect()
+}
+
 /// Removes everything from the session except these entries.
 pub(crate) fn clear_except(session: &Session, entries: Vec<(String, Entry)>) {
     let predecessors = predecessors(session);

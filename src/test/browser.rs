@@ -716,11 +716,16 @@ impl Outgoing {
     /// Replaces the headers of a current browser by those of w3m.
     fn become_w3m(&mut self) {
         let headers = &mut self.head.headers;
-        for name in ["origin", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest"] {
+        for name in [
+            "origin",
+            "sec-fetch-dest",
+            "sec-fetch-mode",
+            "sec-fetch-site",
+            "sec-fetch-user",
+            "upgrade-insecure-requests",
+        ] {
             headers.remove(name);
         }
-        headers.remove("sec-fetch-user");
-        headers.remove(header::UPGRADE_INSECURE_REQUESTS);
         for (name, value) in [
             (header::USER_AGENT, "w3m/0.5.3+git20230121"),
             (header::ACCEPT, "text/html, text/*;q=0.5, image/*, application/*"),

@@ -27,7 +27,7 @@ def advance(*_):
     if not steps:
         return app.quit()
     credentials, url = steps.pop(0)
-    waiting[:] = [tuple(it.split(":")) for it in credentials.split(",") if it]
+    waiting[:] = [credentials.split(":")] if credentials else []
     page.load(QUrl(url))
 
 

@@ -23,8 +23,6 @@ class Exchange:
     has_cookie: bool
     status: int
     sets_cookie: bool
-    has_challenge: bool
-    """Whether the response has a `Basic` challenge."""
     headline: str
 
 
@@ -88,7 +86,6 @@ class Recorder:
                 has_session(request.headers.get("Cookie", "").split("; ")),
                 response.status,
                 has_session(response.headers.get_all("Set-Cookie", [])),
-                response.headers.get("WWW-Authenticate", "").startswith("Basic "),
                 headline_of(content.decode(errors="replace")),
             )
         )

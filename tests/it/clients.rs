@@ -15,7 +15,7 @@ use actix_web::{
 use serde::Deserialize;
 
 use crate::support::{
-    browser::{Browser, Engine, Kind},
+    browser::{Browser, Engine, Kind, W3M},
     site::{Setup, Site, Store, Wire},
 };
 
@@ -26,9 +26,11 @@ struct Captured {
     headers: Vec<(String, String)>,
 }
 
-fn all() -> Vec<Captured> {
+/// The clients of which one of these is expected.
+fn captured(expected: &[&str]) -> Vec<Captured> {
     let lines = include_str!("captured_clients.jsonl").lines();
-    lines.map(|it| serde_json::from_str(it).unwrap()).collect()
+    let all = lines.map(|it| serde_json::from_str::<Captured>(it).unwrap());
+    all.filter(|it| expected.contains(&&*it.expect)).collect()
 }
 
 /// How a request varies beyond what was captured.
@@ -87,7 +89,7 @@ impl Captured {
 
 #[test]
 fn captured_programs_are_recognized_unless_they_bring_a_browsers_session() {
-    let programs: Vec<_> = all().into_iter().filter(|it| it.expect == "non-browser").collect();
+    let programs = captured(&["non-browser"]);
     assert!(programs.len() > 60);
     for program in programs {
         for variant in Variant::all() {
@@ -111,10 +113,7 @@ fn captured_programs_are_recognized_unless_they_bring_a_browsers_session() {
 
 #[test]
 fn captured_browsers_are_recognized_over_http_and_https() {
-    let browsers: Vec<_> = all()
-        .into_iter()
-        .filter(|it| ["navigation", "subresource"].contains(&&*it.expect))
-        .collect();
+    let browsers = captured(&["navigation", "subresource"]);
     assert!(browsers.len() > 8);
     for browser in browsers {
         for variant in Variant::all() {
@@ -135,7 +134,7 @@ fn captured_browsers_are_recognized_over_http_and_https() {
 /// Lynx, Links, Dillo and `NetSurf` ignore the cookie of a challenge, or send refused credentials again without asking.
 #[test]
 fn other_captured_text_browsers_are_programs() {
-    let browsers: Vec<_> = all().into_iter().filter(|it| it.expect == "text-browser").collect();
+    let browsers = captured(&["text-browser"]);
     assert!(browsers.len() > 4);
     for browser in browsers {
         for variant in Variant::all() {
@@ -147,7 +146,7 @@ fn other_captured_text_browsers_are_programs() {
 
 #[test]
 fn captured_simple_browsers_are_recognized_unless_they_keep_no_cookie() {
-    let browsers: Vec<_> = all().into_iter().filter(|it| it.expect == "simple-browser").collect();
+    let browsers = captured(&["simple-browser"]);
     assert!(browsers.len() > 2);
     for browser in browsers {
         for variant in Variant::all() {
@@ -274,7 +273,7 @@ async fn w3m_asks_its_user_for_credentials_after_each_logout() {
 async fn simple_browser_without_cookies_is_served_and_hears_that_nothing_was_logged_out() {
     let site = Site::new(&Setup::new(Store::Memory)).await;
     let w3m = |path: &str, credentials| Wire {
-        headers: vec![("user-agent", "w3m/0.5.3+git20230121".to_owned())],
+        headers: vec![("user-agent", W3M.to_owned())],
         credentials,
         ..Wire::page(path, None)
     };

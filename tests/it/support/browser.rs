@@ -11,6 +11,9 @@ use actix_basic_logout::test::auth_cache::{self, AuthCache, Initiator, Reaction}
 
 use super::site::{A, Answer, B, Credentials, Running, Site, Wire};
 
+/// The `User-Agent` of w3m.
+pub const W3M: &str = "w3m/0.5.3+git20230121";
+
 /// The reserved user-id of the logout page's script.
 const RESERVED: &str = "logged-out";
 
@@ -159,12 +162,10 @@ impl Browser {
 
     fn wire(&mut self, kind: Kind, tab: usize, method: &'static str, path: &str) -> Wire {
         self.numbers += 1;
-        let mut headers = Vec::new();
-        if self.engine == Engine::W3m {
-            headers.push(("user-agent", "w3m/0.5.3+git20230121".to_owned()));
-        } else {
-            headers = self.headers(kind, tab);
-        }
+        let headers = match self.engine {
+            Engine::W3m => vec![("user-agent", W3M.to_owned())],
+            _ => self.headers(kind, tab),
+        };
         Wire {
             number: self.numbers,
             method,
